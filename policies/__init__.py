@@ -1,0 +1,1 @@
+"""Who decides: baselines, hierarchical PPO, perception, export. Knows Diagnosis and the environment."""

@@ -1,0 +1,7 @@
+"""The digital twin: a scenario in, telemetry out, recovery actions in. It knows no machine learning."""
+
+from twin.actions import Action, Ticket
+from twin.scenario import Scenario, ScenarioError
+from twin.world import World
+
+__all__ = ["Action", "Scenario", "ScenarioError", "Ticket", "World"]

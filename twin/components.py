@@ -1,0 +1,134 @@
+"""Components: everything in the simulated cluster that has a name, a place and layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Iterable, Iterator, Sequence
+
+from twin.mechanics.conditions import Condition, effective
+from twin.mechanics.layers import Layer, Part, Reset
+from twin.telemetry.records import LogTemplate, Metric
+
+if TYPE_CHECKING:
+    from twin.world import World
+
+
+class Component:
+    """A part of the cluster.
+
+    Subclasses model what the real thing does and log what it logs. They read conditions through `value`; they never
+    know which fault is present.
+    """
+
+    kind: ClassVar[str]
+    layers: ClassVar[frozenset[Layer]]
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+
+    def __init__(self, world: World, name: str, place: Component | None = None) -> None:
+        self.world = world
+        self.name = name
+        self.place = place
+        """What it runs on."""
+        self.residents: list[Component] = []
+        """What is placed on it."""
+        self.conditions: list[Condition] = []
+        self.depends_on: list[Component] = []
+        """Whom it calls: the edges of the topology."""
+        if place is not None:
+            place.residents.append(self)
+        world.register(self)
+
+    # --- conditions -------------------------------------------------------------------------------------------
+
+    def value(self, parameter: str) -> float:
+        """The effective value of a parameter of the mechanics on this component."""
+        return effective(self.conditions, parameter)
+
+    def impose(self, condition: Condition) -> None:
+        """Put a condition on one of this component's layers."""
+        if condition.layer not in self.layers:
+            raise ValueError(f"{self.name} ({self.kind}) has no layer {condition.layer}")
+        self.conditions.append(condition)
+        self.conditions_changed()
+
+    def lift(self, condition: Condition) -> None:
+        """Remove a condition if it is still there."""
+        if condition in self.conditions:
+            self.conditions.remove(condition)
+            self.conditions_changed()
+
+    def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
+        """Renew layers; return the conditions that went with them. `by` names who renewed them, for the truth."""
+        gone = [c for c in self.conditions if c.layer in layers]
+        if gone:
+            self.conditions = [c for c in self.conditions if c.layer not in layers]
+            self.world.truth.cleared(self.name, gone, self.world.now, by)
+            self.conditions_changed()
+        return gone
+
+    def reset(self, resets: Iterable[Reset], by: str) -> list[Condition]:
+        """Renew what an action on this component renews, here, on its residents and on its device."""
+        gone: list[Condition] = []
+        for reset in resets:
+            for component in self._part(reset.part):
+                gone += component.renew(reset.layers, by)
+        return gone
+
+    def _part(self, part: Part) -> Iterable[Component]:
+        match part:
+            case Part.TARGET:
+                return (self,)
+            case Part.RESIDENTS:
+                return tuple(self.all_residents())
+            case Part.DEVICE:
+                return (self.place,) if self.place is not None and Layer.CONTEXT in self.place.layers else ()
+
+    def conditions_changed(self) -> None:
+        """Called when conditions came or went: react as the real component would."""
+
+    def taken_down(self, action: str) -> None:
+        """Called when an operator takes it down for `action` (a node loses power, a GPU its clients)."""
+
+    def brought_back(self, action: str) -> None:
+        """Called when it comes back from `action`."""
+
+    # --- place ------------------------------------------------------------------------------------------------
+
+    def move(self, place: Component) -> None:
+        """Change what it runs on."""
+        if self.place is not None:
+            self.place.residents.remove(self)
+        self.place = place
+        place.residents.append(self)
+
+    def places(self) -> Iterator[Component]:
+        """What it runs on, and what that runs on, outwards."""
+        place = self.place
+        while place is not None:
+            yield place
+            place = place.place
+
+    def all_residents(self) -> Iterator[Component]:
+        """Everything placed on it, at any depth, in the order of placement."""
+        for resident in list(self.residents):
+            yield resident
+            yield from resident.all_residents()
+
+    # --- telemetry --------------------------------------------------------------------------------------------
+
+    @property
+    def reachable(self) -> bool:
+        """Whether its exporter answers a scrape: it and every place under it are up."""
+        return all(place.up for place in self.places()) and self.up
+
+    @property
+    def up(self) -> bool:
+        """Whether it is there and running."""
+        return True
+
+    def sample(self) -> Sequence[float]:
+        """The current values of `metrics`, in their order. Called by the scraper only."""
+        return ()
+
+    def log(self, template: LogTemplate, *args: Any) -> None:
+        """Reach a log statement."""
+        self.world.recorder.log(self.world.now, self.name, template, args)

@@ -1,0 +1,121 @@
+"""The Gymnasium face of a world. It only wraps.
+
+Reward of a step, in seconds: minus the SLO loss integrated over the step (`twin.slo`: the bad share of requests, in
+[0, 1], per second) minus the cost of the action ordered (`ACTION_COST`, seconds of full outage that it is worth).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.actions import CATEGORIES
+from twin.scenario import ResolvedScenario, Scenario
+from twin.spaces import Layout, Observation
+from twin.world import World
+
+ACTION_COST: dict[str, float] = {
+    "noop": 0.0,
+    "restart": 0.2,
+    "recreate": 0.3,
+    "reset-gpu": 0.5,
+    "reboot": 1.0,
+    "migrate": 0.5,
+    "scale-out": 1.0,
+}
+"""Seconds of full outage that one action is worth, beside the harm that it does and that the loss already shows."""
+
+ScenarioLike = str | Path | Scenario | ResolvedScenario
+
+
+class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
+    """One cluster, one scenario an episode; a continuing task cut at the horizon.
+
+    A decision every `spec.control.interval`. The horizon is a truncation; `terminated` comes only with
+    `spec.control.stopWhenHealthy`, once every fault is gone and the SLO has been met for 60 s.
+
+    `info["window"]` is the telemetry since the last decision (logs rendered when asked for), `info["elapsed"]` the
+    seconds since it, for a discount per second; `info["illegal"]` counts illegal actions of the episode.
+    """
+
+    metadata = {"render_modes": []}
+
+    def __init__(self, scenario: ScenarioLike, window: float = 60.0) -> None:
+        self._scenario = _load(scenario)
+        self._window = window
+        self._begin(0)
+        self.observation_space = self._layout.observation_space
+        self.action_space = self._layout.action_space
+
+    @property
+    def world(self) -> World:
+        """The world behind: truth and live values, for rewards and reports, never for a policy."""
+        return self._world
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode: warm up to `spec.control.warmup`, then the first observation.
+
+        `options["scenario"]` changes the scenario from now on; it must fit the same padded size.
+        """
+        super().reset(seed=seed)
+        if options and "scenario" in options:
+            self._scenario = _load(options["scenario"])
+        world_seed = seed if seed is not None else int(self.np_random.integers(2**31))
+        self._begin(world_seed)
+        if self._layout.observation_space != self.observation_space:
+            raise ValueError(
+                f"scenario {self._world.scenario.metadata.name} needs {self._layout.size} component slots; "
+                f"this environment was made with {self.observation_space['kind'].shape[0]}"
+            )
+        self._world.run(until=self._world.spec.control.warmup)
+        self._decided_at = self._world.now
+        return self._observe(), self._info(0.0)
+
+    def step(self, action: NDArray[np.int64]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Order the action, live until the next decision, observe."""
+        world, spec = self._world, self._world.spec
+        ordered = self._layout.decode(np.asarray(action))
+        ticket = world.apply(ordered)
+        self._illegal += not ticket.legal
+        start = world.now
+        self._decided_at = start
+        world.run(until=min(start + spec.control.interval, spec.horizon))
+        cost = ACTION_COST[ordered.category] if ticket.legal else 0.0
+        reward = -world.slo.loss_between(start, world.now) - cost
+        truncated = world.now >= spec.horizon
+        terminated = spec.control.stop_when_healthy and self._healthy()
+        return self._observe(), reward, terminated, truncated, self._info(world.now - start)
+
+    def _begin(self, seed: int) -> None:
+        self._world = World(self._scenario, seed)
+        self._layout = Layout(self._world.topology)
+        self._decided_at = 0.0
+        self._illegal = 0
+
+    def _observe(self) -> Observation:
+        world = self._world
+        components = list(world.components.values())
+        legal = np.zeros((len(CATEGORIES), len(components)), np.int8)
+        for c, category in enumerate(CATEGORIES[1:], 1):
+            legal[c] = [world.legal(category, component) for component in components]
+        busy = np.array([component.name in world.in_flight for component in components], np.int8)
+        self._last_window = world.observe(self._window)
+        return self._layout.observe(self._last_window, self._decided_at, legal, busy)
+
+    def _info(self, elapsed: float) -> dict[str, Any]:
+        return {"window": self._last_window, "elapsed": elapsed, "illegal": self._illegal, "time": self._world.now}
+
+    def _healthy(self) -> bool:
+        world = self._world
+        pending = any(i.injected is None for i in world.truth.incidents.values())
+        return not pending and not world.truth.active and not any(world.slo.violated[-60:])
+
+
+def _load(scenario: ScenarioLike) -> Scenario | ResolvedScenario:
+    return Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario

@@ -1,0 +1,6 @@
+"""Faults as sets of conditions. A fault changes mechanics and nothing else (honesty rule 1)."""
+
+from twin.faults.kinds import KINDS, FaultKind
+from twin.faults.planning import Plan, plan
+
+__all__ = ["KINDS", "FaultKind", "Plan", "plan"]

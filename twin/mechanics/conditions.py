@@ -1,0 +1,54 @@
+"""Conditions: what a fault changes in the mechanics of a component."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Callable, Iterable
+
+from twin.mechanics.layers import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A quantity of the mechanics that conditions can change: its unit, its healthy value, how several combine."""
+
+    unit: str
+    neutral: float
+    combine: Callable[[Iterable[float]], float]
+
+
+PARAMETERS: dict[str, Parameter] = {
+    "power_limit": Parameter("W", math.inf, min),  # board power limit below the default
+    "off_bus": Parameter("bool", 0.0, max),  # the device no longer answers on PCIe
+    "crash": Parameter("bool", 0.0, max),  # the process cannot live: it dies now and at every start
+    "memory_taken": Parameter("bytes", 0.0, sum),  # resident memory of foreign processes
+    "memory_growth": Parameter("bytes/s", 0.0, sum),  # how fast the foreign process reaches that size
+    "cpu_stress": Parameter("workers", 0.0, sum),  # foreign runnable threads
+    "service_time": Parameter("ratio", 1.0, math.prod),  # service-time multiplier
+}
+"""Every parameter a condition may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One change of mechanics: `parameter` has `value` as long as `layer` is not renewed or the fault lifted.
+
+    `cause` is the name of the fault; it is ground truth and is never shown to an interpreter or policy.
+    """
+
+    layer: Layer
+    parameter: str
+    value: float
+    cause: str
+
+    def __post_init__(self) -> None:
+        if self.parameter not in PARAMETERS:
+            raise ValueError(f"no such parameter: {self.parameter}; known: {', '.join(PARAMETERS)}")
+
+
+def effective(conditions: Iterable[Condition], parameter: str) -> float:
+    """The combined value of `parameter` under the given conditions, or its neutral value."""
+    known = PARAMETERS[parameter]
+    values = [c.value for c in conditions if c.parameter == parameter]
+    return float(known.combine(values)) if values else known.neutral

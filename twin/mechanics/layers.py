@@ -1,0 +1,72 @@
+"""The layers a component is made of, and what each recovery action renews.
+
+A fault puts conditions on layers; an action renews layers. Whether it cures follows from the two alone
+(honesty rule 2): there is no table from faults to actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Layer(StrEnum):
+    """Where a condition can sit, from the most volatile to the most permanent."""
+
+    PROCESS = "process"  # memory and state of the running program
+    CONTAINER = "container"  # writable layer and mounts of a pod, or a service's unit and run-time files
+    CONFIGURATION = "configuration"  # rolled-out settings
+    DATA = "data"  # what a store holds
+    OS = "os"  # kernel, page cache, other processes of a node
+    CONTEXT = "context"  # a GPU process's CUDA context and channels
+    GPU = "gpu"  # volatile state of the device: SRAM, settings, clocks
+    FIRMWARE = "firmware"  # the GPU System Processor
+    BUS = "bus"  # the PCIe link
+    BOARD = "board"  # the hardware itself
+    NETWORK = "network"  # links and routes
+
+
+class Part(StrEnum):
+    """Which components a reset reaches, seen from the action's target."""
+
+    TARGET = "target"
+    RESIDENTS = "residents"  # everything placed on the target, at any depth
+    DEVICE = "device"  # what the target is placed on, where that is a device
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Layers that an action renews on one part of the cluster."""
+
+    part: Part
+    layers: frozenset[Layer]
+
+
+def _reset(part: Part, *layers: Layer) -> Reset:
+    return Reset(part, frozenset(layers))
+
+
+_PROCESS_DIES = (_reset(Part.TARGET, Layer.PROCESS), _reset(Part.DEVICE, Layer.CONTEXT))
+_POWER_STATE_OF_GPU = (Layer.CONTEXT, Layer.GPU, Layer.FIRMWARE)
+
+RESETS: dict[str, tuple[Reset, ...]] = {
+    "noop": (),
+    # A process takes its CUDA context with it.
+    "restart": _PROCESS_DIES,
+    # A new pod has a new writable layer; a service is stopped, its run-time files removed, and started.
+    "recreate": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER), _reset(Part.DEVICE, Layer.CONTEXT)),
+    # `nvidia-smi --gpu-reset`: volatile state, settings and firmware, not the link and not the board.
+    "reset-gpu": (
+        _reset(Part.TARGET, *_POWER_STATE_OF_GPU),
+        _reset(Part.RESIDENTS, Layer.PROCESS),
+    ),
+    # A warm reboot re-enumerates the bus and starts a new kernel.
+    "reboot": (
+        _reset(Part.TARGET, Layer.OS, Layer.PROCESS, Layer.NETWORK),
+        _reset(Part.RESIDENTS, Layer.PROCESS, Layer.BUS, *_POWER_STATE_OF_GPU),
+    ),
+    # A migrated replica is a new pod elsewhere; what was wrong with the old place stays there.
+    "migrate": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER),),
+    "scale-out": (),
+}
+"""What each action renews. MECHANICS: NVIDIA's catalogue (RESTART_APP, RESET_GPU, RESTART_BM) names the same three depths."""

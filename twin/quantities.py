@@ -1,0 +1,79 @@
+"""Quantities with units, as scenarios write them: ``240s``, ``150W``, ``8GB``, ``5/s``, ``99%``.
+
+Values are kept in SI base units as floats: seconds, watts, bytes, per second, ratio.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+UNITS: dict[str, dict[str, float]] = {
+    "duration": {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "power": {"W": 1.0, "kW": 1e3, "mW": 1e-3},
+    "size": {
+        "B": 1.0,
+        **{f"{p}{b}": 1000.0**i for i, p in enumerate(("k", "M", "G", "T"), 1) for b in ("B", "")},
+        "KB": 1e3,
+        **{f"{p}i{b}": 1024.0**i for i, p in enumerate(("K", "M", "G", "T"), 1) for b in ("B", "")},
+    },
+    "rate": {"/s": 1.0, "/min": 1 / 60.0, "/m": 1 / 60.0, "/h": 1 / 3600.0},
+    "ratio": {"%": 0.01, "": 1.0},
+}
+"""Per dimension: the units a scenario may write and what they are worth in the base unit."""
+
+EXAMPLES = {"duration": "240s", "power": "150W", "size": "8GB", "rate": "5/s", "ratio": "99%"}
+
+_QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf))\s*(\S*)\s*$", re.IGNORECASE)
+
+
+def split(text: str) -> tuple[float, str] | None:
+    """Number and unit of a quantity, or None where the text is none."""
+    match = _QUANTITY.match(text)
+    return (float(match[1]), match[2]) if match else None
+
+
+def parse(value: Any, dimension: str) -> float:
+    """The value in the base unit of `dimension`.
+
+    Raises ValueError that says which units are allowed, for another unit, a missing unit, a negative or NaN number.
+    """
+    units = UNITS[dimension]
+    example = EXAMPLES[dimension]
+    parts = (float(value), "") if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, str):
+        parts = split(value)
+    if parts is None:
+        raise ValueError(f"expected a {dimension} such as {example}, got {value!r}")
+    number, unit = parts
+    if not math.isfinite(number):
+        raise ValueError(f"a {dimension} must be a finite number, got {value!r}")
+    if number < 0:
+        raise ValueError(f"a {dimension} must not be negative, got {value!r}")
+    if unit not in units and number != 0:
+        named = ", ".join(u for u in units if u)
+        raise ValueError(f"a {dimension} needs a unit of {named} (such as {example}), got {value!r}")
+    return number * units.get(unit, 1.0)
+
+
+def _quantity(dimension: str) -> Any:
+    return Annotated[
+        float,
+        BeforeValidator(lambda value: parse(value, dimension), json_schema_input_type=str),
+        Field(description=f"a {dimension}, such as {EXAMPLES[dimension]}"),
+    ]
+
+
+Duration = _quantity("duration")
+"""Seconds."""
+Power = _quantity("power")
+"""Watts."""
+Size = _quantity("size")
+"""Bytes."""
+Rate = _quantity("rate")
+"""Per second."""
+Ratio = _quantity("ratio")
+"""A share in [0, 1] or a factor."""

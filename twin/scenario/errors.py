@@ -1,0 +1,67 @@
+"""Errors of a scenario file, with the place they come from."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Iterable
+
+from pydantic import BaseModel, ValidationError
+
+Path = tuple[str | int, ...]
+
+
+class ScenarioError(ValueError):
+    """Something is wrong in a scenario. `path` names the key; `where` (``file:line:column``) is filled in by the loader.
+
+    The command line prints it and exits with code 2.
+    """
+
+    def __init__(self, message: str, path: Path = (), where: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.where = where
+
+    def __str__(self) -> str:
+        key = ".".join(str(part) for part in self.path)
+        return ": ".join(part for part in (self.where, key, self.message) if part)
+
+    @classmethod
+    def from_validation(cls, error: ValidationError, model: type[BaseModel], path: Path = ()) -> ScenarioError:
+        """The first problem of a pydantic error, in words, with the nearest valid key for an unknown one."""
+        first = error.errors(include_url=False)[0]
+        location: Path = tuple(first["loc"])
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key '{location[-1]}'{nearest(str(location[-1]), _keys(model, location[:-1]))}"
+        else:
+            message = first["msg"].removeprefix("Value error, ")
+        return cls(message, (*path, *location))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)``, or the list of what there is where nothing is near."""
+    names = [name for name in known if name]
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if close:
+        return f" (did you mean '{close[0]}'?)"
+    return f" (known: {', '.join(names[:24])})" if names else ""
+
+
+def _keys(model: Any, location: Path) -> list[str]:
+    """The YAML keys that the model at `location` below `model` takes."""
+    for part in location:
+        if isinstance(part, str) and hasattr(model, "model_fields"):
+            by_alias = {f.alias or name: f.annotation for name, f in model.model_fields.items()}
+            model = by_alias.get(part, model)
+        model = _model_in(model, str(part))
+    fields = getattr(model, "model_fields", {})
+    return [f.alias or name for name, f in fields.items()]
+
+
+def _model_in(annotation: Any, tag: str) -> Any:
+    """The pydantic model inside an annotation such as ``Model | None`` or ``tuple[Model, ...]``; of a union, the tagged one."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    models = [m for m in (_model_in(a, tag) for a in getattr(annotation, "__args__", ())) if m is not None]
+    tagged = [m for m in models if "kind" in m.model_fields and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())]
+    return (tagged or models or [None])[0]

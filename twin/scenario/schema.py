@@ -1,0 +1,203 @@
+"""The scenario grammar as pydantic models (DESIGN: that of the chaos files people know).
+
+These models describe a *resolved* scenario: every `{uniform: …}` and `{choice: …}` has been drawn. Loading, drawing and
+error positions are in `twin.scenario.load`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from twin.quantities import Duration, Power, Rate, Ratio, Size
+
+
+class Model(BaseModel):
+    """camelCase in YAML, snake_case in Python; unknown keys are errors; frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Metadata(Model):
+    """What the file is called and how it is filed."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    title: str = ""
+    labels: dict[str, str] = {}
+
+
+# --- cluster ----------------------------------------------------------------------------------------------------
+
+
+class EngineSettings(Model):
+    """vLLM's engine arguments (their names there in parentheses)."""
+
+    max_num_seqs: int = Field(128, ge=1, description="--max-num-seqs")
+    max_num_batched_tokens: int = Field(2048, ge=1, description="--max-num-batched-tokens")
+    gpu_memory_utilization: Annotated[Ratio, Field(le=1.0)] = 0.92
+    max_model_len: int = Field(8192, ge=16, description="--max-model-len")
+    kv_blocks: int | None = Field(None, ge=1, description="--num-gpu-blocks-override")
+
+
+class InferenceCluster(Model):
+    """nginx -> Ray Serve -> vLLM replicas, each on its own GPU node."""
+
+    kind: Literal["inference"]
+    preset: str | None = None
+    model: str | None = None
+    gpu: str | None = None
+    replicas: int | None = Field(None, ge=1, le=64)
+    spares: int | None = Field(None, ge=0, le=64, description="idle GPU nodes that can take a replica")
+    engine: EngineSettings | None = None
+    max_ongoing_requests: int | None = Field(None, ge=1, description="Ray Serve's limit per replica")
+    node_memory: Size | None = None
+    pod_memory: Size | None = None
+
+
+class OpenStackCluster(Model):
+    """keystone, nova, neutron, glance, placement over RabbitMQ and MySQL, and compute hosts."""
+
+    kind: Literal["openstack"]
+    preset: str | None = None
+    computes: int | None = Field(None, ge=1, le=128)
+    spares: int | None = Field(None, ge=0, le=64, description="compute hosts that can be added")
+    api_workers: int | None = Field(None, ge=1)
+    conductor_workers: int | None = Field(None, ge=1)
+    host_vcpus: int | None = Field(None, ge=1)
+    host_memory: Size | None = None
+
+
+Cluster = Annotated[InferenceCluster | OpenStackCluster, Field(discriminator="kind")]
+
+
+# --- workload ---------------------------------------------------------------------------------------------------
+
+
+class Arrivals(Model):
+    """Request arrivals: exactly one of `constant` (evenly spaced) and `poisson`."""
+
+    constant: Rate | None = None
+    poisson: Rate | None = None
+
+
+class Workload(Model):
+    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of server life cycles."""
+
+    arrivals: Arrivals | None = None
+    prompt: int | Literal["azure2023"] | None = Field(None, description="prompt tokens, or a measured distribution")
+    output: int | Literal["azure2023"] | None = Field(None, description="output tokens, or a measured distribution")
+    trace: str | None = Field(None, description="CSV (optionally .gz) with arrival_s, prompt_tokens, output_tokens")
+    client_timeout: Duration | None = None
+    lifetime: Duration | None = Field(None, description="OpenStack: how long a server lives before it is deleted")
+
+
+# --- faults -----------------------------------------------------------------------------------------------------
+
+
+class Selector(Model):
+    """Which components, as Chaos Mesh selects pods: by namespace and name; plus nodes and any component by name."""
+
+    pods: dict[str, list[str]] | None = None
+    namespaces: list[str] | None = None
+    label_selectors: dict[str, str] | None = None
+    nodes: list[str] | None = None
+    components: list[str] | None = None
+
+
+class Fault(Model):
+    """One fault. The fields beyond these depend on `kind` and `action`; see `twin.faults.KINDS`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    kind: str
+    action: str = ""
+    mode: Literal["one", "all", "fixed", "fixed-percent", "random-max-percent"] = "one"
+    value: str | None = None
+    selector: Selector
+    at: Duration
+    duration: Duration | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The fields that belong to the kind."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------
+
+
+class Telemetry(Model):
+    """How the cluster is observed."""
+
+    scrape: Annotated[Duration, Field(gt=0)] = 5.0
+    profile: Literal["paper", "serving", "enriched"] = "serving"
+    tracing: Literal["off", "http"] = "http"
+    dialect: Literal["vllm-0.33", "zed"] | None = None
+
+
+
+
+class Objectives(Model):
+    """Service-level objectives: `<signal>P<quantile>: <duration>` and `success: <ratio>`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    ttft_p99: Duration | None = Field(None, alias="ttftP99", description="time to first token")
+    e2e_p99: Duration | None = Field(None, alias="e2eP99", description="time to the last token")
+    api_p99: Duration | None = Field(None, alias="apiP99", description="OpenStack API response time")
+    create_p95: Duration | None = Field(None, alias="createP95", description="server create, accepted to ACTIVE")
+    success: Annotated[Ratio, Field(le=1.0)] = 0.99
+    window: Annotated[Duration, Field(gt=0)] = 10.0
+
+
+class Control(Model):
+    """When a policy decides."""
+
+    interval: Annotated[Duration, Field(gt=0)] = 10.0
+    warmup: Duration = 60.0
+    stop_when_healthy: bool = False
+
+
+def _epoch(value: Any) -> Any:
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        value = value.replace(tzinfo=timezone.utc)
+    return value
+
+
+class Spec(Model):
+    """The body of a scenario."""
+
+    cluster: Cluster
+    workload: Workload
+    faults: tuple[Fault, ...] = ()
+    telemetry: Telemetry = Telemetry()
+    slo: Objectives = Objectives()
+    control: Control = Control()
+    acceleration: float = Field(1.0, gt=0, allow_inf_nan=False)
+    epoch: Annotated[datetime, BeforeValidator(_epoch)] = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    horizon: Annotated[Duration, Field(gt=0)]
+    seed: int = Field(0, ge=0)
+
+    @field_validator("faults")
+    @classmethod
+    def _names_are_unique(cls, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+        names = [fault.name for fault in faults]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"duplicate fault names: {', '.join(twice)}")
+        return faults
+
+
+class ResolvedScenario(Model):
+    """A scenario without randomness left in it: together with a seed it determines every byte of telemetry."""
+
+    api_version: Literal["healtwin/v1"] = Field(alias="apiVersion")
+    kind: Literal["Scenario"]
+    metadata: Metadata
+    spec: Spec

@@ -1,0 +1,53 @@
+"""The recorder: what the cluster's log files, exporters and tracers have written so far."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from operator import itemgetter
+from typing import Any, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.telemetry.records import Alarm, LogRecord, LogTemplate, Span
+
+_TIME = itemgetter(0)
+
+
+class Recorder:
+    """Append-only telemetry of one world, in the order of time."""
+
+    def __init__(self) -> None:
+        self.logs: list[LogRecord] = []
+        self.spans: list[Span] = []
+        self.alarms: list[Alarm] = []
+        self.scrape_times: list[float] = []
+        """When each scrape happened, seconds."""
+        self.scrapes: list[NDArray[np.float32]] = []
+        """One array [component, feature] a scrape; NaN where the exporter did not answer or has no such metric."""
+
+    def log(self, time: float, component: str, template: LogTemplate, args: tuple[Any, ...]) -> None:
+        """Record that a log statement was reached."""
+        self.logs.append(LogRecord(time, component, template, args))
+
+    def span(self, span: Span) -> None:
+        """Record a finished span."""
+        self.spans.append(span)
+
+    def scrape(self, time: float, values: NDArray[np.float32]) -> None:
+        """Record one scrape of all components."""
+        self.scrape_times.append(time)
+        self.scrapes.append(values)
+
+    def logs_between(self, start: float, end: float) -> Sequence[LogRecord]:
+        """Log records with start < time <= end."""
+        return self.logs[bisect_right(self.logs, start, key=_TIME) : bisect_right(self.logs, end, key=_TIME)]
+
+    def count_lines(self, start: float, end: float) -> Counter[tuple[str, str]]:
+        """Log records with start < time <= end, by (component, level)."""
+        return Counter((record.component, record.template.level.value) for record in self.logs_between(start, end))
+
+    def scrapes_between(self, start: float, end: float) -> slice:
+        """The scrapes with start <= time <= end."""
+        return slice(bisect_left(self.scrape_times, start), bisect_right(self.scrape_times, end))

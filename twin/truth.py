@@ -1,0 +1,57 @@
+"""Ground truth: what was injected where, and how it ended. It stays outside whatever a policy can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterable
+
+from twin.mechanics.conditions import Condition
+
+
+@dataclass(slots=True)
+class Incident:
+    """One fault of the scenario, from injection to the end of its last condition. Times in simulated seconds."""
+
+    fault: str
+    kind: str
+    """Kind and action, such as ``GPUChaos/powerCap``."""
+    family: str
+    targets: tuple[str, ...]
+    """The components that carry the conditions: the root causes."""
+    injected: float | None = None
+    cleared: float | None = None
+    cleared_by: str | None = None
+    """``expired``, ``supervisor`` or the action, such as ``reboot node-1``."""
+    open_conditions: set[tuple[str, Condition]] = field(default_factory=set)
+
+
+class Truth:
+    """The incidents of one world."""
+
+    def __init__(self) -> None:
+        self.incidents: dict[str, Incident] = {}
+
+    def plan(self, incident: Incident) -> None:
+        """Note a fault before it happens."""
+        self.incidents[incident.fault] = incident
+
+    def injected(self, component: str, condition: Condition, time: float) -> None:
+        """A condition was imposed."""
+        incident = self.incidents[condition.cause]
+        incident.injected = time if incident.injected is None else incident.injected
+        incident.open_conditions.add((component, condition))
+
+    def cleared(self, component: str, conditions: Iterable[Condition], time: float, by: str) -> None:
+        """Conditions are gone; the incident ends with its last one."""
+        for condition in conditions:
+            incident = self.incidents.get(condition.cause)
+            if incident is None or (component, condition) not in incident.open_conditions:
+                continue
+            incident.open_conditions.remove((component, condition))
+            if not incident.open_conditions:
+                incident.cleared, incident.cleared_by = time, by
+
+    @property
+    def active(self) -> list[Incident]:
+        """Incidents with a condition still in place."""
+        return [i for i in self.incidents.values() if i.open_conditions]

@@ -1,0 +1,209 @@
+"""The world: one simulated cluster living through one scenario.
+
+    world = World(Scenario.load("scenarios/inference/gpu-power-cap.yaml"), seed=7)
+    world.run(until=600)
+    window = world.observe(last=60)
+    ticket = world.apply(Action("restart", target="ray-replicas-1"))
+
+The kernel knows components, conditions, actions and telemetry; what the components do is in `twin.inference` and
+`twin.openstack`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generator, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin import faults, inference, openstack
+from twin.actions import CATEGORIES, Action, Ticket, carry_out, legal
+from twin.clock import Clock
+from twin.components import Component
+from twin.scenario import ResolvedScenario, Scenario
+from twin.slo import Objective, SloMeter
+from twin.streams import Streams
+from twin.telemetry.alarms import Watch
+from twin.telemetry.features import COLUMNS, FEATURES
+from twin.telemetry.lines import render
+from twin.telemetry.recorder import Recorder
+from twin.telemetry.records import LogLine
+from twin.telemetry.window import Node, Topology, Window
+from twin.truth import Truth
+
+
+class Cluster(Protocol):
+    """What the kernel needs of a cluster; `inference.build` and `openstack.build` make one."""
+
+    def start(self) -> None:
+        """Bring every component up at time zero and let the workload begin."""
+
+    def objectives(self) -> list[Objective]:
+        """The scenario's objectives, as the signals this cluster reports to `world.slo`."""
+
+    def can_migrate(self, target: Component) -> bool:
+        """Whether `target` can move and there is room elsewhere."""
+
+    def migrate(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
+        """Move `target` (or what runs on it) elsewhere."""
+
+    def can_scale_out(self, target: Component) -> bool:
+        """Whether the deployment behind `target` can have one more replica."""
+
+    def scale_out(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
+        """Add a replica."""
+
+
+CLUSTERS = {"inference": inference.build, "openstack": openstack.build}
+
+
+class World:
+    """A simulated cluster. Same resolved scenario, seed, versions and CPU family: byte-identical telemetry.
+
+    Raises ScenarioError when the scenario cannot be built: no such preset, a target that matches nothing, a fault
+    on a kind that it cannot hit, a model that does not fit.
+    """
+
+    def __init__(self, scenario: Scenario | ResolvedScenario, seed: int | None = None) -> None:
+        if isinstance(scenario, Scenario):
+            scenario = scenario.resolve(seed)
+        self.scenario = scenario
+        self.spec = scenario.spec
+        self.seed = scenario.spec.seed if seed is None else seed
+        self.clock = Clock()
+        self.streams = Streams(self.seed)
+        self.recorder = Recorder()
+        self.truth = Truth()
+        self.components: dict[str, Component] = {}
+        self.in_flight: dict[str, Ticket] = {}
+        """Actions in progress, by every component that they occupy."""
+        self.tickets: list[Ticket] = []
+        self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
+        self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
+        self.topology = self._topology()
+        self._watch = Watch(self.topology)
+        self._plans = faults.plan(self)
+        self.cluster.start()
+        self.clock.process(self._close_seconds())
+        self.clock.process(self._scrape())
+        for plan in self._plans:
+            self.clock.process(self._live_through(plan))
+
+    def register(self, component: Component) -> None:
+        """Called by every component when it is made; names are unique."""
+        if component.name in self.components:
+            raise ValueError(f"two components named {component.name}")
+        self.components[component.name] = component
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the epoch of the scenario."""
+        return self.clock.now
+
+    def run(self, until: float | None = None) -> None:
+        """Live until the given simulated second (default: the horizon)."""
+        until = self.spec.horizon if until is None else until
+        if until > self.now:
+            self.clock.run(until=until)
+
+    # --- observation ------------------------------------------------------------------------------------------
+
+    def observe(self, last: float) -> Window:
+        """The telemetry of the last seconds, as old as the last scrape. Logs and spans are rendered when asked for."""
+        end, start = self.now, max(0.0, self.now - last)
+        scrapes = self.recorder.scrapes_between(start, end)
+        rows = self.recorder.scrapes[scrapes]
+        shape = (len(self.topology.components), len(FEATURES), 0)
+        return Window(
+            start=start,
+            end=end,
+            epoch=self.epoch,
+            topology=self.topology,
+            features=FEATURES,
+            scrape_times=np.asarray(self.recorder.scrape_times[scrapes]),
+            metrics=np.stack(rows, axis=2) if rows else np.empty(shape, np.float32),
+            alarms=tuple(a for a in self.recorder.alarms if a.resolved is None or a.resolved > start),
+            _render_logs=lambda: self.log_lines(start, end),
+            _count_lines=lambda since: self.recorder.count_lines(max(since, start), end),
+            _spans=lambda: [s for s in self.recorder.spans if start < s.start + s.duration <= end],
+        )
+
+    def log_lines(self, start: float, end: float) -> list[LogLine]:
+        """The rendered log lines with start < time <= end."""
+        return [render(record, self.epoch) for record in self.recorder.logs_between(start, end)]
+
+    @property
+    def epoch(self) -> float:
+        """Unix time of simulated second zero."""
+        return self.spec.epoch.timestamp()
+
+    # --- actions ----------------------------------------------------------------------------------------------
+
+    def legal(self, category: str, target: Component) -> bool:
+        """Whether the action could be ordered now."""
+        return legal(self, category, target)
+
+    def apply(self, action: Action) -> Ticket:
+        """Order an action; it runs while the world does. An illegal one changes nothing and is counted."""
+        ticket = Ticket(action, self.now)
+        self.tickets.append(ticket)
+        target = self.components.get(action.target)
+        if action.category == "noop":
+            ticket.finished = self.now
+        elif action.category not in CATEGORIES or target is None or not self.legal(action.category, target):
+            ticket.legal, ticket.finished = False, self.now
+        else:
+            occupied = [c.name for c in (target, *target.all_residents())]
+            for name in occupied:
+                self.in_flight[name] = ticket
+            self.clock.process(self._carry_out(ticket, target, occupied))
+        return ticket
+
+    def _carry_out(self, ticket: Ticket, target: Component, occupied: list[str]) -> Generator[Any, Any, None]:
+        yield from carry_out(self, ticket, target)
+        ticket.finished = self.now
+        for name in occupied:
+            if self.in_flight.get(name) is ticket:
+                del self.in_flight[name]
+
+    # --- what goes on by itself -------------------------------------------------------------------------------
+
+    def _live_through(self, plan: faults.Plan) -> Generator[Any, Any, None]:
+        yield self.clock.timeout(plan.at - self.now)
+        for component, condition in plan.conditions:
+            self.truth.injected(component.name, condition, self.now)
+            component.impose(condition)
+        if plan.until is not None:
+            yield self.clock.timeout(plan.until - self.now)
+            for component, condition in plan.conditions:
+                self.truth.cleared(component.name, [condition], self.now, by="expired")
+                component.lift(condition)
+
+    def _close_seconds(self) -> Generator[Any, Any, None]:
+        while True:
+            yield self.clock.timeout(1.0)
+            self.slo.close_second(self.now)
+
+    def _scrape(self) -> Generator[Any, Any, None]:
+        while True:
+            yield self.clock.timeout(self.spec.telemetry.scrape)
+            values = self._sample()
+            self.recorder.scrape(self.now, values)
+            self._watch.evaluate(self.now, self.recorder)
+
+    def _sample(self) -> NDArray[np.float32]:
+        values = np.full((len(self.components), len(FEATURES)), np.nan, np.float32)
+        for row, component in enumerate(self.components.values()):
+            if component.metrics and component.reachable:
+                values[row, COLUMNS[component.kind]] = component.sample()
+        return values
+
+    def _topology(self) -> Topology:
+        everything = self.components.values()
+        return Topology(
+            cluster=self.spec.cluster.kind,
+            components=tuple(Node(c.name, c.kind, c.place.name if c.place else None) for c in everything),
+            edges=tuple((c.name, callee.name) for c in everything for callee in c.depends_on),
+        )
