@@ -1,0 +1,34 @@
+"""oslo.log's file format, as deployed since Yoga: both request ids, user and project, then the instance.
+
+    2026-01-01 00:00:03.595 4783 INFO nova.compute.claims [None req-… USER PROJECT - - default default] [instance: …] text
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twin.telemetry.lines.timestamps import moment
+from twin.telemetry.records import LogRecord
+
+
+class RequestContext(NamedTuple):
+    """What oslo.context prints: the global request id (set by the calling service), the own one, who asks."""
+
+    global_request: str
+    request: str
+    user: str
+    project: str
+
+
+def line(record: LogRecord, epoch: float) -> str:
+    """The line of a record whose args are (process id, RequestContext or None, instance uuid or None, *message args)."""
+    pid, context, instance, *args = record.args
+    template = record.template
+    if context is None:
+        bracket = "-"
+    else:
+        domain = "default" if context.user != "-" else "-"
+        bracket = f"{context.global_request} {context.request} {context.user} {context.project} - - {domain} {domain}"
+    subject = f"[instance: {instance}] " if instance is not None else ""
+    when = moment(epoch, record.time).isoformat(" ", "milliseconds")[:23]
+    return f"{when} {pid} {template.level.value} {template.origin} [{bracket}] {subject}{template.text.format(*args)}"
