@@ -99,6 +99,7 @@ class Component:
             self.place.residents.remove(self)
         self.place = place
         place.residents.append(self)
+        self.world.topology_changed()
 
     def places(self) -> Iterator[Component]:
         """What it runs on, and what that runs on, outwards."""

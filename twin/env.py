@@ -100,6 +100,8 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
 
     def _observe(self) -> Observation:
         world = self._world
+        if world.topology is not self._layout.topology:
+            self._layout = Layout(world.topology)
         components = list(world.components.values())
         legal = np.zeros((len(CATEGORIES), len(components)), np.int8)
         for c, category in enumerate(CATEGORIES[1:], 1):

@@ -95,6 +95,10 @@ class World:
             raise ValueError(f"two components named {component.name}")
         self.components[component.name] = component
 
+    def topology_changed(self) -> None:
+        """Called when a component moved."""
+        self.topology = self._topology()
+
     # --- time -------------------------------------------------------------------------------------------------
 
     @property

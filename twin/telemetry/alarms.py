@@ -38,7 +38,7 @@ RULES: tuple[Rule, ...] = (
     Rule("GpuPowerThrottled", "warning", "DCGM_FI_DEV_POWER_VIOLATION", ">", 5e8, 10.0),
     Rule("RequestsQueued", "warning", "vllm:num_requests_waiting", ">", 8.0, 15.0),
     Rule("KvCacheFull", "warning", "vllm:kv_cache_usage_perc", ">", 0.95, 15.0),
-    Rule("GatewayErrors", "critical", "nginx_http_requests_5xx_total", ">", 0.05, 10.0),
+    Rule("GatewayErrors", "critical", 'nginx_http_response_count_total{status="5xx"}', ">", 0.05, 10.0),
     Rule("NodeMemoryLow", "warning", "node_memory_MemAvailable_bytes", "<", 2e9, 10.0),
 )
 """The default rules. `hold` in seconds; nanoseconds of violation per second for the DCGM counter."""

@@ -1,0 +1,187 @@
+"""OpenStack's service times, timeouts and sizes: pure data.
+
+Times are medians in seconds, measured on CloudLab (Loghub's OpenStack set, one compute host; FACTS section 7) unless
+said otherwise. Where a measured time is the sum of parts that happen on several services, the parts are split so
+that a healthy, idle cluster shows the measured sum; the split is assumed. Timeouts are the defaults of nova and
+oslo.messaging (MECHANICS 2.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# --- timeouts and periods (nova/conf, oslo.messaging, oslo.db) ---------------------------------------------------
+
+RPC_RESPONSE_TIMEOUT = 60.0
+"""`rpc_response_timeout`."""
+VIF_PLUGGING_TIMEOUT = 300.0
+"""`vif_plugging_timeout`, fatal."""
+REPORT_INTERVAL = 10.0
+"""`report_interval` of a service's heartbeat."""
+SERVICE_DOWN_TIME = 60.0
+"""`service_down_time`: a service not heard from for longer is down."""
+MAX_ATTEMPTS = 3
+"""`scheduler.max_attempts`."""
+MAX_CONCURRENT_BUILDS = 10
+RPC_THREADS = 64
+"""`executor_thread_pool_size`: handlers at work in one RPC worker."""
+POOL_SIZE = 55
+"""Database connections of one worker: oslo.db's `max_pool_size` 5 and `max_overflow` 50."""
+POOL_IDLE = 5
+"""Connections that a worker keeps open."""
+POOL_TIMEOUT = 30.0
+"""SQLAlchemy's `pool_timeout`."""
+AMQP_RETRY_FIRST, AMQP_RETRY_STEP, AMQP_RETRY_LIMIT = 1.0, 2.0, 30.0
+"""`rabbit_retry_interval`, `rabbit_retry_backoff`, `rabbit_interval_max`."""
+TOKEN_CACHE_TIME = 300.0
+"""keystonemiddleware's `token_cache_time`."""
+RESOURCE_AUDIT_INTERVAL = 60.0
+"""`update_resources_interval`."""
+POWER_SYNC_INTERVAL = 600.0
+"""`sync_power_state_interval`."""
+IMAGE_CACHE_INTERVAL = 240.0
+"""Nova's default is 2400 s; shorter here, as on CloudLab, whose log shows a pass every few seconds."""
+GATEWAY_TIMEOUT = 60.0
+"""HAProxy's `timeout server` as kolla-ansible sets it: the client gets 504."""
+LONG_QUERY_TIME = 10.0
+"""MySQL's `long_query_time`."""
+
+# --- supervisor --------------------------------------------------------------------------------------------------
+
+RESTART_FIRST, RESTART_LIMIT, RESTART_FORGET = 10.0, 300.0, 600.0
+"""Back-off of a container supervisor, as kubelet's: 10 s, doubled at each death up to 300 s, forgotten after 600 s."""
+
+
+def restart_delay(deaths: int) -> float:
+    """Seconds before the supervisor starts a process that has died `deaths` times in a row (at least once)."""
+    return float(min(RESTART_FIRST * 2.0 ** min(deaths - 1, 8), RESTART_LIMIT))
+
+
+STARTUP: dict[str, float] = {
+    "mysql": 4.0,  # InnoDB recovery of a small instance
+    "rabbitmq": 6.0,
+    "keystone": 3.0,
+    "placement": 3.0,
+    "glance-api": 4.0,
+    "neutron-server": 8.0,
+    "nova-api": 5.0,
+    "nova-conductor": 4.0,
+    "nova-scheduler": 4.0,
+    "nova-compute": 10.0,
+}
+"""Seconds from exec to ready (assumed: imports of an OpenStack service alone take 2-5 s)."""
+
+# --- work --------------------------------------------------------------------------------------------------------
+
+SPREAD = 0.10
+"""Deviation of the logarithm of a service time (API lines: p90 / p50 about 1.1 to 1.3)."""
+STAGE_SPREAD = 0.03
+"""The same for a stage on the compute host (build: 20.52 +- 0.46 s)."""
+NETWORK_SPREAD = 0.08
+"""The same for what the network agent does (5.79 / 6.57 / 7.14 s)."""
+
+STATEMENT = 0.0025
+"""Seconds of one SQL statement, round trip included (assumed)."""
+MYSQL_THREADS = 8
+"""Statements that run at the same time: cores of the database's host (assumed)."""
+PUBLISH = 0.001
+"""Seconds from publishing a message to its delivery (assumed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one operation costs its service: seconds of Python, and SQL statements."""
+
+    python: float
+    statements: int = 0
+
+
+# Sums in a healthy cluster: GET servers/{id} 0.192, POST servers 0.505, DELETE 0.264, events 0.093 s (nova-api's lines).
+API: dict[str, Work] = {
+    "token": Work(0.22, 6),  # password hashing dominates
+    "validate": Work(0.012, 3),
+    "servers.create": Work(0.20, 50),
+    "servers.show": Work(0.157, 14),
+    "servers.delete": Work(0.20, 24),
+    "servers.events": Work(0.058, 6),
+    "images.show": Work(0.009, 3),
+    "images.file": Work(0.02, 3),
+    "networks.list": Work(0.02, 6),
+    "ports.create": Work(0.18, 40),
+    "ports.delete": Work(0.14, 30),
+    "ports.up": Work(0.05, 12),
+    "candidates": Work(0.02, 6),
+    "claim": Work(0.015, 6),
+    "release": Work(0.012, 4),
+    "inventory": Work(0.008, 3),
+}
+"""Requests to the API services (keystone, nova-api, glance-api, neutron-server, placement)."""
+
+RPC: dict[str, Work] = {
+    "schedule_and_build_instances": Work(0.035, 14),
+    "build_instances": Work(0.03, 8),
+    "select_destinations": Work(0.03, 8),
+    "object_action": Work(0.004, 2),
+    "service_update": Work(0.003, 2),
+}
+"""Remote procedures of nova-conductor and nova-scheduler."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildStages:
+    """Stages of a build on its compute host: seconds to the next log line."""
+
+    claim: float = 0.038
+    prepare: float = 0.19  # of 0.591 to "Creating image": the rest is neutron's port and two saves through conductor
+    create: float = 13.02  # to "VM Started"
+    pause: float = 0.067
+    plug: float = 6.32  # of 6.57 to the network-vif-plugged event: the L2 agent's part
+    resume: float = 0.017
+    spawned: float = 0.009
+    finish: float = 0.115  # of 0.138 to "Took .. to build": the rest is the save as ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyStages:
+    """Stages of a deletion on the compute host: seconds to the next log line."""
+
+    destroy: float = 0.215  # Terminating to "Instance destroyed"
+    unplug: float = 0.682  # to "Deleting instance files"
+    delete: float = 0.001
+    finish: float = 0.120  # to "Took .. to destroy"; then neutron deletes the port (0.473 measured)
+    deallocate: float = 0.24
+    stopped_event: float = 13.77  # libvirt's event is held back 15 s
+
+
+BUILD, DESTROY = BuildStages(), DestroyStages()
+
+IMAGE_BYTES, IMAGE_BANDWIDTH = 300e6, 100e6
+"""Bytes of the image, and bytes/s from glance to a host that does not have it yet (assumed)."""
+MIGRATION_SETUP, MIGRATION_BANDWIDTH = 3.0, 0.6e9
+"""Live migration: fixed seconds, and bytes/s of memory (assumed: 10 GbE at half its rate)."""
+EVACUATION_PREPARE = 4.0
+"""Seconds nova takes to claim and rebuild elsewhere before the build's own stages (assumed)."""
+
+# --- sizes -------------------------------------------------------------------------------------------------------
+
+FLAVOR_VCPUS, FLAVOR_MEMORY_MB, FLAVOR_DISK_GB = 1, 2048, 20
+"""m1.small, nova's classical default flavour."""
+RESIDENT_SHARE = 0.35
+"""Share of a server's memory that its guest has touched (assumed)."""
+CPU_ALLOCATION_RATIO = 4.0
+"""`initial_cpu_allocation_ratio`."""
+RESERVED_MEMORY_MB = 512
+"""`reserved_host_memory_mb`."""
+RESIDENT: dict[str, float] = {
+    "mysql": 1.6e9,
+    "rabbitmq": 0.25e9,
+    "keystone": 0.4e9,
+    "placement": 0.3e9,
+    "glance-api": 0.31e9,
+    "neutron-server": 0.6e9,
+    "nova-api": 0.6e9,
+    "nova-conductor": 0.5e9,
+    "nova-scheduler": 0.35e9,
+    "nova-compute": 0.16e9,
+}
+"""Resident bytes of an idle service (glance-api as measured on a real control plane, the rest of that size)."""

@@ -1,0 +1,28 @@
+"""Log lines as the real services print them: one module per format, one entry per dialect."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from twin.telemetry.lines import kernel, klog, mysql, nginx, oslo, rabbitmq, ray, serve, vllm
+from twin.telemetry.records import LogLine, LogRecord
+
+DIALECTS: dict[str, Callable[[LogRecord, float], str]] = {
+    "vllm": vllm.line,
+    "ray": ray.line,
+    "serve": serve.line,
+    "nginx-access": nginx.access_line,
+    "nginx-error": nginx.error_line,
+    "klog": klog.line,
+    "kernel": kernel.line,
+    "oslo": oslo.line,
+    "mysql": mysql.line,
+    "rabbitmq": rabbitmq.line,
+}
+"""Dialect of a template -> (record, Unix time of simulated second zero) -> the line."""
+
+
+def render(record: LogRecord, epoch: float) -> LogLine:
+    """The line that a log statement printed."""
+    text = DIALECTS[record.template.dialect](record, epoch)
+    return LogLine(record.time, record.component, record.template.level.value, text)
