@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 UNITS: dict[str, dict[str, float]] = {
     "duration": {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
@@ -59,10 +59,20 @@ def parse(value: Any, dimension: str) -> float:
     return number * units.get(unit, 1.0)
 
 
+def write(value: float, dimension: str) -> str | float:
+    """The value as a scenario writes it, in the base unit; `parse` gives back the same float."""
+    unit = next((unit for unit, worth in UNITS[dimension].items() if worth == 1.0 and unit), "")
+    return f"{repr(float(value)).removesuffix('.0')}{unit}" if unit else value
+
+
 def _quantity(dimension: str) -> Any:
+    units = "|".join(re.escape(unit) for unit in UNITS[dimension] if unit)
+    text = Annotated[str, Field(pattern=rf"^\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*({units})\s*$")]
+    bare = Annotated[float, Field(ge=0)] if "" in UNITS[dimension] else Literal[0]
     return Annotated[
         float,
-        BeforeValidator(lambda value: parse(value, dimension), json_schema_input_type=str),
+        BeforeValidator(lambda value: parse(value, dimension), json_schema_input_type=text | bare),
+        PlainSerializer(lambda value: write(value, dimension), when_used="json"),
         Field(description=f"a {dimension}, such as {EXAMPLES[dimension]}"),
     ]
 

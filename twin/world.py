@@ -20,7 +20,7 @@ from twin import faults, inference, openstack
 from twin.actions import CATEGORIES, Action, Ticket, carry_out, legal
 from twin.clock import Clock
 from twin.components import Component
-from twin.scenario import ResolvedScenario, Scenario
+from twin.scenario import ResolvedScenario, Scenario, ScenarioError
 from twin.slo import Objective, SloMeter
 from twin.streams import Streams
 from twin.telemetry.alarms import Watch
@@ -65,11 +65,9 @@ class World:
     """
 
     def __init__(self, scenario: Scenario | ResolvedScenario, seed: int | None = None) -> None:
-        if isinstance(scenario, Scenario):
-            scenario = scenario.resolve(seed)
-        self.scenario = scenario
-        self.spec = scenario.spec
-        self.seed = scenario.spec.seed if seed is None else seed
+        self.scenario = scenario.resolve(seed) if isinstance(scenario, Scenario) else scenario
+        self.spec = self.scenario.spec
+        self.seed = self.spec.seed if seed is None else seed
         self.clock = Clock()
         self.streams = Streams(self.seed)
         self.recorder = Recorder()
@@ -78,11 +76,14 @@ class World:
         self.in_flight: dict[str, Ticket] = {}
         """Actions in progress, by every component that they occupy."""
         self.tickets: list[Ticket] = []
-        self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
-        self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
-        self.topology = self._topology()
-        self._watch = Watch(self.topology)
-        self._plans = faults.plan(self)
+        try:
+            self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
+            self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
+            self.topology = self._topology()
+            self._watch = Watch(self.topology)
+            self._plans = faults.plan(self)
+        except ScenarioError as error:
+            raise scenario.locate(error) if isinstance(scenario, Scenario) else error
         self.cluster.start()
         self.clock.process(self._close_seconds())
         self.clock.process(self._scrape())

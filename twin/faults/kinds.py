@@ -74,6 +74,13 @@ class Crash(Model):
     layer: Literal["process", "container"] = "process"
 
 
+class PodKill(Model):
+    """Chaos Mesh's PodChaos `container-kill` and `pod-kill`: the program is killed, and its supervisor starts another."""
+
+    container_names: tuple[str, ...] | None = None
+    grace_period: Annotated[int, Field(ge=0)] = 0
+
+
 class _MemoryStressor(Model):
     workers: int = Field(1, ge=1)
     size: Size
@@ -145,6 +152,16 @@ KINDS: dict[str, dict[str, FaultKind]] = {
             _process,
             lambda p, cause, _: (Condition(Layer(p.layer), "crash", 1.0, cause),),
         ),
+    },
+    "PodChaos": {
+        action: FaultKind(
+            "process",
+            "a component that is a process",
+            PodKill,
+            _process,
+            lambda p, cause, _: (Condition(Layer.PROCESS, "crash", 1.0, cause),),
+        )
+        for action in ("container-kill", "pod-kill")
     },
     "StressChaos": {"": FaultKind("stress", "a replica's pod or a node", Stress, _pod_or_node, _stress)},
     "DatabaseChaos": {

@@ -66,7 +66,8 @@ def fault_parameters(kind: FaultKind, fault: Fault, path: tuple[Any, ...]) -> An
     try:
         return kind.parameters.model_validate(fault.parameters)
     except ValidationError as error:
-        raise ScenarioError.from_validation(error, kind.parameters, path) from None
+        common = [f.alias or name for name, f in Fault.model_fields.items()]
+        raise ScenarioError.from_validation(error, kind.parameters, path, also=common) from None
 
 
 def _hit(world: World, fault: Fault, kind: FaultKind, path: tuple[Any, ...]) -> list[Component]:

@@ -27,14 +27,24 @@ class ScenarioError(ValueError):
         return ": ".join(part for part in (self.where, key, self.message) if part)
 
     @classmethod
-    def from_validation(cls, error: ValidationError, model: type[BaseModel], path: Path = ()) -> ScenarioError:
-        """The first problem of a pydantic error, in words, with the nearest valid key for an unknown one."""
-        first = error.errors(include_url=False)[0]
+    def from_validation(
+        cls, error: ValidationError, model: type[BaseModel], path: Path = (), also: Iterable[str] = ()
+    ) -> ScenarioError:
+        """The first problem of a pydantic error, in words, with the nearest valid key for an unknown one.
+
+        `also` names keys that are valid beside those of the model at `path`.
+        """
+        # An unknown key comes first: a misspelt required key is reported as missing too.
+        first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
         location: Path = tuple(first["loc"])
         if first["type"] == "extra_forbidden":
-            message = f"unknown key '{location[-1]}'{nearest(str(location[-1]), _keys(model, location[:-1]))}"
+            known = [*_keys(model, location[:-1]), *(also if len(location) == 1 else ())]
+            message = f"unknown key '{location[-1]}'{nearest(str(location[-1]), known)}"
+        elif first["type"] == "missing":
+            message = f"missing key '{location[-1]}'{_misspelt(str(location[-1]), first['input'])}"
         else:
-            message = first["msg"].removeprefix("Value error, ")
+            alternatives = [e["msg"] for e in error.errors(include_url=False) if _same_value(e["loc"], first["loc"])]
+            message = " or ".join(dict.fromkeys(m.removeprefix("Value error, ") for m in alternatives))
         return cls(message, (*path, *location))
 
 
@@ -45,6 +55,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f" (did you mean '{close[0]}'?)"
     return f" (known: {', '.join(names[:24])})" if names else ""
+
+
+def _misspelt(missing: str, given: Any) -> str:
+    close = difflib.get_close_matches(missing, map(str, given) if isinstance(given, dict) else (), n=1, cutoff=0.6)
+    return f" (is '{close[0]}' meant?)" if close else ""
+
+
+def _same_value(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two locations are two readings of one value: pydantic appends the name of the union's member."""
+    return one == other or (len(one) == len(other) > 0 and one[:-1] == other[:-1] and "[" in f"{one[-1]}{other[-1]}")
 
 
 def _keys(model: Any, location: Path) -> list[str]:

@@ -6,10 +6,10 @@ error positions are in `twin.scenario.load`.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from twin.quantities import Duration, Power, Rate, Ratio, Size
@@ -139,8 +139,6 @@ class Telemetry(Model):
     dialect: Literal["vllm-0.33", "zed"] | None = None
 
 
-
-
 class Objectives(Model):
     """Service-level objectives: `<signal>P<quantile>: <duration>` and `success: <ratio>`."""
 
@@ -165,6 +163,8 @@ class Control(Model):
 def _epoch(value: Any) -> Any:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
+    if type(value) is date:
+        value = datetime(value.year, value.month, value.day)
     if isinstance(value, datetime) and value.tzinfo is None:
         value = value.replace(tzinfo=timezone.utc)
     return value
@@ -201,3 +201,91 @@ class ResolvedScenario(Model):
     kind: Literal["Scenario"]
     metadata: Metadata
     spec: Spec
+
+
+# --- suites and studies -----------------------------------------------------------------------------------------
+
+Split = Literal["training", "tuning", "validation", "unknown"]
+"""What a suite may be used for: to learn, to tune, to gate an export, and to judge on families never used to choose."""
+
+
+class SeedRange(Model):
+    """`count` consecutive seeds."""
+
+    first: int = Field(0, ge=0, alias="from")
+    count: int = Field(ge=1, le=100_000)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds themselves."""
+        return tuple(range(self.first, self.first + self.count))
+
+
+class SuiteSpec(Model):
+    """The body of a suite."""
+
+    scenarios: tuple[str, ...] = Field(min_length=1, description="names of shipped scenarios, or files beside the suite")
+    seeds: SeedRange | tuple[Annotated[int, Field(ge=0)], ...]
+    split: Split
+
+
+class SuiteDocument(Model):
+    """Scenarios and seeds that belong together."""
+
+    api_version: Literal["healtwin/v1"] = Field(alias="apiVersion")
+    kind: Literal["Suite"]
+    metadata: Metadata
+    spec: SuiteSpec
+
+
+Number = Annotated[int | float, Field(allow_inf_nan=False)]
+
+
+class SearchParameter(Model):
+    """One dimension of a search: `{low, high, log?}` (whole numbers search whole numbers) or `{choices: [...]}`."""
+
+    low: Number | None = None
+    high: Number | None = None
+    log: bool = False
+    choices: tuple[bool | int | float | str, ...] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_form(self) -> SearchParameter:
+        if self.choices is not None:
+            if self.low is not None or self.high is not None or self.log:
+                raise ValueError("choices stand alone: no low, high or log beside them")
+        elif self.low is None or self.high is None:
+            raise ValueError("expected {low, high, log?} or {choices: [...]}")
+        elif not self.low < self.high:
+            raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic range starts above 0, got {self.low}")
+        return self
+
+
+class Budget(Model):
+    """When a study stops: whichever comes first."""
+
+    trials: int = Field(ge=1)
+    seconds: float = Field(gt=0, allow_inf_nan=False, description="wall-clock seconds")
+    steps_per_trial: int = Field(ge=1, description="environment steps")
+
+
+class StudySpec(Model):
+    """The body of a study."""
+
+    suite: str = Field(description="name of a shipped suite, or a file beside the study")
+    policy: str
+    search_space: dict[str, SearchParameter] = Field(min_length=1)
+    budget: Budget
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["median", "hyperband", "none"] = "median"
+
+
+class StudyDocument(Model):
+    """A search over a policy's settings."""
+
+    api_version: Literal["healtwin/v1"] = Field(alias="apiVersion")
+    kind: Literal["Study"]
+    metadata: Metadata
+    spec: StudySpec

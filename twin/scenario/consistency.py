@@ -1,0 +1,87 @@
+"""What must hold between the fields of a scenario, beyond each field by itself."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from twin.scenario.errors import ScenarioError
+from twin.scenario.schema import ResolvedScenario, Spec
+
+OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95")}
+"""The objectives that a kind of cluster has a signal for, besides success."""
+
+
+def check_names(data: Mapping[str, Any]) -> None:
+    """Refuse two faults of one name, where the second is. The data may still be malformed elsewhere."""
+    spec = data.get("spec")
+    faults = spec.get("faults") if isinstance(spec, dict) else None
+    seen: dict[Any, int] = {}
+    for i, fault in enumerate(faults if isinstance(faults, list) else ()):
+        name = fault.get("name") if isinstance(fault, dict) else None
+        if isinstance(name, str) and seen.setdefault(name, i) != i:
+            raise ScenarioError(f"duplicate fault name '{name}': fault {seen[name]} has it", ("spec", "faults", i, "name"))
+
+
+def check(scenario: ResolvedScenario) -> None:
+    """Raise ScenarioError, with the path of the key, for fields that contradict each other."""
+    spec = scenario.spec
+    _check_times(spec)
+    _check_arrivals(spec)
+    _check_workload(spec)
+    kind = spec.cluster.kind
+    for other, fields in OBJECTIVES.items():
+        for field in fields if other != kind else ():
+            if getattr(spec.slo, field) is not None:
+                alias = type(spec.slo).model_fields[field].alias or field
+                raise ScenarioError(f"'{alias}' is an objective of {other} clusters, this one is {kind}", ("spec", "slo", alias))
+
+
+def _check_times(spec: Spec) -> None:
+    if spec.control.warmup >= spec.horizon:
+        raise ScenarioError(
+            f"the horizon ({spec.horizon:g}s) is not after the warm-up ({spec.control.warmup:g}s)", ("spec", "horizon")
+        )
+    for i, fault in enumerate(spec.faults):
+        if fault.at >= spec.horizon:
+            raise ScenarioError(
+                f"'{fault.name}' can come at {fault.at:g}s, but the horizon is {spec.horizon:g}s", ("spec", "faults", i, "at")
+            )
+        if fault.duration == 0:
+            raise ScenarioError("a duration of 0 is no fault; leave it out to let the fault stay",
+                                ("spec", "faults", i, "duration"))
+
+
+def _check_arrivals(spec: Spec) -> None:
+    arrivals = spec.workload.arrivals
+    if arrivals is None:
+        return
+    path = ("spec", "workload", "arrivals")
+    if (arrivals.constant is None) == (arrivals.poisson is None):
+        raise ScenarioError("expected exactly one of constant and poisson", path)
+    if not (arrivals.constant or arrivals.poisson):
+        raise ScenarioError("a rate must be above 0", (*path, "poisson" if arrivals.constant is None else "constant"))
+
+
+def _check_workload(spec: Spec) -> None:
+    workload = spec.workload
+    path = ("spec", "workload")
+    if spec.cluster.kind == "openstack":
+        for name in ("trace", "prompt", "output"):
+            if getattr(workload, name) is not None:
+                raise ScenarioError(f"'{name}' belongs to inference clusters, this one is openstack", (*path, name))
+    elif workload.lifetime is not None:
+        raise ScenarioError("'lifetime' belongs to openstack clusters, this one is inference", (*path, "lifetime"))
+    if workload.trace is not None:
+        for name in ("arrivals", "prompt", "output"):
+            if getattr(workload, name) is not None:
+                raise ScenarioError(f"a trace brings its own {name}: leave one of them out", (*path, name))
+    elif workload.arrivals is None:
+        raise ScenarioError("a workload needs arrivals or a trace" if spec.cluster.kind == "inference" else
+                            "a workload needs arrivals", path)
+    elif spec.cluster.kind == "inference":
+        for name in ("prompt", "output"):
+            length = getattr(workload, name)
+            if length is None:
+                raise ScenarioError(f"missing key '{name}': tokens, or azure2023", path)
+            if length != "azure2023" and length < 1:
+                raise ScenarioError(f"expected at least 1 token, got {length}", (*path, name))

@@ -1,0 +1,204 @@
+"""Scenarios, suites and studies: from a YAML file to something that a world can live through."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Iterator, Sequence, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from twin.scenario import catalogue, draws
+from twin.scenario.consistency import check, check_names
+from twin.scenario.errors import ScenarioError
+from twin.scenario.manifests import expand
+from twin.scenario.overrides import override
+from twin.scenario.schema import Metadata, ResolvedScenario, Split, StudyDocument, StudySpec, SuiteDocument
+from twin.scenario.source import Document, located, parse, read
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario as written: its randomised fields are drawn by `resolve`.
+
+    Everything that can be said without building the cluster has been checked, at every end of its randomised fields.
+    """
+
+    document: Document
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+        """The scenario in a file, or the shipped one of that name. Raises ScenarioError."""
+        return cls._checked(read(catalogue.find(path, "Scenario")), overrides)
+
+    @classmethod
+    def named(cls, name_or_path: str) -> Scenario:
+        """`load` without overrides."""
+        return cls.load(name_or_path)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "<string>", overrides: Sequence[str] = ()) -> Scenario:
+        """The scenario in a text. Raises ScenarioError."""
+        return cls._checked(parse(text, name), overrides)
+
+    @classmethod
+    def _checked(cls, document: Document, overrides: Sequence[str]) -> Scenario:
+        document = override(document, overrides)
+        with located(document):
+            _expect_kind(document, "Scenario")
+            document = expand(document)
+        with located(document):
+            check_names(document.data)
+            scenario = cls(document)
+            for resolved in scenario.extremes():
+                check(resolved)
+        return scenario
+
+    @property
+    def source(self) -> str:
+        """The file it was read from, as it was given."""
+        return self.document.name
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Name, title and labels."""
+        return Metadata.model_validate(self.document.data["metadata"])
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the scenario's content: comments, layout and the place of the file do not matter."""
+        return _digest(self.document.data)
+
+    @cached_property
+    def draws(self) -> tuple[draws.Draw, ...]:
+        """Its randomised fields."""
+        return draws.find(self.document.data)
+
+    def resolve(self, seed: int | None = None) -> ResolvedScenario:
+        """The scenario with every randomised field drawn from the seed (default: `spec.seed`)."""
+        data = self.document.data
+        if seed is None:
+            seed = int(data["spec"].get("seed", 0))
+        filled = draws.drawn(data, self.draws, seed)
+        return self._validated({**filled, "spec": {**filled["spec"], "seed": seed}})
+
+    def extremes(self) -> Iterator[ResolvedScenario]:
+        """The scenario at the ends of its randomised fields: all lowest, all highest, each choice."""
+        for data in draws.extremes(self.document.data, self.draws):
+            yield self._validated(data)
+
+    def locate(self, error: ScenarioError) -> ScenarioError:
+        """The same error, with file, line and column."""
+        return self.document.locate(error)
+
+    def _validated(self, data: dict[str, Any]) -> ResolvedScenario:
+        return _validated(ResolvedScenario, self._with_trace(data))
+
+    def _with_trace(self, data: dict[str, Any]) -> dict[str, Any]:
+        """A trace named in a file lies relative to that file; one named by an override, to the current folder."""
+        spec = data.get("spec")
+        workload = spec.get("workload") if isinstance(spec, dict) else None
+        trace = workload.get("trace") if isinstance(workload, dict) else None
+        if not isinstance(trace, str):
+            return data
+        path = ("spec", "workload", "trace")
+        overridden = self.document.where(path).startswith("--set ")
+        file = ((Path() if overridden else self.document.folder) / trace).resolve()
+        if not file.is_file():
+            raise ScenarioError(f"no such file: {file}", path)
+        return {**data, "spec": {**data["spec"], "workload": {**data["spec"]["workload"], "trace": str(file)}}}
+
+
+def to_yaml(resolved: ResolvedScenario) -> str:
+    """A resolved scenario as YAML that loads to the same again."""
+    data = resolved.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Scenarios and seeds that belong together, and what they may be used for."""
+
+    source: str
+    metadata: Metadata
+    scenarios: tuple[Scenario, ...]
+    seeds: tuple[int, ...]
+    split: Split
+    digest: str
+    """sha256 of the suite and of every scenario in it."""
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Suite:
+        """The suite in a file, or the shipped one of that name. Raises ScenarioError."""
+        document = override(read(catalogue.find(path, "Suite")), overrides)
+        with located(document):
+            _expect_kind(document, "Suite")
+            suite = _validated(SuiteDocument, document.data)
+            spec = suite.spec
+            files = [_find(name, "Scenario", document, ("spec", "scenarios", i)) for i, name in enumerate(spec.scenarios)]
+            seeds = spec.seeds if isinstance(spec.seeds, tuple) else spec.seeds.seeds
+            if not seeds or len(set(seeds)) < len(seeds):
+                raise ScenarioError("expected at least one seed, each once", ("spec", "seeds"))
+        scenarios = tuple(Scenario.load(file) for file in files)
+        digest = _digest([document.data, [scenario.digest for scenario in scenarios]])
+        return cls(document.name, suite.metadata, scenarios, seeds, spec.split, digest)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search over a policy's settings on one suite."""
+
+    source: str
+    metadata: Metadata
+    spec: StudySpec
+    suite: Suite
+    digest: str
+    """sha256 of the study and its suite."""
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Study:
+        """The study in a file, or the shipped one of that name. Raises ScenarioError."""
+        document = override(read(catalogue.find(path, "Study")), overrides)
+        with located(document):
+            _expect_kind(document, "Study")
+            study = _validated(StudyDocument, document.data)
+            file = _find(study.spec.suite, "Suite", document, ("spec", "suite"))
+        suite = Suite.load(file)
+        with located(document):
+            if suite.split not in ("training", "tuning"):
+                raise ScenarioError(
+                    f"the suite '{suite.metadata.name}' is kept for {suite.split}: a study sees training and tuning only",
+                    ("spec", "suite"),
+                )
+        return cls(document.name, study.metadata, study.spec, suite, _digest([document.data, suite.digest]))
+
+
+def _expect_kind(document: Document, kind: str) -> None:
+    found = document.data.get("kind")
+    if found != kind:
+        raise ScenarioError(f"expected kind: {kind}, got {found!r}", ("kind",))
+
+
+def _find(name: str, kind: str, document: Document, path: tuple[str | int, ...]) -> Path:
+    try:
+        return catalogue.find(name, kind, document.folder)
+    except ScenarioError as error:
+        raise ScenarioError(error.message, path) from None
+
+
+def _validated(model: type[M], data: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError.from_validation(error, model) from None
+
+
+def _digest(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=lambda value: value.isoformat())
+    return hashlib.sha256(text.encode()).hexdigest()

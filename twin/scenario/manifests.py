@@ -1,0 +1,87 @@
+"""Chaos Mesh manifests as faults: ``{manifest: network-delay.yaml, at: 300s}``.
+
+The manifest is read as it is (chaos-mesh.org/v1alpha1). Its fields keep their names; what our cluster cannot do is
+refused where the fault is planned, by name.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path as File
+from typing import Any
+
+from twin.scenario.errors import Path, ScenarioError, nearest
+from twin.scenario.source import Document, located, read
+
+BESIDE = ("manifest", "at", "duration", "name")
+"""What a scenario may say about a manifest; name and duration replace the manifest's own."""
+
+_TOP = ("apiVersion", "kind", "metadata", "spec", "status")
+_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def expand(document: Document) -> Document:
+    """The scenario with every manifest replaced by the fault in it. Raises ScenarioError."""
+    spec = document.data.get("spec")
+    faults = spec.get("faults") if isinstance(spec, dict) else None
+    if not isinstance(faults, list):
+        return document
+    for i, fault in enumerate(faults):
+        if isinstance(fault, dict) and "manifest" in fault:
+            document = _expand(document, fault, ("spec", "faults", i))
+    return document
+
+
+def _expand(document: Document, entry: dict[str, Any], path: Path) -> Document:
+    for key in entry:
+        if key not in BESIDE:
+            raise ScenarioError(f"unknown key '{key}' beside a manifest{nearest(key, BESIDE)}", (*path, key))
+    if not isinstance(entry["manifest"], str):
+        raise ScenarioError(f"expected a file name, got {entry['manifest']!r}", (*path, "manifest"))
+    file = document.folder / File(entry["manifest"])
+    if not file.is_file():
+        raise ScenarioError(f"no such file: {file}", (*path, "manifest"))
+    manifest = read(file)
+    with located(manifest):
+        fault, origin = _fault(manifest)
+    places = {(*new, *p[len(old) :]): w for new, old in origin for p, w in manifest.positions.items() if p[: len(old)] == old}
+    for key in ("name", "at", "duration"):
+        if key in entry:
+            fault[key] = entry[key]
+            places = {p: w for p, w in places.items() if p[:1] != (key,)}
+            below = (*path, key)
+            places |= {p[len(path) :]: w for p, w in document.positions.items() if p[: len(below)] == below}
+    faults = list(document.data["spec"]["faults"])
+    faults[int(path[-1])] = fault
+    data = {**document.data, "spec": {**document.data["spec"], "faults": faults}}
+    return document.replaced(path, data, {(): manifest.positions[()], **places})
+
+
+def _fault(manifest: Document) -> tuple[dict[str, Any], list[tuple[Path, Path]]]:
+    """The fault in a manifest, and for each of its keys where in the manifest it comes from."""
+    data = manifest.data
+    if data.get("apiVersion") != "chaos-mesh.org/v1alpha1":
+        raise ScenarioError(f"expected apiVersion chaos-mesh.org/v1alpha1, got {data.get('apiVersion')!r}", ("apiVersion",))
+    for key in data:
+        if key not in _TOP:
+            raise ScenarioError(f"unknown key '{key}'{nearest(key, _TOP)}", (key,))
+    metadata, spec = data.get("metadata"), data.get("spec")
+    if not isinstance(metadata, dict) or "name" not in metadata:
+        raise ScenarioError("missing key 'name'", ("metadata",))
+    if not isinstance(spec, dict) or not isinstance(data.get("kind"), str):
+        raise ScenarioError("a manifest needs a kind and a spec", ())
+    fault = {"name": metadata["name"], "kind": data["kind"], **spec}
+    origin: list[tuple[Path, Path]] = [(("name",), ("metadata", "name")), (("kind",), ("kind",))]
+    origin += [((key,), ("spec", key)) for key in spec]
+    if "duration" in spec:
+        fault["duration"] = f"{_seconds(spec['duration'])!r}s"
+    return fault, origin
+
+
+def _seconds(text: Any) -> float:
+    """Seconds of a Go duration such as ``1m30s`` (what Chaos Mesh writes)."""
+    parts = _GO_DURATION.findall(text) if isinstance(text, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ScenarioError(f"expected a duration such as 60s or 1m30s, got {text!r}", ("spec", "duration"))
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
