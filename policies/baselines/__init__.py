@@ -1,0 +1,1 @@
+"""Policies that do not learn: what a learnt one is compared with."""
