@@ -1,0 +1,1 @@
+"""What researchers run: the command line, pipelines, studies, tracking, evaluation, reports and benchmarks."""

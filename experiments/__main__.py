@@ -1,0 +1,5 @@
+"""`python -m experiments` is `healtwin`."""
+
+from experiments.cli import main
+
+main()

@@ -1,0 +1,56 @@
+"""The command line. It imports nothing heavy: every command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from experiments import errors
+from experiments.commands import bench, demo, evaluate, export, policy, report, repro, scenario, simulate, train, tune, ui
+
+
+class Commands(TyperGroup):
+    """The root group: an error of the user's is a line on stderr and exit code 2; Ctrl-C is exit code 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except Exception as error:
+            if not errors.is_users(error):
+                raise
+            print(f"error: {errors.in_words(error)}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="healtwin",
+    cls=Commands,
+    help="A simulation-first digital twin for self-healing clouds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(scenario.app, name="scenario")
+app.command("simulate")(simulate.command)
+app.add_typer(train.app, name="train")
+app.command("tune")(tune.command)
+app.command("evaluate")(evaluate.command)
+app.command("export")(export.command)
+app.add_typer(policy.app, name="policy")
+app.command("report")(report.command)
+app.command("demo")(demo.command)
+app.command("bench")(bench.command)
+app.command("repro")(repro.command)
+app.command("ui")(ui.command)
+
+
+def main() -> None:
+    """The console script `healtwin`."""
+    app()

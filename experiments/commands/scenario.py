@@ -1,0 +1,121 @@
+"""`healtwin scenario`: list, show, validate, schema, new."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(help="Scenario files: list, show, check, start a new one.", no_args_is_help=True)
+
+Overrides = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as in spec.seed=7.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """The shipped scenarios and suites."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from twin.scenario import Scenario, Suite
+    from twin.scenario.catalogue import shipped
+
+    console = Console()
+    table = Table("name", "title", "cluster", "family", "horizon", title="scenarios", title_justify="left")
+    for name in shipped("Scenario"):
+        scenario = Scenario.load(name)
+        spec = scenario.resolve().spec
+        horizon = f"{spec.horizon:g}s"
+        table.add_row(name, scenario.metadata.title, spec.cluster.kind, scenario.metadata.labels.get("family", ""), horizon)
+    console.print(table)
+    table = Table("name", "title", "split", "scenarios", "seeds", title="suites", title_justify="left")
+    for name in shipped("Suite"):
+        suite = Suite.load(name)
+        table.add_row(name, suite.metadata.title, suite.split, str(len(suite.scenarios)), str(len(suite.seeds)))
+    console.print(table)
+
+
+@app.command()
+def show(
+    scenario: Annotated[str, typer.Argument(metavar="NAME", help="A shipped scenario's name, or a file.")],
+    resolved: Annotated[bool, typer.Option("--resolved", help="With every randomised field drawn.")] = False,
+    seed: Annotated[Optional[int], typer.Option(min=0, help="Seed of the draw; default: the scenario's.")] = None,
+    set_: Overrides = None,
+) -> None:
+    """Print a scenario as it is written, or, with --resolved, as a seed draws it."""
+    from twin.scenario import Scenario, to_yaml
+
+    loaded = Scenario.load(scenario, set_ or ())
+    if resolved or seed is not None:
+        typer.echo(to_yaml(loaded.resolve(seed)), nl=False)
+    else:
+        typer.echo(loaded.to_yaml() if set_ else Path(loaded.source).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Scenarios, suites or studies: files or shipped names.")],
+) -> None:
+    """Check files: grammar, units, targets, and every end of the randomised fields."""
+    from twin.scenario import ScenarioError
+
+    wrong = 0
+    for file in files:
+        try:
+            typer.echo(_validated(file))
+        except ScenarioError as error:
+            wrong += 1
+            typer.echo(f"error: {error}", err=True)
+    if wrong:
+        raise typer.Exit(2)
+
+
+def _validated(file: str) -> str:
+    """Validate a file of any kind; return the line to print."""
+    from twin.scenario import Scenario, Study, Suite
+    from twin.scenario.catalogue import kind_of
+    from twin.validation import validate as validate_scenario
+
+    kind = kind_of(file)
+    if kind == "Scenario":
+        ends = validate_scenario(Scenario.load(file))
+        return f"ok: {file}: {len(ends)} {'variant' if len(ends) == 1 else 'variants'} checked"
+    suite = Study.load(file).suite if kind == "Study" else Suite.load(file)
+    for scenario in suite.scenarios:
+        validate_scenario(scenario)
+    return f"ok: {file}: {kind.lower()}, {len(suite.scenarios)} scenarios checked"
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of scenario files, for editors."""
+    from twin.scenario.jsonschema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the scenario: small letters, digits and dashes.")],
+    kind: Annotated[str, typer.Option(help="inference or openstack.")] = "inference",
+    out: Annotated[Optional[Path], typer.Option(help="File to write; default: NAME.yaml here.")] = None,
+) -> None:
+    """Write a commented scenario to start from. An existing file is left alone."""
+    from experiments.commands.templates import TEMPLATES
+    from experiments.errors import UserError
+    from twin.scenario import Scenario
+    from twin.scenario.errors import nearest
+
+    if kind not in TEMPLATES:
+        raise UserError(f"--kind {kind}: no such kind of cluster{nearest(kind, TEMPLATES)}")
+    text = TEMPLATES[kind].replace("NAME", name)
+    Scenario.parse(text, "the new scenario")
+    file = out or Path(f"{name}.yaml")
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UserError(f"{file}: the file exists; choose another with --out") from None
+    typer.echo(f"{file}: check it with `healtwin scenario validate {file}`, run it with `healtwin simulate {file}`")
