@@ -6,8 +6,9 @@ stopped. Whether that cures anything follows from where the condition sits.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generator
+from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
 from twin.mechanics.conditions import Condition
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from twin.world import World
 
 CATEGORIES: tuple[str, ...] = tuple(RESETS)
-"""Action categories in the order of the action space: noop, restart, recreate, reset-gpu, reboot, migrate, scale-out."""
+"""Categories in the order of the action space: noop, restart, recreate, reset-gpu, reboot, migrate, scale-out."""
 
 PARAMETERS: tuple[str, ...] = ("gentle", "immediate")
 """Parameter bins: let work in flight finish first (at most `DRAIN_LIMIT` seconds), or not."""

@@ -42,13 +42,12 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     seconds since it, for a discount per second; `info["illegal"]` counts illegal actions of the episode.
     """
 
-    metadata = {"render_modes": []}
-
     def __init__(self, scenario: ScenarioLike, window: float = 60.0) -> None:
         self._scenario = _load(scenario)
         self._window = window
         self._begin(0)
-        self.observation_space = self._layout.observation_space
+        self._size = self._layout.size
+        self.observation_space = self._layout.observation_space  # type: ignore[assignment]
         self.action_space = self._layout.action_space
 
     @property
@@ -68,10 +67,10 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
             self._scenario = _load(options["scenario"])
         world_seed = seed if seed is not None else int(self.np_random.integers(2**31))
         self._begin(world_seed)
-        if self._layout.observation_space != self.observation_space:
+        if self._layout.size != self._size:
             raise ValueError(
                 f"scenario {self._world.scenario.metadata.name} needs {self._layout.size} component slots; "
-                f"this environment was made with {self.observation_space['kind'].shape[0]}"
+                f"this environment was made with {self._size}"
             )
         self._world.run(until=self._world.spec.control.warmup)
         self._decided_at = self._world.now

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from twin.components import Component
 from twin.mechanics.host import host_slowdown, stressor_bytes
@@ -21,7 +22,9 @@ OOM_KILL = LogTemplate(
     "Out of memory: Killed process {} ({}) total-vm:{}kB, anon-rss:{}kB, file-rss:0kB, shmem-rss:0kB, UID:0 "
     "pgtables:{}kB oom_score_adj:{}",
 )
-BOOTED = LogTemplate("kernel.boot", "kernel", Level.INFO, "kernel", "Linux version 5.15.0-119-generic (buildd@lcy02) #129-Ubuntu SMP")
+BOOTED = LogTemplate(
+    "kernel.boot", "kernel", Level.INFO, "kernel", "Linux version 5.15.0-119-generic (buildd@lcy02) #129-Ubuntu SMP"
+)
 
 KERNEL_RESERVE = 1.0e9
 """Bytes that the kernel and the node's own daemons hold."""

@@ -1,10 +1,17 @@
-"""The `gymnasium.envs` entry point: Gymnasium calls `register` when it is imported, under the namespace `healtwin`."""
+"""Registration with Gymnasium, done by `import twin`.
+
+Gymnasium 1.0 dropped entry points for environments; ``gymnasium.make("twin:healtwin/Cluster-v0")`` imports `twin` first.
+"""
 
 from __future__ import annotations
 
 from gymnasium.envs.registration import register as _register
+from gymnasium.envs.registration import registry
+
+ENVIRONMENT = "healtwin/Cluster-v0"
 
 
 def register() -> None:
-    """Register ``healtwin/Cluster-v0``."""
-    _register(id="Cluster-v0", entry_point="twin.env:ClusterEnv")
+    """Register ``healtwin/Cluster-v0``, once."""
+    if ENVIRONMENT not in registry:
+        _register(id=ENVIRONMENT, entry_point="twin.env:ClusterEnv")

@@ -6,8 +6,8 @@ Live values: only the reward, the truth and reports read them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Hashable, Sequence
 
 RECOVERY_SECONDS = 60.0
 """A service has recovered with the first this many seconds in a row that meet the SLO (DESIGN, terms)."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -30,7 +31,7 @@ from twin.telemetry.features import FEATURES, IS_COUNTER, KINDS
 from twin.telemetry.records import LEVELS
 from twin.telemetry.window import Topology, Window
 
-Observation = dict[str, NDArray]
+Observation = dict[str, NDArray[Any]]
 
 BUCKETS = (16, 64, 256)
 """Padded numbers of components."""
@@ -110,7 +111,7 @@ class Layout:
             adjacent[index[a], index[b]] = adjacent[index[b], index[a]] = 1
         return adjacent
 
-    def decode(self, action: NDArray) -> Action:
+    def decode(self, action: NDArray[np.int64]) -> Action:
         """The action of an action array [3]; padding decodes to an illegal target."""
         category, target, parameter = (int(part) for part in action)
         components = self.topology.components
@@ -123,7 +124,7 @@ class Layout:
         return np.array([CATEGORIES.index(action.category), target, PARAMETERS.index(action.parameter)], np.int64)
 
     def masks(self, legal: NDArray[np.int8]) -> Observation:
-        """The three masks from `legal` [C, number of components]. No-op is always legal and takes target 0, parameter 0."""
+        """The three masks from `legal` [C, number of components]. No-op is always legal, with target 0, parameter 0."""
         target = np.zeros((len(CATEGORIES), self.size), np.int8)
         target[:, : legal.shape[1]] = legal
         target[0] = 0

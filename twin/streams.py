@@ -8,9 +8,10 @@ another policy, or one more fault changes no unrelated draw.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from hashlib import blake2b
 from statistics import NormalDist
-from typing import Sequence, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 Key = int | str

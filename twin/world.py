@@ -11,7 +11,8 @@ The kernel knows components, conditions, actions and telemetry; what the compone
 
 from __future__ import annotations
 
-from typing import Any, Generator, Protocol
+from collections.abc import Generator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Callable, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twin.components import Component
 from twin.mechanics.conditions import Condition
@@ -20,10 +21,11 @@ class FaultKind:
     """One fault kind.
 
     `lands_on` maps a selected component to the one that carries the conditions (a pod to its GPU, say), or None where
-    this fault cannot hit it. `family` groups kinds for the split into known and unknown faults.
+    this fault cannot hit it. `family` groups kinds for the split into known and unknown faults; where it follows from
+    the parameters, it is a function of them.
     """
 
-    family: str
+    family: str | Callable[[Any], str]
     hits: str
     """What it can hit, in words, for error messages."""
     parameters: type[Model]
@@ -83,7 +85,7 @@ class PodKill(Model):
 
 class _MemoryStressor(Model):
     workers: int = Field(1, ge=1)
-    size: Size
+    size: Annotated[Size, Field(gt=0)]
     growth: Size = Field(1e9, gt=0, description="bytes a second and worker, until `size` is reached")
     options: tuple[str, ...] = ()
 
@@ -98,6 +100,12 @@ class _Stressors(Model):
     memory: _MemoryStressor | None = None
     cpu: _CpuStressor | None = None
 
+    @model_validator(mode="after")
+    def _some(self) -> _Stressors:
+        if self.memory is None and self.cpu is None:
+            raise ValueError("expected memory, cpu or both")
+        return self
+
 
 class Stress(Model):
     """Chaos Mesh's StressChaos: stress-ng runs in a container, or here also on a node."""
@@ -111,6 +119,15 @@ class Slow(Model):
 
     factor: Annotated[Ratio, Field(gt=1.0)]
     ramp: Duration = 0.0
+
+
+def family(kind: FaultKind, parameters: Any) -> str:
+    """The family of a fault of this kind with these parameters."""
+    return kind.family if isinstance(kind.family, str) else kind.family(parameters)
+
+
+def _stress_family(parameters: Stress) -> str:
+    return "memory" if parameters.stressors.memory is not None else "cpu"
 
 
 def _stress(parameters: Stress, cause: str, component: Component) -> tuple[Condition, ...]:
@@ -163,7 +180,7 @@ KINDS: dict[str, dict[str, FaultKind]] = {
         )
         for action in ("container-kill", "pod-kill")
     },
-    "StressChaos": {"": FaultKind("stress", "a replica's pod or a node", Stress, _pod_or_node, _stress)},
+    "StressChaos": {"": FaultKind(_stress_family, "a replica's pod or a node", Stress, _pod_or_node, _stress)},
     "DatabaseChaos": {
         "slow": FaultKind(
             "database",

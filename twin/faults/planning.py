@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twin.components import Component
-from twin.faults.kinds import KINDS, FaultKind
+from twin.faults.kinds import KINDS, FaultKind, family
 from twin.mechanics.conditions import Condition
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import Fault
@@ -40,11 +40,13 @@ def plan(world: World) -> list[Plan]:
         kind = fault_kind(fault, path)
         parameters = fault_parameters(kind, fault, path)
         hit = _hit(world, fault, kind, path)
-        conditions = tuple((component, c) for component in hit for c in kind.conditions(parameters, fault.name, component))
+        conditions = tuple(
+            (component, c) for component in hit for c in kind.conditions(parameters, fault.name, component)
+        )
         until = None if fault.duration is None else fault.at + fault.duration
         plans.append(Plan(fault.name, fault.at, until, conditions))
         label = f"{fault.kind}/{fault.action}" if fault.action else fault.kind
-        world.truth.plan(Incident(fault.name, label, kind.family, tuple(c.name for c in hit)))
+        world.truth.plan(Incident(fault.name, label, family(kind, parameters), tuple(c.name for c in hit)))
     return plans
 
 
@@ -71,21 +73,19 @@ def fault_parameters(kind: FaultKind, fault: Fault, path: tuple[Any, ...]) -> An
 
 
 def _hit(world: World, fault: Fault, kind: FaultKind, path: tuple[Any, ...]) -> list[Component]:
-    chosen = _choose(world, fault, _select(world, fault, path), path)
-    hit: list[Component] = []
-    for component in chosen:
-        landing = kind.lands_on(component)
-        if landing is None:
+    candidates = _select(world, fault, kind, path)
+    for component in candidates:  # all of them, so that an error shows at every seed
+        if kind.lands_on(component) is None:
             raise ScenarioError(
                 f"{fault.kind} {fault.action} cannot hit '{component.name}', a {component.kind}: it hits {kind.hits}",
                 (*path, "selector"),
             )
-        if landing not in hit:
-            hit.append(landing)
-    return hit
+    landings = (kind.lands_on(component) for component in _choose(world, fault, candidates, path))
+    return list(dict.fromkeys(landing for landing in landings if landing is not None))
 
 
-def _select(world: World, fault: Fault, path: tuple[Any, ...]) -> list[Component]:
+def _select(world: World, fault: Fault, kind: FaultKind, path: tuple[Any, ...]) -> list[Component]:
+    """What the selector names, and of what its labels match, whatever the fault can hit."""
     selector = fault.selector
     names: list[tuple[str, str]] = [("components", n) for n in selector.components or ()]
     names += [("nodes", n) for n in selector.nodes or ()]
@@ -95,34 +95,47 @@ def _select(world: World, fault: Fault, path: tuple[Any, ...]) -> list[Component
         component = world.components.get(name)
         if component is None:
             hint = nearest(name, world.components)
-            raise ScenarioError(f"the selector matches nothing: no component '{name}'{hint}", (*path, "selector", field))
+            raise ScenarioError(
+                f"the selector matches nothing: no component '{name}'{hint}", (*path, "selector", field)
+            )
         selected.append(component)
     if selector.namespaces or selector.label_selectors:
         labels = selector.label_selectors or {}
         wanted = set(labels.values())
         for component in world.components.values():
-            if component.kind in ("vllm", "nginx", "ray-head") and (
-                not labels or wanted & {component.name, component.kind, "ray"}
+            if (
+                component.kind in ("vllm", "nginx", "ray-head")
+                and (not labels or wanted & {component.name, component.kind, "ray"})
+                and kind.lands_on(component) is not None
             ):
                 selected.append(component)
     if not selected:
         raise ScenarioError("the selector matches nothing", (*path, "selector"))
-    return selected
+    return list(dict.fromkeys(selected))
 
 
 def _choose(world: World, fault: Fault, candidates: list[Component], path: tuple[Any, ...]) -> list[Component]:
     """Chaos Mesh's modes. Which ones are hit is drawn per fault, so that another fault changes nothing."""
     stream = world.streams["fault/target"]
-    if fault.mode == "all" or len(candidates) == 1:
+    number = _number(fault, path)
+    if fault.mode == "all":
         return candidates
     shuffled = sorted(candidates, key=lambda c: stream.uniform(fault.name, c.name))
-    if fault.mode == "one":
-        return shuffled[:1]
+    if fault.mode == "random-max-percent":
+        number *= stream.uniform(fault.name, "share")
+    count = len(candidates) * number / 100.0 if "percent" in fault.mode else number
+    return shuffled[: max(1, round(count))]
+
+
+def _number(fault: Fault, path: tuple[Any, ...]) -> float:
+    """How many to hit, or what share in per cent: the mode's value."""
+    if fault.mode in ("one", "all"):
+        return 1.0
     try:
         number = float(fault.value or "")
     except ValueError:
-        raise ScenarioError(f"mode {fault.mode} needs a number as value, got {fault.value!r}", (*path, "value")) from None
-    if fault.mode == "random-max-percent":
-        number *= stream.uniform(fault.name, "share")
-    count = number if fault.mode == "fixed" else len(candidates) * number / 100.0
-    return shuffled[: max(1, round(count))]
+        number = 0.0
+    if not 0 < number <= (100.0 if "percent" in fault.mode else 1e6):
+        what = "a percentage" if "percent" in fault.mode else "a number above 0"
+        raise ScenarioError(f"mode {fault.mode} needs {what} as value, got {fault.value!r}", (*path, "value"))
+    return number

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generator
+from typing import TYPE_CHECKING, Any
 
 from twin.actions import Ticket, drain
 from twin.components import Component
@@ -45,10 +46,10 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    # The testbed of arXiv 2603.02057: data parallel 4, 8 CPU and 16 Gi a pod. Its GPU is not stated; a 24 GB, 300 W card of
-    # the A10G class is assumed.
+    # The testbed of arXiv 2603.02057: data parallel 4, 8 CPU and 16 Gi a pod. Its GPU is not stated; a 24 GB, 300 W
+    # card of the A10G class is assumed.
     "rca-llm": Preset("falcon-h1-7b", "a10g", 4, 1, 500, 32 * 2**30, 8, 16 * 2**30, 8, EngineSettings()),
-    "small": Preset("llama-3.1-8b", "a100-sxm-80gb", 3, 1, 256, 64 * 2**30, 16, 24 * 2**30, 12, EngineSettings()),
+    "small": Preset("llama-3.1-8b", "a10g", 3, 1, 256, 64 * 2**30, 16, 24 * 2**30, 12, EngineSettings()),
 }
 
 
@@ -195,8 +196,8 @@ def _blocks(preset: Preset) -> int:
     blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, engine.max_num_batched_tokens)
     if blocks * BLOCK_TOKENS < engine.max_model_len:
         raise ScenarioError(
-            f"{model.name} does not fit {gpu.name}: {model.weight_bytes / 1e9:.1f} GB of weights leave {max(0, blocks)} "
-            f"KV blocks of {BLOCK_TOKENS} tokens, fewer than maxModelLen {engine.max_model_len} needs",
+            f"{model.name} does not fit {gpu.name}: {model.weight_bytes / 1e9:.1f} GB of weights leave "
+            f"{max(0, blocks)} KV blocks of {BLOCK_TOKENS} tokens, fewer than maxModelLen {engine.max_model_len} needs",
             ("spec", "cluster", "model"),
         )
     return blocks

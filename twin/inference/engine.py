@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING, Callable, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from twin.inference.request import Request
 from twin.mechanics.engine_step import BLOCK_TOKENS, StepCost, host_seconds, step_cost

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generator, Sequence
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
 from twin.inference import messages
 from twin.inference.request import Request
 from twin.mechanics.supervision import crash_loop_delay
 from twin.process import Process
-from twin.telemetry.records import Span, counter, gauge
+from twin.telemetry.records import LogTemplate, Span, counter, gauge
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -106,7 +107,7 @@ class Gateway(Process):
         self._report(request, status)
 
     def _report(self, request: Request, status: int) -> None:
-        """What the client saw, for the SLO. A refusal of the client's own mistake (4xx) is no failure of the service."""
+        """What the client saw, for the SLO. A refusal of the client's own mistake (4xx) is no failure."""
         slo = self.world.slo
         if status == 200 or 400 <= status < 500:
             for signal in ("success", "e2e", "ttft"):
@@ -159,7 +160,7 @@ class Gateway(Process):
         requests = self.accepted
         return (requests, len(self._open), statuses[2], statuses[4], statuses[5], self._upstream_seconds)
 
-    def _log_error(self, template: messages.LogTemplate, request: Request, *fields: Any) -> None:
+    def _log_error(self, template: LogTemplate, request: Request, *fields: Any) -> None:
         self.log(template, request.id + 1, _client(request), PATH, "10.42.0.21:8000", *fields)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from twin.components import Component
 from twin.mechanics.gpu_power import clock_ratio, power, target_temperature, temperature_after
@@ -24,7 +25,11 @@ OFF_BUS = LogTemplate(
     "NVRM: Xid (PCI:{}): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
 )
 CLEANUP = LogTemplate(
-    "nvrm.xid45", "kernel", Level.ERROR, "kernel", "NVRM: Xid (PCI:{}): 45, pid={}, name={}, Ch {:08x}, Preemptive removal"
+    "nvrm.xid45",
+    "kernel",
+    Level.ERROR,
+    "kernel",
+    "NVRM: Xid (PCI:{}): 45, pid={}, name={}, Ch {:08x}, Preemptive removal",
 )
 
 XID_OFF_BUS = 79

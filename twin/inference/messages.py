@@ -14,7 +14,10 @@ def _vllm(id: str, level: Level, origin: str, text: str) -> LogTemplate:
 
 
 INIT = _vllm(
-    "init", Level.INFO, "EngineCore/core.py:112", "Initializing a V1 LLM engine (v0.33.0) with config: model='{}', max_seq_len={}"
+    "init",
+    Level.INFO,
+    "EngineCore/core.py:112",
+    "Initializing a V1 LLM engine (v0.33.0) with config: model='{}', max_seq_len={}",
 )
 WEIGHTS = _vllm("weights", Level.INFO, "EngineCore/default_loader.py:314", "Loading weights took {:.2f} seconds")
 KV_CACHE = _vllm(
@@ -36,9 +39,17 @@ STATS = _vllm(
     "Engine 000: Avg prompt throughput: {:.1f} tokens/s, Avg generation throughput: {:.1f} tokens/s, Running: {} reqs, "
     "Waiting: {} reqs, {}GPU KV cache usage: {:.1f}%",
 )
-NO_GPU = _vllm("no_gpu", Level.ERROR, "EngineCore/core.py:842", "EngineCore failed to start. RuntimeError: No CUDA GPUs are available")
+NO_GPU = _vllm(
+    "no_gpu",
+    Level.ERROR,
+    "EngineCore/core.py:842",
+    "EngineCore failed to start. RuntimeError: No CUDA GPUs are available",
+)
 CUDA_ERROR = _vllm(
-    "cuda_error", Level.ERROR, "EngineCore/core.py:866", "torch.AcceleratorError: CUDA error: unspecified launch failure"
+    "cuda_error",
+    Level.ERROR,
+    "EngineCore/core.py:866",
+    "torch.AcceleratorError: CUDA error: unspecified launch failure",
 )
 WORKER_DIED = _vllm(
     "worker_died",
@@ -72,14 +83,22 @@ def _serve(id: str, level: Level, text: str) -> LogTemplate:
 
 
 ACTOR_CRASHED = _serve(
-    "crashed", Level.WARNING, "Actor for Replica(id='{}', deployment='VLLMDeployment', app='llm') crashed, marking it unhealthy immediately."
+    "crashed",
+    Level.WARNING,
+    "Actor for Replica(id='{}', deployment='VLLMDeployment', app='llm') crashed, marking it unhealthy immediately.",
 )
 ADDING = _serve("adding", Level.INFO, "Adding 1 replica to Deployment(name='VLLMDeployment', app='llm').")
 STOPPING = _serve("stopping", Level.INFO, "Replica(id='{}', deployment='VLLMDeployment', app='llm') is stopped.")
-UPSCALING = _serve("upscaling", Level.INFO, "Upscaling Deployment(name='VLLMDeployment', app='llm') from {} to {} replicas.")
-STARTED = _serve("started", Level.INFO, "Replica(id='{}', deployment='VLLMDeployment', app='llm') started successfully.")
+UPSCALING = _serve(
+    "upscaling", Level.INFO, "Upscaling Deployment(name='VLLMDeployment', app='llm') from {} to {} replicas."
+)
+STARTED = _serve(
+    "started", Level.INFO, "Replica(id='{}', deployment='VLLMDeployment', app='llm') started successfully."
+)
 MIGRATING = _serve(
-    "migrating", Level.INFO, "Migrating Replica(id='{}', deployment='VLLMDeployment', app='llm') from draining node '{}'."
+    "migrating",
+    Level.INFO,
+    "Migrating Replica(id='{}', deployment='VLLMDeployment', app='llm') from draining node '{}'.",
 )
 NO_REPLICA = LogTemplate(
     "serve.no_replica",
@@ -91,7 +110,11 @@ NO_REPLICA = LogTemplate(
 
 ACCESS = LogTemplate("nginx.access", "nginx-access", Level.INFO, "access", "")
 REFUSED = LogTemplate(
-    "nginx.refused", "nginx-error", Level.ERROR, "error", "connect() failed (111: Connection refused) while connecting to upstream"
+    "nginx.refused",
+    "nginx-error",
+    Level.ERROR,
+    "error",
+    "connect() failed (111: Connection refused) while connecting to upstream",
 )
 CLOSED = LogTemplate(
     "nginx.closed",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generator, Sequence
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from twin.actions import CATEGORIES
 from twin.inference import messages
@@ -10,6 +11,7 @@ from twin.inference.cgroup import Cgroup
 from twin.inference.engine import Engine
 from twin.inference.gpu import Gpu
 from twin.inference.request import Request
+from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
     COMPILE_SECONDS,
@@ -17,7 +19,6 @@ from twin.mechanics.engine_step import (
     WARMUP_SECONDS,
     WEIGHT_LOAD_BYTES_PER_SECOND,
 )
-from twin.mechanics.conditions import Condition
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
 from twin.mechanics.supervision import CRASH_LOOP_RESET, crash_loop_delay
@@ -58,7 +59,15 @@ class Replica(Process):
     )
 
     def __init__(
-        self, world: World, name: str, gpu: Gpu, model: Model, blocks: int, settings: EngineSettings, memory: float, cores: int
+        self,
+        world: World,
+        name: str,
+        gpu: Gpu,
+        model: Model,
+        blocks: int,
+        settings: EngineSettings,
+        memory: float,
+        cores: int,
     ) -> None:
         super().__init__(world, name, gpu)
         self.model = model
@@ -120,7 +129,9 @@ class Replica(Process):
         trace = ids.hexadecimal(32, request.id)
         parent, span = ids.hexadecimal(16, request.id, "serve"), ids.hexadecimal(16, request.id, "replica")
         duration = self.world.now - request.dispatched
-        self.world.recorder.span(Span(trace, span, parent, self.name, "llm_request", request.dispatched, duration, status))
+        self.world.recorder.span(
+            Span(trace, span, parent, self.name, "llm_request", request.dispatched, duration, status)
+        )
 
     # --- the host under it ------------------------------------------------------------------------------------
 
@@ -268,7 +279,10 @@ class Replica(Process):
             if engine is None or self.pid != pid:
                 return
             engine.settle()
-            rates = [(engine.prompt_tokens - prompt) / STATS_INTERVAL, (engine.generation_tokens - generation) / STATS_INTERVAL]
+            rates = [
+                (engine.prompt_tokens - prompt) / STATS_INTERVAL,
+                (engine.generation_tokens - generation) / STATS_INTERVAL,
+            ]
             if any(rates) or engine.busy:
                 preempted = f"Preemptions: {engine.preemptions}, " if engine.preemptions else ""
                 counts = (len(engine.running), len(engine.waiting), preempted)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
 
 from twin.mechanics.llm_workload import AZURE_2023_OUTPUT, AZURE_2023_PROMPT, quantile
 from twin.scenario.errors import ScenarioError
@@ -59,7 +59,8 @@ def read_trace(path: Path) -> Iterator[Arrival]:
     """
     where = ("spec", "workload", "trace")
     try:
-        raw = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+        opened = gzip.open if path.suffix == ".gz" else open
+        raw = opened(path, "rt", encoding="utf-8")
     except OSError as error:
         raise ScenarioError(f"cannot read the trace {path}: {error.strerror}", where) from None
     with raw as file:

@@ -30,7 +30,7 @@ def clock_ratio(gpu: Gpu, limit: float, activity: float) -> float:
 
 def power(gpu: Gpu, clock: float, activity: float) -> float:
     """Board power (W) while a kernel of that activity runs at that clock ratio."""
-    return gpu.idle_power + (gpu.power - gpu.idle_power) * activity * clock**POWER_EXPONENT
+    return gpu.idle_power + (gpu.power - gpu.idle_power) * activity * math.pow(clock, POWER_EXPONENT)
 
 
 def target_temperature(utilization: float, running: int) -> float:

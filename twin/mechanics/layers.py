@@ -69,4 +69,4 @@ RESETS: dict[str, tuple[Reset, ...]] = {
     "migrate": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER),),
     "scale-out": (),
 }
-"""What each action renews. MECHANICS: NVIDIA's catalogue (RESTART_APP, RESET_GPU, RESTART_BM) names the same three depths."""
+"""What each action renews. NVIDIA's XID catalogue names three of the depths: RESTART_APP, RESET_GPU, RESTART_BM."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -70,7 +71,9 @@ class Watch:
                 if IS_COUNTER[column]:
                     values = (values - earlier[:, column]) / elapsed
                 compare = _COMPARISONS[rule.comparison]
-                conditions = {i: compare(float(values[i]), rule.threshold) for i in np.flatnonzero(~np.isnan(values))}
+                conditions = {
+                    i: compare(float(values[i]), rule.threshold) for i in map(int, np.flatnonzero(~np.isnan(values)))
+                }
                 conditions |= {i: False for (i, name) in self._pending if name == rule.name and i not in conditions}
             for i, holds in conditions.items():
                 self._step(rule, int(i), bool(holds), now, recorder)

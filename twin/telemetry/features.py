@@ -1,4 +1,4 @@
-"""The feature axis: every metric name of every component kind, in one fixed order, so that one network reads both clusters."""
+"""The feature axis: all metrics of all component kinds in one fixed order, so that one network reads both clusters."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ IS_COUNTER = np.array([metric.type is MetricType.COUNTER for metric in METRICS.v
 """[feature] which features are counters, to be read as rates."""
 
 COLUMNS: dict[str, np.ndarray] = {
-    name: np.array([FEATURES.index(metric.name) for metric in kind.metrics], dtype=np.intp) for name, kind in KINDS.items()
+    name: np.array([FEATURES.index(metric.name) for metric in kind.metrics], dtype=np.intp)
+    for name, kind in KINDS.items()
 }
 """Per kind: the feature columns of its metrics, in the order of `Component.sample`."""

@@ -17,10 +17,11 @@ import json
 import os
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,13 @@ def _write_truth(world: World, folder: Path) -> None:
         for second, (loss, violated) in enumerate(zip(world.slo.loss, world.slo.violated, strict=True), 1):
             rows.writerow((second, loss, int(violated)))
     actions = [
-        {**asdict(t.action), "started": t.started, "finished": t.finished, "legal": t.legal, "relieved": len(t.relieved)}
+        {
+            **asdict(t.action),
+            "started": t.started,
+            "finished": t.finished,
+            "legal": t.legal,
+            "relieved": len(t.relieved),
+        }
         for t in world.tickets
     ]
     _write_json(folder / "actions.json", actions)
@@ -162,7 +169,7 @@ class TelemetryFolder:
 
     @cached_property
     def _scrapes(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Scrape times [time] and values [component, feature, time]; a metric this version does not know is left out."""
+        """Scrape times [time] and values [component, feature, time], without metrics this version does not know."""
         columns = {name: j for j, name in enumerate(FEATURES)}
         by_time: dict[float, NDArray[np.float32]] = {}
         shape = (len(self.topology.components), len(FEATURES))

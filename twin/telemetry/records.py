@@ -85,7 +85,7 @@ def counter(name: str, unit: str = "") -> Metric:
 
 
 class Span(NamedTuple):
-    """One operation of a distributed trace. `start` in simulated seconds, `duration` in seconds; status is an HTTP code."""
+    """One operation of a distributed trace. Start and duration in (simulated) seconds; status is an HTTP code."""
 
     trace: str
     span: str
@@ -98,7 +98,7 @@ class Span(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """An alert rule that began to fire, and when it stopped (`None` while it fires). Evaluated on scraped values only."""
+    """An alert rule that began to fire, and when it stopped (`None` while it fires). From scraped values only."""
 
     time: float
     component: str

@@ -6,9 +6,9 @@ ground truth and nothing newer than the last scrape (invariants: signal freshnes
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ class Topology:
         return {node.name: i for i, node in enumerate(self.components)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
     """Telemetry with start < time <= end (simulated seconds; `epoch` is the Unix time of second 0)."""
 
@@ -63,6 +63,21 @@ class Window:
     def logs(self) -> Sequence[LogLine]:
         """Log lines in the order of time, rendered when first asked for."""
         return self._render_logs()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two windows show the same telemetry; renders the logs of both."""
+        if not isinstance(other, Window):
+            return NotImplemented
+        return (
+            (self.start, self.end, self.epoch) == (other.start, other.end, other.epoch)
+            and (self.topology, self.features, self.alarms) == (other.topology, other.features, other.alarms)
+            and np.array_equal(self.scrape_times, other.scrape_times)
+            and np.array_equal(self.metrics, other.metrics, equal_nan=True)
+            and list(self.logs) == list(other.logs)
+            and list(self.traces) == list(other.traces)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def count_lines(self, since: float) -> Mapping[tuple[str, str], int]:
         """Number of log lines after second `since`, by (component, level), without rendering them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 from twin.telemetry.lines import kernel, klog, mysql, nginx, oslo, rabbitmq, ray, serve, vllm
 from twin.telemetry.records import LogLine, LogRecord

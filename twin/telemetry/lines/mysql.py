@@ -1,6 +1,6 @@
 """MySQL 8.0's error log (traditional sink).
 
-    2026-01-01T00:00:37.667321Z 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. …
+2026-01-01T00:00:37.667321Z 0 [System] [MY-010931] [Server] /usr/sbin/mysqld: ready for connections. …
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _PRIORITY = {Level.INFO: "System", Level.WARNING: "Warning", Level.ERROR: "ERROR
 
 
 def line(record: LogRecord, epoch: float) -> str:
-    """The line of a record whose args are (process id, thread id, *message args); the origin is ``MY-code subsystem``."""
+    """The line of a record with args (process id, thread id, *message args); the origin is ``MY-code subsystem``."""
     _, thread, *args = record.args
     template = record.template
     code, subsystem = template.origin.split(" ")

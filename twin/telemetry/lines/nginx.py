@@ -10,10 +10,7 @@ def access_line(record: LogRecord, epoch: float) -> str:
     """One access line; args are (pid, client, path, status, bytes, request seconds)."""
     _, client, path, status, size, seconds = record.args
     stamp = f"{moment(epoch, record.time):%d/%b/%Y:%H:%M:%S} +0000"
-    return (
-        f'{client} - - [{stamp}] "POST {path} HTTP/1.1" {status} {size} "-" "openai-python/1.30.1" "-" '
-        f"{seconds:.3f}"
-    )
+    return f'{client} - - [{stamp}] "POST {path} HTTP/1.1" {status} {size} "-" "openai-python/1.30.1" "-" {seconds:.3f}'
 
 
 def error_line(record: LogRecord, epoch: float) -> str:

@@ -1,6 +1,6 @@
 """oslo.log's file format, as deployed since Yoga: both request ids, user and project, then the instance.
 
-    2026-01-01 00:00:03.595 4783 INFO nova.compute.claims [None req-… USER PROJECT - - default default] [instance: …] text
+2026-01-01 00:00:03.595 4783 INFO nova.compute.claims [None req-… USER PROJECT - - default default] [instance: …] text
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class RequestContext(NamedTuple):
 
 
 def line(record: LogRecord, epoch: float) -> str:
-    """The line of a record whose args are (process id, RequestContext or None, instance uuid or None, *message args)."""
+    """The line of a record with args (process id, RequestContext or None, instance uuid or None, *message args)."""
     pid, context, instance, *args = record.args
     template = record.template
     if context is None:

@@ -1,6 +1,6 @@
 """RabbitMQ's log since 3.9.
 
-    2026-01-01 00:14:34.906296+00:00 [warning] <0.4798.0> client unexpectedly closed TCP connection
+2026-01-01 00:14:34.906296+00:00 [warning] <0.4798.0> client unexpectedly closed TCP connection
 """
 
 from __future__ import annotations

@@ -10,6 +10,5 @@ def line(record: LogRecord, epoch: float) -> str:
     """One line; args are (pid, *fields)."""
     stamp = moment(epoch, record.time)
     message = record.template.text.format(*record.args[1:])
-    return (
-        f"{stamp:%Y-%m-%d %H:%M:%S},{milliseconds(stamp):03d}\t{record.template.level} {record.template.origin} -- {message}"
-    )
+    when = f"{stamp:%Y-%m-%d %H:%M:%S},{milliseconds(stamp):03d}"
+    return f"{when}\t{record.template.level} {record.template.origin} -- {message}"

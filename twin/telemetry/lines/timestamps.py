@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 
 def moment(epoch: float, time: float) -> datetime:
     """The date and time of simulated second `time`."""
-    return datetime.fromtimestamp(epoch + time, timezone.utc)
+    return datetime.fromtimestamp(epoch + time, UTC)
 
 
 def milliseconds(stamp: datetime) -> int:
