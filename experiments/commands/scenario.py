@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Scenario files: list, show, check, start a new one.", no_args_is_help=True)
+from experiments.commands.options import Overrides
 
-Overrides = Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Replace a value, as in spec.seed=7.")]
+app = typer.Typer(help="Scenario files: list, show, check, start a new one.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -28,7 +28,9 @@ def list_() -> None:
         scenario = Scenario.load(name)
         spec = scenario.resolve().spec
         horizon = f"{spec.horizon:g}s"
-        table.add_row(name, scenario.metadata.title, spec.cluster.kind, scenario.metadata.labels.get("family", ""), horizon)
+        table.add_row(
+            name, scenario.metadata.title, spec.cluster.kind, scenario.metadata.labels.get("family", ""), horizon
+        )
     console.print(table)
     table = Table("name", "title", "split", "scenarios", "seeds", title="suites", title_justify="left")
     for name in shipped("Suite"):
@@ -41,7 +43,7 @@ def list_() -> None:
 def show(
     scenario: Annotated[str, typer.Argument(metavar="NAME", help="A shipped scenario's name, or a file.")],
     resolved: Annotated[bool, typer.Option("--resolved", help="With every randomised field drawn.")] = False,
-    seed: Annotated[Optional[int], typer.Option(min=0, help="Seed of the draw; default: the scenario's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw; default: the scenario's.")] = None,
     set_: Overrides = None,
 ) -> None:
     """Print a scenario as it is written, or, with --resolved, as a seed draws it."""
@@ -56,7 +58,9 @@ def show(
 
 @app.command()
 def validate(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Scenarios, suites or studies: files or shipped names.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Scenarios, suites or studies: files or shipped names.")
+    ],
 ) -> None:
     """Check files: grammar, units, targets, and every end of the randomised fields."""
     from twin.scenario import ScenarioError
@@ -100,7 +104,7 @@ def schema() -> None:
 def new(
     name: Annotated[str, typer.Argument(help="Name of the scenario: small letters, digits and dashes.")],
     kind: Annotated[str, typer.Option(help="inference or openstack.")] = "inference",
-    out: Annotated[Optional[Path], typer.Option(help="File to write; default: NAME.yaml here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: NAME.yaml here.")] = None,
 ) -> None:
     """Write a commented scenario to start from. An existing file is left alone."""
     from experiments.commands.templates import TEMPLATES

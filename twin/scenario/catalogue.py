@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from twin.scenario.errors import ScenarioError, nearest
+from twin.scenario.source import read
 
 
 def folder() -> Path:
@@ -40,3 +41,16 @@ def find(name_or_path: str | Path, kind: str, beside: Path | None = None) -> Pat
         return path
     known = nearest(str(name_or_path).removesuffix(".yaml").rpartition("/")[2], named)
     raise ScenarioError(f"no file and no shipped {kind.lower()} '{name_or_path}'{known}")
+
+
+def kind_of(name_or_path: str | Path) -> str:
+    """The kind (Scenario, Suite or Study) of a file or of what ships under a name. Raises ScenarioError."""
+    kinds = ("Scenario", "Suite", "Study")
+    named = next((kind for kind in kinds if str(name_or_path) in shipped(kind)), None)
+    if named is not None:
+        return named
+    document = read(find(name_or_path, "Scenario"))
+    kind = document.data.get("kind")
+    if kind not in kinds:
+        raise document.locate(ScenarioError(f"expected kind: {', '.join(kinds)}, got {kind!r}", ("kind",)))
+    return str(kind)

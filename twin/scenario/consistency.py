@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from twin.scenario.errors import ScenarioError
 from twin.scenario.schema import ResolvedScenario, Spec
@@ -19,7 +20,9 @@ def check_names(data: Mapping[str, Any]) -> None:
     for i, fault in enumerate(faults if isinstance(faults, list) else ()):
         name = fault.get("name") if isinstance(fault, dict) else None
         if isinstance(name, str) and seen.setdefault(name, i) != i:
-            raise ScenarioError(f"duplicate fault name '{name}': fault {seen[name]} has it", ("spec", "faults", i, "name"))
+            raise ScenarioError(
+                f"duplicate fault name '{name}': fault {seen[name]} has it", ("spec", "faults", i, "name")
+            )
 
 
 def check(scenario: ResolvedScenario) -> None:
@@ -33,7 +36,9 @@ def check(scenario: ResolvedScenario) -> None:
         for field in fields if other != kind else ():
             if getattr(spec.slo, field) is not None:
                 alias = type(spec.slo).model_fields[field].alias or field
-                raise ScenarioError(f"'{alias}' is an objective of {other} clusters, this one is {kind}", ("spec", "slo", alias))
+                raise ScenarioError(
+                    f"'{alias}' is an objective of {other} clusters, this one is {kind}", ("spec", "slo", alias)
+                )
 
 
 def _check_times(spec: Spec) -> None:
@@ -44,11 +49,13 @@ def _check_times(spec: Spec) -> None:
     for i, fault in enumerate(spec.faults):
         if fault.at >= spec.horizon:
             raise ScenarioError(
-                f"'{fault.name}' can come at {fault.at:g}s, but the horizon is {spec.horizon:g}s", ("spec", "faults", i, "at")
+                f"'{fault.name}' can come at {fault.at:g}s, but the horizon is {spec.horizon:g}s",
+                ("spec", "faults", i, "at"),
             )
         if fault.duration == 0:
-            raise ScenarioError("a duration of 0 is no fault; leave it out to let the fault stay",
-                                ("spec", "faults", i, "duration"))
+            raise ScenarioError(
+                "a duration of 0 is no fault; leave it out to let the fault stay", ("spec", "faults", i, "duration")
+            )
 
 
 def _check_arrivals(spec: Spec) -> None:
@@ -76,8 +83,10 @@ def _check_workload(spec: Spec) -> None:
             if getattr(workload, name) is not None:
                 raise ScenarioError(f"a trace brings its own {name}: leave one of them out", (*path, name))
     elif workload.arrivals is None:
-        raise ScenarioError("a workload needs arrivals or a trace" if spec.cluster.kind == "inference" else
-                            "a workload needs arrivals", path)
+        raise ScenarioError(
+            "a workload needs arrivals or a trace" if spec.cluster.kind == "inference" else "a workload needs arrivals",
+            path,
+        )
     elif spec.cluster.kind == "inference":
         for name in ("prompt", "output"):
             length = getattr(workload, name)

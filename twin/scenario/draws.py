@@ -7,8 +7,9 @@ Two whole numbers draw a whole number, both ends included; quantities keep their
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any
 
 from twin.quantities import split
 from twin.scenario.errors import Path, ScenarioError

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -83,5 +84,9 @@ def _model_in(annotation: Any, tag: str) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     models = [m for m in (_model_in(a, tag) for a in getattr(annotation, "__args__", ())) if m is not None]
-    tagged = [m for m in models if "kind" in m.model_fields and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())]
+    tagged = [
+        m
+        for m in models
+        if "kind" in m.model_fields and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())
+    ]
     return (tagged or models or [None])[0]

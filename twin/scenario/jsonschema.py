@@ -13,13 +13,15 @@ from pydantic.json_schema import models_json_schema
 from twin.faults.kinds import KINDS
 from twin.scenario.draws import FIXED
 from twin.scenario.manifests import BESIDE
-from twin.scenario.schema import Fault, ResolvedScenario, StudyDocument, SuiteDocument
+from twin.scenario.schema import ResolvedScenario, StudyDocument, SuiteDocument
 
 DRAWN = {
     "Uniform": {
         "type": "object",
         "description": "drawn evenly between two numbers, or two quantities of the same unit",
-        "properties": {"uniform": {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 2, "maxItems": 2}},
+        "properties": {
+            "uniform": {"type": "array", "items": {"type": ["number", "string"]}, "minItems": 2, "maxItems": 2}
+        },
         "required": ["uniform"],
         "additionalProperties": False,
     },

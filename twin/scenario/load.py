@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Iterator, Sequence, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -93,6 +94,10 @@ class Scenario:
         for data in draws.extremes(self.document.data, self.draws):
             yield self._validated(data)
 
+    def to_yaml(self) -> str:
+        """The scenario as YAML with its overrides and manifests written in and its randomised fields left as they are."""
+        return _yaml(self.document.data)
+
     def locate(self, error: ScenarioError) -> ScenarioError:
         """The same error, with file, line and column."""
         return self.document.locate(error)
@@ -117,7 +122,10 @@ class Scenario:
 
 def to_yaml(resolved: ResolvedScenario) -> str:
     """A resolved scenario as YAML that loads to the same again."""
-    data = resolved.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return _yaml(resolved.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _yaml(data: Any) -> str:
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))
 
 
@@ -141,7 +149,9 @@ class Suite:
             _expect_kind(document, "Suite")
             suite = _validated(SuiteDocument, document.data)
             spec = suite.spec
-            files = [_find(name, "Scenario", document, ("spec", "scenarios", i)) for i, name in enumerate(spec.scenarios)]
+            files = [
+                _find(name, "Scenario", document, ("spec", "scenarios", i)) for i, name in enumerate(spec.scenarios)
+            ]
             seeds = spec.seeds if isinstance(spec.seeds, tuple) else spec.seeds.seeds
             if not seeds or len(set(seeds)) < len(seeds):
                 raise ScenarioError("expected at least one seed, each once", ("spec", "seeds"))

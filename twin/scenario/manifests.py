@@ -45,7 +45,9 @@ def _expand(document: Document, entry: dict[str, Any], path: Path) -> Document:
     manifest = read(file)
     with located(manifest):
         fault, origin = _fault(manifest)
-    places = {(*new, *p[len(old) :]): w for new, old in origin for p, w in manifest.positions.items() if p[: len(old)] == old}
+    places = {
+        (*new, *p[len(old) :]): w for new, old in origin for p, w in manifest.positions.items() if p[: len(old)] == old
+    }
     for key in ("name", "at", "duration"):
         if key in entry:
             fault[key] = entry[key]
@@ -62,7 +64,9 @@ def _fault(manifest: Document) -> tuple[dict[str, Any], list[tuple[Path, Path]]]
     """The fault in a manifest, and for each of its keys where in the manifest it comes from."""
     data = manifest.data
     if data.get("apiVersion") != "chaos-mesh.org/v1alpha1":
-        raise ScenarioError(f"expected apiVersion chaos-mesh.org/v1alpha1, got {data.get('apiVersion')!r}", ("apiVersion",))
+        raise ScenarioError(
+            f"expected apiVersion chaos-mesh.org/v1alpha1, got {data.get('apiVersion')!r}", ("apiVersion",)
+        )
     for key in data:
         if key not in _TOP:
             raise ScenarioError(f"unknown key '{key}'{nearest(key, _TOP)}", (key,))

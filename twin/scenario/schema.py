@@ -6,13 +6,13 @@ error positions are in `twin.scenario.load`.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from twin.quantities import Duration, Power, Rate, Ratio, Size
+from twin.quantities import Duration, Rate, Ratio, Size
 
 
 class Model(BaseModel):
@@ -116,7 +116,7 @@ class Fault(Model):
     kind: str
     action: str = ""
     mode: Literal["one", "all", "fixed", "fixed-percent", "random-max-percent"] = "one"
-    value: str | None = None
+    value: str | None = Field(None, coerce_numbers_to_str=True, description="of the mode: how many, or per cent")
     selector: Selector
     at: Duration
     duration: Duration | None = None
@@ -166,7 +166,7 @@ def _epoch(value: Any) -> Any:
     if type(value) is date:
         value = datetime(value.year, value.month, value.day)
     if isinstance(value, datetime) and value.tzinfo is None:
-        value = value.replace(tzinfo=timezone.utc)
+        value = value.replace(tzinfo=UTC)
     return value
 
 
@@ -180,7 +180,7 @@ class Spec(Model):
     slo: Objectives = Objectives()
     control: Control = Control()
     acceleration: float = Field(1.0, gt=0, allow_inf_nan=False)
-    epoch: Annotated[datetime, BeforeValidator(_epoch)] = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    epoch: Annotated[datetime, BeforeValidator(_epoch)] = datetime(2026, 1, 1, tzinfo=UTC)
     horizon: Annotated[Duration, Field(gt=0)]
     seed: int = Field(0, ge=0)
 
@@ -224,7 +224,9 @@ class SeedRange(Model):
 class SuiteSpec(Model):
     """The body of a suite."""
 
-    scenarios: tuple[str, ...] = Field(min_length=1, description="names of shipped scenarios, or files beside the suite")
+    scenarios: tuple[str, ...] = Field(
+        min_length=1, description="names of shipped scenarios, or files beside the suite"
+    )
     seeds: SeedRange | tuple[Annotated[int, Field(ge=0)], ...]
     split: Split
 

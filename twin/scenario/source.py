@@ -7,10 +7,11 @@ left out: `off` and `12:30` stay text, `1e-3` is a number (as in YAML 1.2).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path as File
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 import yaml
 
@@ -89,7 +90,9 @@ def read(file: File) -> Document:
 def parse(text: str, name: str = "<string>", folder: File = File()) -> Document:
     """The document in a text. Raises ScenarioError."""
     if len(text) > LIMIT_BYTES:
-        raise ScenarioError(f"the text has {len(text):,} characters; at most {LIMIT_BYTES:,} are read", where=f"{name}:1:1")
+        raise ScenarioError(
+            f"the text has {len(text):,} characters; at most {LIMIT_BYTES:,} are read", where=f"{name}:1:1"
+        )
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
