@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,13 @@ class Diagnosis:
 class Interpreter(Protocol):
     """Anything that can read a window."""
 
-    state_size: int
+    @property
+    def state_size(self) -> int:
+        """Length of the state vector."""
+
+    @property
+    def fault_types(self) -> tuple[str, ...]:
+        """The known fault types in a fixed order, ``none`` among them: the keys of `Diagnosis.fault_types`."""
 
     def interpret(self, window: Window) -> Diagnosis:
         """Interpret one window; the topology is the window's."""

@@ -1,0 +1,30 @@
+"""What may be ordered, judged from an inventory alone: for clusters that we only read the telemetry of."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.actions import CATEGORIES
+from twin.process import Process
+from twin.telemetry.features import KINDS
+from twin.telemetry.window import Topology
+
+PROCESSES = frozenset(name for name, kind in KINDS.items() if issubclass(kind, Process))
+
+TARGET_KINDS: dict[str, frozenset[str]] = {
+    "noop": frozenset(),
+    "restart": PROCESSES,
+    "recreate": PROCESSES,
+    "reset-gpu": frozenset({"gpu"}),
+    "reboot": frozenset({"node"}),
+    "migrate": frozenset({"vllm"}),
+    "scale-out": frozenset({"ray-head"}),
+}
+"""Component kinds that each action can be ordered on. Whether there is room to move to is the operator's to know."""
+
+
+def legal_by_kind(topology: Topology) -> NDArray[np.int8]:
+    """[C, number of components] for `twin.spaces.Layout.masks`: 1 where the action fits the component's kind."""
+    kinds = [node.kind for node in topology.components]
+    return np.array([[kind in TARGET_KINDS[category] for kind in kinds] for category in CATEGORIES], np.int8)
