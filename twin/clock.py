@@ -16,6 +16,13 @@ class Clock(Environment):
     Times are absolute seconds, so a moment computed once is reached exactly; ``timeout(t - now)`` would round.
     """
 
+    def live_until(self, time: float) -> None:
+        """Process every event up to and including the absolute time `time`; `run(until)` stops before those at it."""
+        queue = self._queue
+        while queue and queue[0][0] <= time:
+            self.step()
+        self._now = time
+
     def at(self, time: float, callback: Callable[[Event], Any]) -> None:
         """Call ``callback(event)`` at the absolute time ``time`` (seconds), after what was scheduled there before.
 

@@ -1,6 +1,6 @@
 """Registration with Gymnasium, done by `import twin`.
 
-Gymnasium 1.0 dropped entry points for environments; ``gymnasium.make("twin:healtwin/Cluster-v0")`` imports `twin` first.
+Gymnasium 1.0 dropped entry points for environments; ``gymnasium.make("twin:healtwin/Cluster-v0")`` imports `twin`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from twin.world import World
 def validate(scenario: Scenario) -> list[ResolvedScenario]:
     """The scenario at every end of its randomised fields, each of which a world was built for.
 
-    Raises ScenarioError, with its position, for an unknown kind of fault, a bad parameter, a target that matches nothing
-    or cannot be hit, a cluster that cannot be built.
+    Raises ScenarioError, with its position, for an unknown kind of fault, a bad parameter, a target that matches
+    nothing or cannot be hit, a cluster that cannot be built.
     """
     ends = list(scenario.extremes())
     try:

@@ -66,9 +66,9 @@ class World:
     """
 
     def __init__(self, scenario: Scenario | ResolvedScenario, seed: int | None = None) -> None:
-        self.scenario = scenario.resolve(seed) if isinstance(scenario, Scenario) else scenario
+        self.scenario = scenario.resolve(seed) if isinstance(scenario, Scenario) else scenario.with_seed(seed)
         self.spec = self.scenario.spec
-        self.seed = self.spec.seed if seed is None else seed
+        self.seed = self.spec.seed
         self.clock = Clock()
         self.streams = Streams(self.seed)
         self.recorder = Recorder()
@@ -84,7 +84,7 @@ class World:
             self._watch = Watch(self.topology)
             self._plans = faults.plan(self)
         except ScenarioError as error:
-            raise scenario.locate(error) if isinstance(scenario, Scenario) else error
+            raise (scenario.locate(error) if isinstance(scenario, Scenario) else error) from None
         self.cluster.start()
         self.clock.process(self._close_seconds())
         self.clock.process(self._scrape())
@@ -112,7 +112,7 @@ class World:
         """Live until the given simulated second (default: the horizon)."""
         until = self.spec.horizon if until is None else until
         if until > self.now:
-            self.clock.run(until=until)
+            self.clock.live_until(until)
 
     # --- observation ------------------------------------------------------------------------------------------
 

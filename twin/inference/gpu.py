@@ -114,8 +114,9 @@ class Gpu(Component):
         elapsed = self.world.now - self._sampled
         if elapsed > 0:
             share = min(1.0, self._busy / elapsed)
+            spread = max(elapsed, self._busy)  # a step that began before the last sample counts where it ends
             clock = self._clocked / self._busy if self._busy else 1.0
-            self._shown = (share, clock, self.model.idle_power + self._energy / elapsed)
+            self._shown = (share, clock, self.model.idle_power + self._energy / spread)
             target = target_temperature(share, self.running) if share else AMBIENT_TEMPERATURE
             self._temperature = temperature_after(self._temperature, target, elapsed)
             self._busy = self._energy = self._clocked = 0.0

@@ -84,7 +84,7 @@ class Arrivals(Model):
 
 
 class Workload(Model):
-    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of server life cycles."""
+    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of servers."""
 
     arrivals: Arrivals | None = None
     prompt: int | Literal["azure2023"] | None = Field(None, description="prompt tokens, or a measured distribution")
@@ -201,6 +201,10 @@ class ResolvedScenario(Model):
     kind: Literal["Scenario"]
     metadata: Metadata
     spec: Spec
+
+    def with_seed(self, seed: int | None) -> ResolvedScenario:
+        """The same scenario under another seed (None: the same)."""
+        return self if seed is None else self.model_copy(update={"spec": self.spec.model_copy(update={"seed": seed})})
 
 
 # --- suites and studies -----------------------------------------------------------------------------------------
