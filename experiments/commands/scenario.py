@@ -17,13 +17,14 @@ app = typer.Typer(help="Scenario files: list, show, check, start a new one.", no
 def list_() -> None:
     """The shipped scenarios and suites."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from twin.scenario import Scenario, Suite
     from twin.scenario.catalogue import shipped
 
     console = Console()
-    table = Table("name", "title", "cluster", "family", "horizon", title="scenarios", title_justify="left")
+    name_column = Column("name", no_wrap=True)
+    table = Table(name_column, "title", "cluster", "family", "horizon", title="scenarios", title_justify="left")
     for name in shipped("Scenario"):
         scenario = Scenario.load(name)
         spec = scenario.resolve().spec
@@ -32,7 +33,7 @@ def list_() -> None:
             name, scenario.metadata.title, spec.cluster.kind, scenario.metadata.labels.get("family", ""), horizon
         )
     console.print(table)
-    table = Table("name", "title", "split", "scenarios", "seeds", title="suites", title_justify="left")
+    table = Table(name_column.copy(), "title", "split", "scenarios", "seeds", title="suites", title_justify="left")
     for name in shipped("Suite"):
         suite = Suite.load(name)
         table.add_row(name, suite.metadata.title, suite.split, str(len(suite.scenarios)), str(len(suite.seeds)))

@@ -77,7 +77,7 @@ class Crash(Model):
 
 
 class PodKill(Model):
-    """Chaos Mesh's PodChaos `container-kill` and `pod-kill`: the program is killed, and its supervisor starts another."""
+    """Chaos Mesh's PodChaos `container-kill` and `pod-kill`: the program is killed; its supervisor starts another."""
 
     container_names: tuple[str, ...] | None = None
     grace_period: Annotated[int, Field(ge=0)] = 0

@@ -53,14 +53,18 @@ def extremes(data: Mapping[str, Any], draws: tuple[Draw, ...]) -> Iterator[dict[
                 yield filled(data, {**low, draw.path: option})
 
 
-def filled(data: Any, values: Mapping[Path, Any], path: Path = ()) -> Any:
+def filled(data: Mapping[str, Any], values: Mapping[Path, Any]) -> dict[str, Any]:
     """A copy of the data with other values at the given paths."""
+    return {key: _filled(child, values, (key,)) for key, child in data.items()}
+
+
+def _filled(data: Any, values: Mapping[Path, Any], path: Path) -> Any:
     if path in values:
         return values[path]
     if isinstance(data, dict):
-        return {key: filled(child, values, (*path, key)) for key, child in data.items()}
+        return {key: _filled(child, values, (*path, key)) for key, child in data.items()}
     if isinstance(data, list):
-        return [filled(child, values, (*path, i)) for i, child in enumerate(data)]
+        return [_filled(child, values, (*path, i)) for i, child in enumerate(data)]
     return data
 
 

@@ -12,9 +12,10 @@ Path = tuple[str | int, ...]
 
 
 class ScenarioError(ValueError):
-    """Something is wrong in a scenario. `path` names the key; `where` (``file:line:column``) is filled in by the loader.
+    """Something is wrong in a scenario.
 
-    The command line prints it and exits with code 2.
+    `path` names the key; `where` (``file:line:column``) is filled in by the loader. The command line prints it and
+    exits with code 2.
     """
 
     def __init__(self, message: str, path: Path = (), where: str = "") -> None:
@@ -35,8 +36,13 @@ class ScenarioError(ValueError):
 
         `also` names keys that are valid beside those of the model at `path`.
         """
+        errors = error.errors(include_url=False)
         # An unknown key comes first: a misspelt required key is reported as missing too.
-        first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
+        # Of a union, the member that was understood furthest.
+        first = next(
+            (e for e in errors if len(e["loc"]) > len(first["loc"]) and _same_value(e["loc"], first["loc"])), first
+        )
         location: Path = tuple(first["loc"])
         if first["type"] == "extra_forbidden":
             known = [*_keys(model, location[:-1]), *(also if len(location) == 1 else ())]
@@ -44,7 +50,9 @@ class ScenarioError(ValueError):
         elif first["type"] == "missing":
             message = f"missing key '{location[-1]}'{_misspelt(str(location[-1]), first['input'])}"
         else:
-            alternatives = [e["msg"] for e in error.errors(include_url=False) if _same_value(e["loc"], first["loc"])]
+            alternatives = [
+                e["msg"] for e in errors if len(e["loc"]) == len(first["loc"]) and _same_value(e["loc"], first["loc"])
+            ]
             message = " or ".join(dict.fromkeys(m.removeprefix("Value error, ") for m in alternatives))
         return cls(message, (*path, *location))
 
@@ -64,8 +72,9 @@ def _misspelt(missing: str, given: Any) -> str:
 
 
 def _same_value(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether two locations are two readings of one value: pydantic appends the name of the union's member."""
-    return one == other or (len(one) == len(other) > 0 and one[:-1] == other[:-1] and "[" in f"{one[-1]}{other[-1]}")
+    """Whether two locations read one value: pydantic adds the member of the union, such as ``tuple[int, ...]``."""
+    depth = min(len(one), len(other)) - 1
+    return one == other or (depth >= 0 and one[:depth] == other[:depth] and "[" in f"{one[depth]}{other[depth]}")
 
 
 def _keys(model: Any, location: Path) -> list[str]:
@@ -80,7 +89,7 @@ def _keys(model: Any, location: Path) -> list[str]:
 
 
 def _model_in(annotation: Any, tag: str) -> Any:
-    """The pydantic model inside an annotation such as ``Model | None`` or ``tuple[Model, ...]``; of a union, the tagged one."""
+    """The model inside an annotation such as ``Model | None`` or ``tuple[Model, ...]``; of a union, the tagged one."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     models = [m for m in (_model_in(a, tag) for a in getattr(annotation, "__args__", ())) if m is not None]

@@ -5,7 +5,7 @@ A fault's fields follow from its kind and action; numbers and targets of faults 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -41,9 +41,11 @@ _DRAWABLE = ("Workload", "Arrivals", "Selector")
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a file with a Scenario, a Suite or a Study."""
+    documents: list[type[BaseModel]] = [ResolvedScenario, SuiteDocument, StudyDocument]
     kinds: list[type[BaseModel]] = [k.parameters for actions in KINDS.values() for k in actions.values()]
-    models = [ResolvedScenario, SuiteDocument, StudyDocument, *dict.fromkeys(kinds)]
-    references, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
+    models: list[tuple[type[BaseModel], Literal["validation"]]]
+    models = [(model, "validation") for model in (*documents, *dict.fromkeys(kinds))]
+    references, schema = models_json_schema(models, by_alias=True)
     definitions: dict[str, Any] = schema["$defs"]
     drawable = {*_DRAWABLE, *_reachable(definitions, [references[k, "validation"]["$ref"] for k in kinds])}
     for name in drawable:
@@ -51,7 +53,6 @@ def json_schema() -> dict[str, Any]:
     base = definitions.pop("Fault")
     definitions |= DRAWN
     definitions["Fault"] = {"anyOf": [_manifest(base), *_faults(base, definitions, references)]}
-    documents = (ResolvedScenario, SuiteDocument, StudyDocument)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "healtwin/v1",

@@ -95,7 +95,7 @@ class Scenario:
             yield self._validated(data)
 
     def to_yaml(self) -> str:
-        """The scenario as YAML with its overrides and manifests written in and its randomised fields left as they are."""
+        """The scenario as YAML, overrides and manifests written in, randomised fields left as they are."""
         return _yaml(self.document.data)
 
     def locate(self, error: ScenarioError) -> ScenarioError:
@@ -183,7 +183,7 @@ class Study:
         with located(document):
             if suite.split not in ("training", "tuning"):
                 raise ScenarioError(
-                    f"the suite '{suite.metadata.name}' is kept for {suite.split}: a study sees training and tuning only",
+                    f"'{suite.metadata.name}' is kept for {suite.split}: a study sees training and tuning only",
                     ("spec", "suite"),
                 )
         return cls(document.name, study.metadata, study.spec, suite, _digest([document.data, suite.digest]))

@@ -37,7 +37,7 @@ class Document:
     """Where relative file names in it start."""
 
     def known(self, path: Path) -> Path:
-        """The part of `path` that the document has. Names that pydantic puts between (of a union's member) are skipped."""
+        """The part of `path` that the document has; names that pydantic puts between (of a union's member) are not."""
         found: Path = ()
         for part in path:
             if (*found, part) in self.positions:
@@ -197,4 +197,4 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if kind == "str" and plain and _EXPONENT.match(text):
         return float(text)
     # A scalar constructor looks at the node alone; the loader's stream stays empty.
-    return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+    return yaml.SafeLoader("").construct_object(node)
