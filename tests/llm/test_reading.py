@@ -1,0 +1,72 @@
+"""Headers of the dialects: level, source and message of each format."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm.reading.headers import HEADERS, Reading, read
+
+LINES = {
+    "(EngineCore pid=77) INFO 11-21 10:03:02 [kv_cache_utils.py:1147] GPU KV cache size: 9 tokens": Reading(
+        "vllm", "INFO", "kv_cache_utils.py:1147", "GPU KV cache size: 9 tokens"
+    ),
+    "ERROR 12-20 00:44:58 [api_server.py:651] it broke": Reading("vllm", "ERROR", "api_server.py:651", "it broke"),
+    "2026-11-21 10:02:11,123\tWARNING worker.py:20 -- The actor died": Reading(
+        "ray", "WARNING", "worker.py:20", "The actor died"
+    ),
+    "INFO 2026-11-21 10:02:11,123 controller 42 -- Adding 1 replica": Reading(
+        "serve", "INFO", "controller", "Adding 1 replica"
+    ),
+    "INFO 2026-11-21 10:02:11,123 replica default_LLM x1y2 9f3c-1 -- POST /v1/x 200 8.4ms": Reading(
+        "serve", "INFO", "replica", "POST /v1/x 200 8.4ms"
+    ),
+    '10.0.0.7 - - [21/Nov/2026:10:02:11 +0000] "POST /v1/x HTTP/1.1" 502 11 "-" "curl" "-" 1.2': Reading(
+        "nginx-access", "", "10.0.0.7", '"POST /v1/x HTTP/1.1" 502 11 "-" "curl" "-" 1.2'
+    ),
+    "2026/11/21 10:02:11 [error] 31#31: *7 no live upstreams while connecting to upstream": Reading(
+        "nginx-error", "ERROR", "", "no live upstreams while connecting to upstream"
+    ),
+    "E1121 10:02:11.000001    2103 prober.go:107] \"Probe failed\" pod=\"ns/p\"": Reading(
+        "klog", "ERROR", "prober.go:107", '"Probe failed" pod="ns/p"'
+    ),
+    "Nov  1 10:02:11 node-1 kernel: [ 1234.567890] NVRM: Xid (PCI:0000:05:00): 79, gone": Reading(
+        "kernel", "", "kernel", "NVRM: Xid (PCI:0000:05:00): 79, gone"
+    ),
+    "2026-05-16 00:00:00.008 25 INFO nova.compute.manager [None req-1 u p - - d d] [instance: 6a1b-1] VM Started": Reading(
+        "oslo", "INFO", "nova.compute.manager", "VM Started"
+    ),
+    "2026-05-16 00:00:00.008 25 WARNING nova.servicegroup [-] lost": Reading(
+        "oslo", "WARNING", "nova.servicegroup", "lost"
+    ),
+    "2026-01-01T00:00:37.667321Z 8 [Warning] [MY-010055] [Server] IP address": Reading(
+        "mysql", "WARNING", "Server", "IP address"
+    ),
+    "2026-01-01 00:14:34.906296+00:00 [warning] <0.4798.0> closed": Reading(
+        "rabbitmq", "WARNING", "<0.4798.0>", "closed"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "reading"), LINES.items())
+def test_each_dialect_is_read(line: str, reading: Reading) -> None:
+    assert read(line) == reading
+
+
+def test_there_is_a_sample_of_every_dialect() -> None:
+    assert {reading.dialect for reading in LINES.values()} == set(HEADERS)
+
+
+def test_a_line_of_no_known_format_is_all_message() -> None:
+    assert read("Traceback (most recent call last):") == Reading("", "", "", "Traceback (most recent call last):")
+
+
+@given(st.text())
+def test_nothing_that_may_be_printed_breaks_the_reader(text: str) -> None:
+    assert read(text).message in text
+
+
+def test_a_hostile_line_is_read_quickly() -> None:
+    for start in ("INFO 2026-11-21 10:02:11,123 controller ", "2026-05-16 00:00:00.008 25 INFO nova [", "1." * 30):
+        assert len(read(start + "-" * 1_000_000).message) <= 4096
