@@ -122,7 +122,7 @@ class Node(Component):
     def _kill_worst(self) -> None:
         """Kill what the kernel's badness names: share of memory, plus the adjustment that kubelet gives to pods."""
         victims = sorted(self._processes(), key=lambda p: p.resident_memory)
-        foreign = self._foreign_memory / self.memory
+        foreign = self._foreign_memory / self.memory + self.value("memory_adjustment")
         self._oom_kills += 1
         if victims and victims[-1].resident_memory / self.memory + POD_OOM_ADJUSTMENT >= foreign:
             victim = victims[-1]

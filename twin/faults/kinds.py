@@ -87,6 +87,7 @@ class _MemoryStressor(Model):
     workers: int = Field(1, ge=1)
     size: Annotated[Size, Field(gt=0)]
     growth: Size = Field(1e9, gt=0, description="bytes a second and worker, until `size` is reached")
+    oom_score_adj: int = Field(0, ge=-1000, le=1000, description="-1000: the kernel never kills the stressor")
     options: tuple[str, ...] = ()
 
 
@@ -138,6 +139,7 @@ def _stress(parameters: Stress, cause: str, component: Component) -> tuple[Condi
         conditions += [
             Condition(layer, "memory_taken", memory.size * memory.workers, cause),
             Condition(layer, "memory_growth", memory.growth * memory.workers, cause),
+            Condition(layer, "memory_adjustment", memory.oom_score_adj / 1000.0, cause),
         ]
     if cpu is not None:
         conditions.append(Condition(layer, "cpu_stress", cpu.workers * cpu.load / 100.0, cause))

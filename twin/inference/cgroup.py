@@ -68,11 +68,11 @@ class Cgroup:
         self._look_later()
 
     def _kill_largest(self) -> None:
-        """All processes of a pod have the same adjustment, so the largest goes."""
+        """The largest goes; only a stressor has an adjustment of its own within a pod."""
         replica, stress = self._replica, self.stress_memory
         self._kills += 1
         engine = replica.resident_memory - stress
-        if replica.up and engine > stress:
+        if replica.up and engine > stress + replica.value("memory_adjustment") * self.memory:
             self._log(replica.pid, replica.program, engine)
             replica.die("oom")
         else:

@@ -24,6 +24,7 @@ PARAMETERS: dict[str, Parameter] = {
     "crash": Parameter("bool", 0.0, max),  # the process cannot live: it dies now and at every start
     "memory_taken": Parameter("bytes", 0.0, sum),  # resident memory of foreign processes
     "memory_growth": Parameter("bytes/s", 0.0, sum),  # how fast the foreign process reaches that size
+    "memory_adjustment": Parameter("ratio", 0.0, min),  # oom_score_adj / 1000 of the foreign processes
     "cpu_stress": Parameter("workers", 0.0, sum),  # foreign runnable threads
     "service_time": Parameter("ratio", 1.0, math.prod),  # service-time multiplier
 }
