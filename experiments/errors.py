@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 
+_RAISED_BY = {
+    "twin.scenario.errors": "ScenarioError",
+    "twin.telemetry.folder": "FolderError",
+}
+"""Errors about the user's files, by the module that raises them: looked up, not imported, when one arrives."""
+
 
 class UserError(ValueError):
     """What is wrong, where, and what to do about it, in one message."""
 
 
 def is_users(error: Exception) -> bool:
-    """Whether an error is about what the user gave: ours, a scenario's, or a file that cannot be read or written.
-
-    A scenario's error class is looked up, not imported: whoever raised it has loaded its module.
-    """
-    scenario_errors = sys.modules.get("twin.scenario.errors")
+    """Whether an error is about what the user gave: ours, a scenario's, or a file that cannot be read or written."""
     known: tuple[type[Exception], ...] = (UserError, FileNotFoundError, FileExistsError, PermissionError)
     known += (IsADirectoryError, NotADirectoryError, UnicodeDecodeError)
-    if scenario_errors is not None:
-        known += (scenario_errors.ScenarioError,)
+    known += tuple(getattr(sys.modules[module], name) for module, name in _RAISED_BY.items() if module in sys.modules)
     return isinstance(error, known)
 
 

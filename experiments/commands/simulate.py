@@ -1,0 +1,89 @@
+"""`healtwin simulate`: one scenario, lived through and written to a folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from experiments.commands.options import Force, Out, Overrides, Seed
+
+if TYPE_CHECKING:
+    from twin.world import World
+
+
+def command(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
+    seed: Seed = None,
+    out: Out = None,
+    force: Force = False,
+    overrides: Overrides = None,
+    policy: Annotated[
+        Optional[str], typer.Option("--policy", help="Who acts: noop, random, ladder, or a folder (default: nobody).")
+    ] = None,
+    trace: Annotated[
+        Optional[Path], typer.Option("--trace", help="Requests from a CSV: arrival_s, prompt_tokens, output_tokens.")
+    ] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
+) -> None:
+    """Run a scenario; write its logs, metrics, traces, alarms and ground truth to a folder."""
+    from experiments.runs import new_folder
+    from experiments.simulate import simulate
+    from twin.scenario import Scenario
+
+    changes = list(overrides or [])
+    if trace is not None:
+        changes.append(f"spec.workload.trace={trace.resolve()}")
+    loaded = Scenario.load(scenario, changes)
+    name = loaded.metadata.name
+    folder = out or new_folder(f"simulate-{name}")
+    with LiveLine() as line:
+        done = simulate(
+            loaded, folder, seed=seed, policy=policy, force=force, track=track, command=sys.argv[1:], on_progress=line
+        )
+    outcome = done.result
+    print(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {outcome.actions} actions")
+    for incident in outcome.incidents:
+        until = "still there" if incident.cleared is None else f"cleared at {incident.cleared:.0f} s by {incident.cleared_by}"
+        since = "not injected" if incident.injected is None else f"injected at {incident.injected:.0f} s, {until}"
+        print(f"  {incident.fault}: {incident.kind} on {', '.join(incident.targets)}, {since}")
+    print(f"telemetry: {folder}")
+    print(f"sha256: {done.digest}")
+    if done.run:
+        print(f"run: {done.run}")
+
+
+class LiveLine:
+    """A line that shows simulated time, speed, SLO state and active faults while a world lives. Call it with the world."""
+
+    def __enter__(self) -> LiveLine:
+        import time
+
+        from rich.console import Console
+        from rich.live import Live
+
+        self._clock = time.monotonic
+        self._began = self._shown = time.monotonic()
+        self._live: Any = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def __call__(self, world: World) -> None:
+        """Show where the world stands, at most five times a second."""
+        now = self._clock()
+        if now - self._shown < 0.2:
+            return
+        self._shown = now
+        violated = bool(world.slo.violated) and world.slo.violated[-1]
+        faults = ", ".join(i.fault for i in world.truth.active) or "none"
+        state = "[red]SLO violated[/red]" if violated else "[green]SLO met[/green]"
+        speed = world.now / max(now - self._began, 1e-9)
+        self._live.update(
+            f"{world.now:7.0f} / {world.spec.horizon:.0f} s   {speed:6.0f} x real time   {state}   faults: {faults}",
+            refresh=True,
+        )

@@ -1,0 +1,112 @@
+"""Run one scenario and write its telemetry folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Sequence
+
+from experiments import tracking
+from experiments.chronicle import chronicle
+from experiments.contenders import Contender, contender
+from experiments.episode import EpisodeResult, judge, live
+from twin.scenario import ResolvedScenario, Scenario, ScenarioError, to_yaml
+from twin.telemetry import folder as telemetry
+from twin.world import World
+
+SLICE = 5.0
+"""Simulated seconds between two calls of `on_progress` where nobody decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a simulation left."""
+
+    folder: Path
+    digest: str
+    """sha256 over the names and hashes of all files of the folder: equal for equal telemetry."""
+    result: EpisodeResult
+    run: str
+    """Id of the MLflow run; empty where it was not tracked."""
+
+
+def simulate(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    seed: int | None = None,
+    policy: str | None = None,
+    force: bool = False,
+    track: bool = True,
+    command: Sequence[str] = (),
+    on_progress: Callable[[World], None] = lambda world: None,
+) -> Simulation:
+    """Live through a scenario up to its horizon and write the telemetry into `folder`.
+
+    Without a policy nobody acts. Raises FolderError where the folder is not empty and `force` is not given, ScenarioError
+    where the scenario cannot be built.
+    """
+    telemetry.prepare(folder, force)
+    resolved = scenario.resolve(seed)
+    who = None if policy in (None, "noop") else contender(str(policy))
+    name = policy or "noop"
+    if not track:
+        return _simulate(scenario, resolved, folder, who, name, on_progress, None)
+    parameters = {"scenario": resolved.metadata.name, "seed": resolved.spec.seed, "policy": name}
+    with tracking.run(f"simulate {resolved.metadata.name}", "simulate", parameters=parameters, command=command) as run:
+        run.text(to_yaml(resolved), "scenario.yaml")
+        run.dataset(resolved.metadata.name, scenario.digest, "simulation", {"seeds": [resolved.spec.seed]})
+        return _simulate(scenario, resolved, folder, who, name, on_progress, run)
+
+
+def _simulate(
+    scenario: Scenario,
+    resolved: ResolvedScenario,
+    folder: Path,
+    who: Contender | None,
+    name: str,
+    on_progress: Callable[[World], None],
+    run: tracking.Run | None,
+) -> Simulation:
+    began = time.process_time()
+    try:
+        world = _lived(resolved, who, on_progress)
+    except ScenarioError as error:
+        raise scenario.locate(error) from None
+    cpu = time.process_time() - began
+    digest = digest_of(telemetry.write(world, folder))
+    result = judge(world, name)
+    if run is not None:
+        run.tag("healtwin.telemetry_sha256", digest)
+        run.parameters({"out": folder, "telemetry_sha256": digest})
+        run.log(
+            {
+                "violation_seconds": result.violation_seconds,
+                "loss_seconds": result.loss_seconds,
+                "log_lines": len(world.recorder.logs),
+                "spans": len(world.recorder.spans),
+                "alarms": len(world.recorder.alarms),
+                "actions": result.actions,
+                "simulated_seconds_per_cpu_second": world.now / max(cpu, 1e-9),
+            }
+        )
+        run.json(chronicle(world, name), "chronicle.json")
+    return Simulation(folder, digest, result, run.id if run is not None else "")
+
+
+def _lived(resolved: ResolvedScenario, who: Contender | None, on_progress: Callable[[World], None]) -> World:
+    if who is not None:
+        return live(resolved, resolved.spec.seed, who.policy, who.wrap, on_progress)
+    world = World(resolved, resolved.spec.seed)
+    while world.now < world.spec.horizon:
+        world.run(until=min(world.now + SLICE, world.spec.horizon))
+        on_progress(world)
+    return world
+
+
+def digest_of(hashes: dict[str, str]) -> str:
+    """One sha256 for the hashes of a folder's files."""
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,26 @@
+"""Comparisons as Rich tables."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.comparison import COLUMNS, row, verdict_in_words
+from experiments.judging import Judged
+
+
+def print_comparison(judged: Judged, console: Console | None = None) -> None:
+    """The table of an evaluation, and a sentence a policy."""
+    console = console or Console()
+    evaluation = judged.evaluation
+    title = f"suite {judged.suite} ({judged.split}): {evaluation.done} of {evaluation.cases} cases, 95 % intervals over seeds"
+    if evaluation.stopped == "clock":
+        title += "; stopped on its clock"
+    table = Table(*COLUMNS, title=title, title_justify="left")
+    for i, line in enumerate(judged.summaries):
+        following = judged.summaries[i + 1] if i + 1 < len(judged.summaries) else line
+        table.add_row(*row(line), end_section=following.family != line.family)
+    console.print(table)
+    for difference in judged.differences:
+        if difference.family == "all":
+            console.print(verdict_in_words(difference), markup=False, highlight=False)
