@@ -1,0 +1,365 @@
+"""The rule ladder: what NVSentinel, gpud and an SRE's runbook do, as one table of rules with escalation.
+
+Each rule looks for one symptom and names, from the mildest to the deepest, the actions for the component that shows it.
+Whoever is treated is given time to come back before the next rung (a replica loads its weights for the better part of a
+minute). A circuit breaker keeps what still serves from being taken down for another one's sake. Nothing here learns, and
+nothing here reads more than an observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.baselines.reading import Reading
+from policies.baselines.xid import REBOOTS_BEFORE_SERVICE, XidAction, immediate
+from twin.spaces import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class LadderConfig:
+    """Thresholds and patience, as a runbook would state them. Times in seconds."""
+
+    interval: float = 10.0
+    """between two decisions"""
+    patience: float = 25.0
+    """how long a dead process is left to its supervisor: restart at once or after 10 s, and an ordinary start-up"""
+    patience_replica: float = 65.0
+    """the same for a replica, which imports, loads its weights and warms up for about 40 s after a crash"""
+    settle: float = 40.0
+    """after an action: how long a process may take to come back before the next rung"""
+    settle_replica: float = 90.0
+    """the same for a replica: a new pod compiles as well"""
+    settle_reboot: float = 300.0
+    """the same after a reboot: 180 s of firmware and kernel, then what runs on it"""
+    sustained: int = 2
+    """decisions in a row that a soft symptom must last"""
+    throttled: float = 2e8
+    """DCGM power violation, ns per s: a fifth of the time"""
+    slow_first_token: float = 1.0
+    """mean time to first token of a replica that counts as slow"""
+    waiting: float = 8.0
+    """requests waiting in an engine that count as a queue (the alert rule's threshold)"""
+    low_memory: float = 0.08
+    """share of a node's memory available below which it reclaims and soon kills"""
+    high_load: float = 3.0
+    """load of a node, as a multiple of the median of its peers, and at least `high_load_least` threads"""
+    high_load_least: float = 16.0
+    """see `high_load`"""
+    least_serving: float = 0.5
+    """circuit breaker: never take down a serving replica when fewer than this share of those seen would be left"""
+    scale_out_after: float = 0.0
+    """how long queues must last before one more replica is added"""
+
+
+@dataclass(slots=True)
+class _Case:
+    """One component under treatment."""
+
+    rung: int = 0
+    """How many rungs have been tried."""
+    until: float = 0.0
+    """Do nothing more about it before this time."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What the ladder remembers of an episode."""
+
+    now: float = 0.0
+    seen: set[int] = field(default_factory=set)
+    """Processes that have answered a scrape once."""
+    down_since: dict[int, float] = field(default_factory=dict)
+    looping: set[int] = field(default_factory=set)
+    """Dead processes of which the supervisor has said that they died again."""
+    up_since: dict[int, float] = field(default_factory=dict)
+    streak: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Soft symptoms: for how many decisions in a row."""
+    cases: dict[tuple[str, int], _Case] = field(default_factory=dict)
+    place: dict[int, int] = field(default_factory=dict)
+    """GPU of each replica; our own migrations change it, the inventory may not."""
+    quiet: dict[int, float] = field(default_factory=dict)
+    """Processes that an action has reached: not to be missed before this time."""
+    xid: dict[int, int] = field(default_factory=dict)
+    """The XID that each GPU showed last."""
+    queued_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rung:
+    """One step of a ladder."""
+
+    category: str
+    target: int
+    parameter: str
+    settle: float
+    disrupts: int | None = None
+    """A replica that serves and would stop serving."""
+
+
+class RuleLadder:
+    """Rules in order of urgency; at most one action a decision."""
+
+    name = "rule-ladder"
+
+    def __init__(self, config: LadderConfig = LadderConfig()) -> None:
+        self.config = config
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        """A new episode; the ladder draws nothing, so the seed does not matter."""
+        self._memory = _Memory()
+        self._first = True
+
+    def act(self, observation: Observation) -> NDArray[np.int64]:
+        """The first rule's action that is due, legal and let through by the circuit breaker; else no-op."""
+        reading = Reading(observation)
+        self._remember(reading)
+        for rule in (self._xid, self._down, self._slow_database, self._soft, self._queue):
+            for key, rungs in rule(reading):
+                action = self._climb(reading, key, rungs)
+                if action is not None:
+                    return action
+        return np.zeros(3, np.int64)
+
+    # --- memory -----------------------------------------------------------------------------------------------
+
+    def _remember(self, reading: Reading) -> None:
+        memory = self._memory
+        if not self._first:
+            memory.now += self.config.interval
+        self._first = False
+        for i in reading.processes:
+            if reading.present[i]:
+                memory.seen.add(i)
+                memory.down_since.pop(i, None)
+                memory.looping.discard(i)
+                memory.up_since.setdefault(i, memory.now)
+            elif i in memory.seen:
+                if i not in memory.down_since:
+                    memory.down_since[i] = memory.now
+                elif self._complaint(reading, i):
+                    memory.looping.add(i)
+                memory.up_since.pop(i, None)
+        for replica in reading.of_kind("vllm"):
+            gpu = reading.neighbour(replica, "gpu")
+            if gpu is not None:
+                memory.place.setdefault(replica, gpu)
+        # A component that has been well for a while begins at the first rung again.
+        for (symptom, i), case in list(memory.cases.items()):
+            well = i in memory.up_since and memory.now - memory.up_since[i] > 2 * self.config.settle
+            if symptom == "down" and well and memory.now > case.until:
+                del memory.cases[(symptom, i)]
+
+    def _complaint(self, reading: Reading, i: int) -> bool:
+        """An error on the machine of a dead process, after its first death: the supervisor is backing off."""
+        node = self._node_of(reading, i)
+        return reading.errors(i) > 0 or (node is not None and reading.errors(node) > 0)
+
+    def _node_of(self, reading: Reading, i: int) -> int | None:
+        if reading.kinds[i] == "node":
+            return i
+        if reading.kinds[i] == "vllm":
+            gpu = self._memory.place.get(i)
+            return None if gpu is None else reading.neighbour(gpu, "node")
+        return reading.neighbour(i, "node")
+
+    def _replica_on(self, reading: Reading, gpu: int) -> int | None:
+        """The replica on a GPU, as far as we know."""
+        return next((r for r, g in self._memory.place.items() if g == gpu and r in self._memory.seen), None)
+
+    def _serving(self, reading: Reading) -> list[int]:
+        return [r for r in reading.of_kind("vllm") if reading.present[r] and not reading.busy(r)]
+
+    # --- climbing ---------------------------------------------------------------------------------------------
+
+    def _climb(self, reading: Reading, key: tuple[str, int], rungs: list[_Rung]) -> NDArray[np.int64] | None:
+        memory = self._memory
+        case = memory.cases.setdefault(key, _Case())
+        if memory.now < case.until:
+            return None
+        for number in range(case.rung, len(rungs)):
+            rung = rungs[number]
+            if rung.disrupts is not None and not self._may_disrupt(reading, rung.disrupts):
+                return None
+            action = reading.order(rung.category, rung.target, rung.parameter)
+            if action is None:
+                if reading.busy(rung.target):
+                    return None
+                continue
+            case.rung, case.until = number + 1, memory.now + rung.settle
+            self._expect_silence(reading, rung)
+            if rung.category == "migrate":
+                self._note_migration(reading, rung.target)
+            return action
+        return None
+
+    def _expect_silence(self, reading: Reading, rung: _Rung) -> None:
+        """Whoever is on the target goes down with it and needs its start-up."""
+        kind = reading.kinds[rung.target]
+        reached = [rung.target]
+        if kind in ("gpu", "node"):
+            reached += [i for i in reading.processes if rung.target in (self._memory.place.get(i), self._node_of(reading, i))]
+        for i in reached:
+            self._memory.quiet[i] = self._memory.now + max(rung.settle, self._settle(reading, i))
+
+    def _settle(self, reading: Reading, i: int) -> float:
+        return self.config.settle_replica if reading.kinds[i] == "vllm" else self.config.settle
+
+    def _may_disrupt(self, reading: Reading, replica: int) -> bool:
+        """The circuit breaker: what serves is not taken down while too little else does, or others are being treated."""
+        serving = self._serving(reading)
+        if replica not in serving:
+            return True
+        known = [r for r in reading.of_kind("vllm") if r in self._memory.seen]
+        if any(not reading.present[r] for r in known):
+            return False
+        return len(serving) - 1 >= self.config.least_serving * len(known)
+
+    def _note_migration(self, reading: Reading, replica: int) -> None:
+        """The replica goes to an idle GPU; the first one, where there are several."""
+        place = self._memory.place
+        old = place.get(replica)
+        for gpu in reading.of_kind("gpu"):
+            used = reading.value(gpu, "DCGM_FI_DEV_FB_USED")
+            if gpu != old and used == 0.0 and self._replica_on(reading, gpu) is None:
+                for other in [r for r, g in place.items() if g == gpu]:
+                    if old is not None:
+                        place[other] = old
+                place[replica] = gpu
+                return
+
+    # --- rules: each yields (case, rungs) ----------------------------------------------------------------------
+
+    def _xid(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """NVIDIA's catalogue; a replica is taken off a bad GPU first where there is another place for it."""
+        memory, config = self._memory, self.config
+        for gpu in reading.of_kind("gpu"):
+            shown = reading.value(gpu, "DCGM_FI_DEV_XID_ERRORS")
+            if shown is None:
+                continue
+            xid = int(shown)
+            if memory.xid.get(gpu, 0) != xid:
+                memory.cases.pop(("xid", gpu), None)
+                memory.cases.pop(("service", gpu), None)
+            memory.xid[gpu] = xid
+            if xid == 0 or immediate(xid) is XidAction.IGNORE:
+                continue
+            replica, node = self._replica_on(reading, gpu), reading.neighbour(gpu, "node")
+            down = replica is not None and not reading.present[replica]
+            how = "immediate" if down else "gentle"
+            serving = None if down else replica
+            if immediate(xid) is XidAction.RESTART_APP:
+                if replica is not None:
+                    yield ("xid", gpu), [_Rung("restart", replica, how, config.settle_replica, serving)]
+                continue
+            rungs = []
+            if immediate(xid) is XidAction.RESET_GPU:
+                rungs.append(_Rung("reset-gpu", gpu, how, config.settle_replica, serving))
+            if replica is not None:
+                yield ("xid", gpu), [*rungs, _Rung("migrate", replica, how, 0.0, serving)]
+            if node is not None:
+                reboot = _Rung("reboot", node, "immediate", config.settle_reboot, serving)
+                first = [] if replica is not None else rungs
+                yield ("service", gpu), [*first, *[reboot] * REBOOTS_BEFORE_SERVICE]
+
+    def _down(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """A process that was there and does not come back: its supervisor's restarts do not help, so begin above them."""
+        memory, config = self._memory, self.config
+        for i, since in sorted(memory.down_since.items(), key=lambda item: item[1]):
+            replica = reading.kinds[i] == "vllm"
+            node = self._node_of(reading, i)
+            if node is not None and (not reading.present[node] or reading.busy(node)):
+                continue  # the machine is away: its residents come back with it
+            patience = config.patience_replica if replica else config.patience
+            if memory.now < memory.quiet.get(i, 0.0) or reading.busy(i):
+                continue
+            if memory.now - since < patience and i not in memory.looping:
+                continue
+            settle = self._settle(reading, i)
+            rungs = [_Rung("recreate", i, "immediate", settle)]
+            if replica:
+                rungs.append(_Rung("migrate", i, "immediate", settle))
+            if node is not None:
+                rungs.append(_Rung("reboot", node, "immediate", config.settle_reboot))
+            yield ("down", i), rungs
+
+    def _slow_database(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """Statements pile up in MySQL: a restart ends the sessions that hold locks."""
+        for i in reading.of_kind("mysql"):
+            threads = reading.value(i, "mysql_global_status_threads_running")
+            if self._lasts("database", i, threads is not None and threads > 8.0):
+                yield ("database", i), [_Rung("restart", i, "immediate", self.config.settle * 2)] * 2
+
+    def _soft(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """Throttled, overloaded or starved machines: only where requests suffer from it."""
+        memory, config = self._memory, self.config
+        for replica, gpu in list(memory.place.items()):
+            if not reading.present[replica]:
+                continue
+            node = reading.neighbour(gpu, "node")
+            suffers = self._lasts("suffers", replica, self._suffers(reading, replica))
+            violation = reading.value(gpu, "DCGM_FI_DEV_POWER_VIOLATION")
+            if self._lasts("throttled", gpu, violation is not None and violation > config.throttled) and suffers:
+                yield (
+                    ("throttled", gpu),
+                    [
+                        _Rung("reset-gpu", gpu, "gentle", config.settle_replica, replica),
+                        _Rung("migrate", replica, "gentle", config.settle_replica, replica),
+                    ],
+                )
+            if node is None:
+                continue
+            if self._lasts("loaded", node, self._overloaded(reading, node)) and suffers:
+                yield (
+                    ("loaded", node),
+                    [
+                        _Rung("migrate", replica, "gentle", config.settle_replica, replica),
+                        _Rung("recreate", replica, "gentle", config.settle_replica, replica),
+                        _Rung("reboot", node, "gentle", config.settle_reboot, replica),
+                    ],
+                )
+
+    def _queue(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """Queues that last, and nothing else to do about them: one more replica."""
+        memory = self._memory
+        replicas = [r for r in reading.of_kind("vllm") if reading.present[r]]
+        heads = reading.of_kind("ray-head")
+        queued = any((reading.value(h, "ray_serve_deployment_queued_queries") or 0.0) > 0 for h in heads)
+        queued |= any(self._suffers(reading, r) for r in replicas)
+        if not queued:
+            memory.queued_since = None
+            return
+        if memory.queued_since is None:
+            memory.queued_since = memory.now
+        if memory.now - memory.queued_since >= self.config.scale_out_after:
+            for head in heads:
+                yield ("queue", head), [_Rung("scale-out", head, "immediate", self.config.settle_replica)] * 4
+
+    # --- symptoms ---------------------------------------------------------------------------------------------
+
+    def _lasts(self, symptom: str, i: int, holds: bool) -> bool:
+        streak = self._memory.streak
+        streak[(symptom, i)] = streak.get((symptom, i), 0) + 1 if holds else 0
+        return streak[(symptom, i)] >= self.config.sustained
+
+    def _suffers(self, reading: Reading, replica: int) -> bool:
+        waiting = reading.value(replica, "vllm:num_requests_waiting") or 0.0
+        total = reading.value(replica, "vllm:time_to_first_token_seconds_sum") or 0.0
+        count = reading.value(replica, "vllm:time_to_first_token_seconds_count") or 0.0
+        return waiting > self.config.waiting or total > self.config.slow_first_token * max(count, 0.2)
+
+    def _overloaded(self, reading: Reading, node: int) -> bool:
+        total, free = (reading.value(node, f"node_memory_{part}_bytes") for part in ("MemTotal", "MemAvailable"))
+        if total and free is not None and free < self.config.low_memory * total:
+            return True
+        if (reading.value(node, "node_vmstat_oom_kill") or 0.0) > 0.0:
+            return True
+        loads = [reading.value(n, "node_load1") for n in reading.of_kind("node") if n != node]
+        known = [load for load in loads if load is not None]
+        load = reading.value(node, "node_load1") or 0.0
+        usual = float(np.median(known)) if known else 0.0
+        return load > max(self.config.high_load_least, self.config.high_load * usual)
