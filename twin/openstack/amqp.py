@@ -1,0 +1,179 @@
+"""Services on the message bus: their connection, calls with a reply, casts without, and the procedures they serve."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Generator
+
+from simpy.events import Event
+from simpy.exceptions import Interrupt
+
+from twin.mechanics import openstack as facts
+from twin.openstack import logs
+from twin.openstack.context import (
+    Context,
+    DatabaseError,
+    HttpError,
+    MessagingTimeout,
+    RemoteError,
+    close_span,
+    open_span,
+)
+from twin.openstack.rabbitmq import Message
+from twin.openstack.service import Service, Steps
+
+Procedure = Callable[..., Generator[Any, Any, Any]]
+
+_TIMED_OUT = object()
+
+
+class AmqpService(Service):
+    """A service with a connection to RabbitMQ.
+
+    As in oslo.messaging, a message is acknowledged when a thread takes it up: what a dying process was working on is
+    lost, what waited goes back to the queue. A late answer finds nobody waiting.
+    """
+
+    topic: str = ""
+    """The queue that it consumes, if any."""
+    connected = False
+    dropped_calls = 0
+    """Messages that its process took with it."""
+
+    @property
+    def procedures(self) -> dict[str, Procedure]:
+        """What it serves: method -> generator function (context, **arguments)."""
+        return {}
+
+    # --- calling -------------------------------------------------------------------------------------------------
+
+    def cast(self, context: Context, topic: str, method: str, **arguments: Any) -> Steps:
+        """Send a message and go on. Waits while the broker is away."""
+        yield from self._until_connected()
+        self.site.rabbitmq.publish(Message(topic, method, context, arguments))
+
+    def call(
+        self, context: Context, topic: str, method: str, timeout: float = facts.RPC_RESPONSE_TIMEOUT, **arguments: Any
+    ) -> Steps:
+        """Send a message and wait for the answer. Raises MessagingTimeout and RemoteError."""
+        deadline = self.world.now + timeout
+        yield from self._until_connected()
+        answer = self.clock.event()
+        message = Message(topic, method, context, arguments, answer, self)
+        self.site.rabbitmq.publish(message)
+        self.clock.at(
+            max(deadline, self.world.now + 1.0), lambda _: None if answer.triggered else answer.succeed(_TIMED_OUT)
+        )
+        outcome = yield answer
+        if outcome is _TIMED_OUT:
+            raise MessagingTimeout(self._message_id(message))
+        if isinstance(outcome, Exception):
+            raise RemoteError(f"Remote error: {outcome}")
+        return outcome
+
+    def _message_id(self, message: Message) -> str:
+        return self.world.streams["amqp/message"].hexadecimal(32, *message.context.trace.key, message.method, message.number)
+
+    def _until_connected(self) -> Steps:
+        while not self.connected:
+            event = self._waiting_for_broker
+            if event is None or event.triggered:
+                event = self._waiting_for_broker = self.clock.event()
+            yield event
+
+    _waiting_for_broker: Event | None = None
+
+    # --- serving -------------------------------------------------------------------------------------------------
+
+    def consume(self) -> None:
+        """Take up messages as long as there are threads."""
+        limit = self.python.capacity * facts.RPC_THREADS
+        while self.accepting and self.connected and self._serving < limit:
+            message = self.site.rabbitmq.deliver(self.topic)
+            if message is None:
+                return
+            self._serving += 1
+            self.spawn(self._serve(message))
+
+    _serving = 0
+
+    def _serve(self, message: Message) -> Steps:
+        context, start = message.context, self.world.now
+        span = open_span(self.world, context)
+        status = 200
+        outcome: Any = None
+        try:
+            outcome = yield from self.procedures[message.method](context.inside(span), **message.arguments)
+        except (DatabaseError, MessagingTimeout, RemoteError, HttpError) as error:
+            status, outcome = 500, error
+            self.trace(logs.RPC_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.RPC_TRACE)
+        except Interrupt:
+            self.dropped_calls += 1
+            raise
+        finally:
+            self._serving -= 1
+        close_span(self.world, context, span, self.name, message.method, start, status)
+        if message.answer is not None:
+            yield from self._reply(message, outcome)
+        self.consume()
+
+    def _reply(self, message: Message, outcome: Any) -> Steps:
+        yield from self._until_connected()
+        assert message.answer is not None and message.caller is not None
+        if not message.answer.triggered:
+            message.answer.succeed(outcome)
+        elif message.caller.up:
+            message.caller.say(logs.LATE_REPLY, None, self._message_id(message))
+
+    # --- the connection ------------------------------------------------------------------------------------------
+
+    def startup(self) -> Generator[Any, Any, bool]:
+        yield from super().startup()
+        if not self.site.rabbitmq.accepting:
+            yield from self._retry("[Errno 111] ECONNREFUSED")
+        return True
+
+    def on_running(self) -> None:
+        super().on_running()
+        self._connect()
+
+    def on_down(self, reason: str) -> None:
+        super().on_down(reason)
+        self.connected = False
+        self._waiting_for_broker = None
+        self.site.rabbitmq.detach(self)
+
+    def connection_lost(self) -> None:
+        """The broker went away."""
+        self.connected = False
+        if self.up:
+            self.spawn(self._reconnect())
+
+    def _connect(self) -> None:
+        if not self.site.rabbitmq.up:  # it went away while this service came up
+            self.spawn(self._reconnect())
+            return
+        self.connected = True
+        self.site.rabbitmq.attach(self)
+        if self._waiting_for_broker is not None and not self._waiting_for_broker.triggered:
+            self._waiting_for_broker.succeed()
+        self.consume()
+
+    def _reconnect(self) -> Steps:
+        yield from self._retry("[Errno 104] Connection reset by peer")
+        stream = self.world.streams["amqp/port"]
+        port = stream.integer(32768, 60999, self.name, self.pid, int(self.world.now))
+        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), port)
+        self._connect()
+
+    def _retry(self, error: str) -> Steps:
+        wait = facts.AMQP_RETRY_FIRST
+        while True:
+            self.say(logs.AMQP_UNREACHABLE, None, self._connection_id(), error, int(wait))
+            yield self.clock.timeout(wait)
+            if self.site.rabbitmq.up:
+                return
+            wait = min(wait + facts.AMQP_RETRY_STEP, facts.AMQP_RETRY_LIMIT)
+            error = "[Errno 111] ECONNREFUSED"
+
+    def _connection_id(self) -> str:
+        return self.world.streams["amqp/connection"].uuid(self.name, self.pid)

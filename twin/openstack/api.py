@@ -1,0 +1,221 @@
+"""HTTP services behind the load balancer: requests, tokens, errors, access lines and the balancer's counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Generator, Sequence
+
+from simpy.events import Event
+from simpy.exceptions import Interrupt
+
+from twin.components import Component
+from twin.mechanics import openstack as facts
+from twin.openstack import logs
+from twin.openstack.context import (
+    Context,
+    DatabaseError,
+    HttpError,
+    MessagingTimeout,
+    RemoteError,
+    close_span,
+    open_span,
+)
+from twin.openstack.service import PROCESS_METRICS, Service, Steps
+from twin.openstack.site import Site
+from twin.telemetry.records import LogTemplate, counter, gauge
+
+Operation = Callable[..., Generator[Any, Any, "Response"]]
+
+AVERAGE_OVER = 1024
+"""HAProxy averages times over this many requests."""
+
+API_METRICS = (
+    gauge("haproxy_backend_active_servers", "servers"),
+    gauge("haproxy_backend_current_sessions", "sessions"),
+    # The exporter's haproxy_backend_http_responses_total{code="2xx"} and {code="5xx"}: one name for each code here.
+    counter("haproxy_backend_http_responses_2xx_total", "responses"),
+    counter("haproxy_backend_http_responses_5xx_total", "responses"),
+    gauge("haproxy_backend_total_time_average_seconds", "s"),
+    *PROCESS_METRICS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a client gets."""
+
+    status: int
+    body: Any = None
+    length: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Every request that reached the balancer, and what became of it (invariant: request conservation)."""
+
+    received: int = 0
+    refused: int = 0  # no server up: 503
+    finished: int = 0  # the service wrote an answer, in time or not
+    dropped: int = 0  # the service died with it: 502
+    timed_out: int = 0  # of the others: the balancer answered 504 first
+
+
+class ApiService(Service):
+    """A WSGI service behind HAProxy.
+
+    The balancer answers 503 at once where no server is up, 502 where the server dies, 504 after `GATEWAY_TIMEOUT`. It
+    is not part of the service: its counters are there while the controller is.
+    """
+
+    port: int
+    wsgi_logger: str
+    metrics = API_METRICS
+
+    def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
+        super().__init__(site, name, place, workers)
+        self.ledger = Ledger()
+        self._tokens: dict[str, float] = {}
+        self._sessions = 0
+        self._responses = {"2xx": 0, "5xx": 0}
+        self._averaged = 0
+        self._average = 0.0
+
+    # --- what a subclass says ---------------------------------------------------------------------------------
+
+    def operation(self, name: str) -> Operation:
+        """The generator function that carries out an operation; by default its work, then 200."""
+        work = facts.API[name]
+
+        def plain(context: Context) -> Generator[Any, Any, Response]:
+            yield from self.work(context, work)
+            return Response(200, length=600)
+
+        return plain
+
+    def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
+        """Print the access line."""
+
+    failed_templates: tuple[LogTemplate, LogTemplate] = (logs.NOVA_UNEXPECTED, logs.NOVA_TRACE)
+
+    def inner_context(self, context: Context) -> Context:
+        """The context as this service logs it."""
+        return context
+
+    # --- requests ---------------------------------------------------------------------------------------------
+
+    def serve(self, context: Context, operation: str, method: str, uri: str, **arguments: Any) -> Event:
+        """Take a request; the event succeeds with the `Response` that the client gets."""
+        ledger, clock, now = self.ledger, self.clock, self.world.now
+        answer = clock.event()
+        ledger.received += 1
+        if not self.accepting:
+            ledger.refused += 1
+            self._count(503)
+            answer.succeed(Response(503))
+            return answer
+        self._sessions += 1
+        self.spawn(self._answer(context, operation, method, uri, arguments, answer))
+
+        def give_up(_: Event) -> None:
+            if not answer.triggered:
+                ledger.timed_out += 1
+                self._sessions -= 1
+                self._count(504)
+                answer.succeed(Response(504))
+
+        clock.at(now + facts.GATEWAY_TIMEOUT, give_up)
+        return answer
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the service works on."""
+        return self.ledger.received - self.ledger.refused - self.ledger.finished - self.ledger.dropped
+
+    def _answer(
+        self, context: Context, operation: str, method: str, uri: str, arguments: dict[str, Any], answer: Event
+    ) -> Steps:
+        start = self.world.now
+        span = open_span(self.world, context)
+        inner = self.inner_context(context).inside(span)
+        try:
+            response = yield from self._carry_out(inner, operation, arguments)
+        except Interrupt:
+            self.ledger.dropped += 1
+            self._close(context, span, operation, start, Response(502), answer)
+            raise
+        self.ledger.finished += 1
+        self.log_access(inner, method, uri, response, self.world.now - start)
+        self._close(context, span, operation, start, response, answer)
+
+    def _carry_out(self, context: Context, operation: str, arguments: dict[str, Any]) -> Steps:
+        try:
+            yield from self.authenticate(context)
+            response = yield from self.operation(operation)(context, **arguments)
+        except (DatabaseError, MessagingTimeout, RemoteError, HttpError) as error:
+            head, body = self.failed_templates
+            frames = logs.SQL_FRAMES if isinstance(error, DatabaseError) else logs.RPC_FRAMES
+            self.trace(head, context, f"{error}", frames, body)
+            status = error.status if isinstance(error, HttpError) and error.service == "keystone" else 500
+            response = Response(status, length=208)
+        return response
+
+    def authenticate(self, context: Context) -> Steps:
+        """keystonemiddleware: ask keystone about a token that the cache does not know. Raises HttpError(503)."""
+        token, now = context.token, self.world.now
+        if not token or self._tokens.get(token, -1.0) >= now:
+            return
+        keystone = self.site.keystone
+        response = yield keystone.serve(context, "validate", "GET", "/v3/auth/tokens")
+        if response.status >= 500:
+            self.say(logs.AUTH_CRITICAL, context, f"Identity server rejected the request (HTTP {response.status})")
+            raise HttpError("keystone", 503)
+        if len(self._tokens) > 1000:
+            self._tokens = {known: until for known, until in self._tokens.items() if until >= now}
+        self._tokens[token] = now + facts.TOKEN_CACHE_TIME
+
+    def _close(
+        self, context: Context, span: str, operation: str, start: float, response: Response, answer: Event
+    ) -> None:
+        close_span(self.world, context, span, self.name, operation, start, response.status)
+        if answer.triggered:
+            return
+        self._sessions -= 1
+        self._count(response.status)
+        took = self.world.now - start
+        self._averaged = min(self._averaged + 1, AVERAGE_OVER)
+        self._average += (took - self._average) / self._averaged
+        answer.succeed(response)
+
+    def _count(self, status: int) -> None:
+        family = f"{status // 100}xx"
+        if family in self._responses:
+            self._responses[family] += 1
+
+    # --- life and telemetry -----------------------------------------------------------------------------------
+
+    def on_running(self) -> None:
+        super().on_running()
+        self._tokens.clear()
+        if self.world.now > 0 and self.wsgi_logger:
+            self.say(replace(logs.WSGI_UP, origin=self.wsgi_logger), None, self.pid, self.port)
+
+    @property
+    def reachable(self) -> bool:
+        return self.node.up
+
+    def sample(self) -> Sequence[float]:
+        return (
+            float(self.accepting),
+            self._sessions,
+            self._responses["2xx"],
+            self._responses["5xx"],
+            self._average,
+            *self.process_sample(),
+        )
+
+
+def expect(response: Response, service: str) -> Response:
+    """The response of another service's API. Raises HttpError for a server error."""
+    if response.status >= 500:
+        raise HttpError(service, response.status)
+    return response

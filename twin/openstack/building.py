@@ -1,0 +1,158 @@
+"""A build on its compute host: claim, network, image, guest, the wait for the network, ACTIVE."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simpy.events import Event
+
+from twin.mechanics import openstack as facts
+from twin.openstack import logs
+from twin.openstack.api import expect
+from twin.openstack.context import Context, HttpError, MessagingTimeout, RemoteError, draw
+from twin.openstack.rabbitmq import Message
+from twin.openstack.service import Steps
+from twin.openstack.tables import Server
+
+if TYPE_CHECKING:
+    from twin.openstack.compute import NovaCompute
+
+
+class _Abort(Exception):
+    """The build cannot succeed on any host."""
+
+
+class _Reschedule(Exception):
+    """The build may succeed on another host."""
+
+
+def build(host: NovaCompute, context: Context, server: Server, tried: tuple[str, ...]) -> Steps:
+    """Build a server on this host; where that fails, give it back to conductor or set it to ERROR."""
+    began = host.world.now
+    try:
+        yield from _claim(host, context, server)
+        yield from _network(host, context, server)
+        yield from _spawn(host, context, server)
+        yield from host.save(context, lambda: host.site.became_active(server))
+        yield from host.host_work(context, facts.BUILD.finish)
+        host.say(logs.TOOK_BUILD, context, host.world.now - began, instance=server.uuid)
+    except _Abort as error:
+        host.say(logs.BUILD_ABORTED, context, server.uuid, error, instance=server.uuid)
+        yield from _clean_up(host, context, server, set_error=True)
+    except _Reschedule as error:
+        host.say(logs.RESCHEDULED, context, server.uuid, error, instance=server.uuid)
+        yield from _clean_up(host, context, server, set_error=False)
+        yield from host.cast(context, "conductor", "build_instances", server=server, tried=tried, reason=str(error))
+    except (MessagingTimeout, RemoteError) as error:
+        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        yield from _clean_up(host, context, server, set_error=True)
+
+
+def _claim(host: NovaCompute, context: Context, server: Server) -> Steps:
+    provider = host.site.tables.providers[host.node.name]
+    used = facts.RESERVED_MEMORY_MB + len(host.guests) * facts.FLAVOR_MEMORY_MB
+    limit = provider.memory_mb
+    say, uuid = host.say, server.uuid
+    say(
+        logs.CLAIM_ATTEMPT, context, facts.FLAVOR_MEMORY_MB, facts.FLAVOR_DISK_GB, facts.FLAVOR_VCPUS, instance=uuid
+    )
+    say(logs.CLAIM_MEMORY, context, int(host.node.memory / 2**20), used, instance=uuid)
+    say(logs.CLAIM_LIMIT, context, limit, limit - used, instance=uuid)
+    say(logs.CLAIM_VCPU, context, host.node.cores, len(host.guests) * facts.FLAVOR_VCPUS, instance=uuid)
+    yield from host.host_work(context, facts.BUILD.claim)
+    say(logs.CLAIM_OK, context, host.node.name, instance=uuid)
+
+
+def _network(host: NovaCompute, context: Context, server: Server) -> Steps:
+    """A port from neutron; without one the build is over for good."""
+    yield from host.save(context)
+    try:
+        if not server.port:
+            answer = host.site.neutron.serve(context, "ports.create", "POST", "/v2.0/ports", server=server)
+            expect((yield answer), "neutron")
+        yield from host.host_work(context, facts.BUILD.prepare)
+    except HttpError as error:
+        host.trace(logs.NETWORK_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        raise _Abort(logs.NO_NETWORK) from None
+    yield from host.save(context)
+
+
+def _spawn(host: NovaCompute, context: Context, server: Server) -> Steps:
+    from twin.openstack.compute import Guest
+
+    began, stages, uuid = host.world.now, facts.BUILD, server.uuid
+    yield from _fetch_image(host, context, server)
+    host.say(logs.CREATING_IMAGE, context, instance=uuid)
+    yield from host.host_work(context, stages.create)
+    host.guests[uuid] = Guest(server)
+    host.say(logs.LIFECYCLE, context, "Started", instance=uuid)
+    yield from host.host_work(context, stages.pause)
+    host.say(logs.LIFECYCLE, context, "Paused", instance=uuid)
+    host.say(logs.PENDING_TASK, context, instance=uuid)
+    yield from _wait_for_network(host, context, server)
+    yield from host.host_work(context, stages.resume)
+    host.say(logs.LIFECYCLE, context, "Resumed", instance=uuid)
+    yield from host.host_work(context, stages.spawned)
+    host.say(logs.SPAWNED, None, instance=uuid)
+    host.say(logs.TOOK_SPAWN, context, host.world.now - began, instance=uuid)
+
+
+def _fetch_image(host: NovaCompute, context: Context, server: Server) -> Steps:
+    image = host.site.image
+    if image in host.images:
+        return
+    uri = f"/v2/images/{image}/file"
+    response = yield host.site.glance.serve(context, "images.file", "GET", uri)
+    if response.status >= 500:
+        error = f"glanceclient.exc.HTTPServiceUnavailable: HTTP {response.status}"
+        host.trace(logs.SPAWN_FAILED, context, error, logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        raise _Reschedule(f"Connection to glance host failed: HTTP {response.status}")
+    yield from host.host_work(context, facts.IMAGE_BYTES / facts.IMAGE_BANDWIDTH)
+    host.images[image] = host.world.now
+
+
+def _wait_for_network(host: NovaCompute, context: Context, server: Server) -> Steps:
+    """Plug the interface and wait until neutron says that it is wired, at most `VIF_PLUGGING_TIMEOUT`."""
+    clock, began = host.clock, host.world.now
+    plugged = host.plugged[server.uuid] = clock.event()
+    clock.process(_agent_wires(host, context, server))
+
+    def give_up(_: Event) -> None:
+        if not plugged.triggered:
+            plugged.succeed(False)
+
+    clock.at(began + facts.VIF_PLUGGING_TIMEOUT, give_up)
+    if (yield plugged):
+        return
+    host.plugged.pop(server.uuid, None)
+    host.say(logs.VIF_TIMEOUT, context, server.port, host.world.now - began, instance=server.uuid)
+    host.trace(logs.SPAWN_FAILED, context, logs.VIF_FAILED, logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+    raise _Abort(logs.NO_NETWORK)
+
+
+def _agent_wires(host: NovaCompute, context: Context, server: Server) -> Steps:
+    """The host's L2 agent, a process of its own: finds the interface, wires it, tells neutron through the bus."""
+    left = draw(host.world, context, facts.BUILD.plug, facts.NETWORK_SPREAD)
+    yield host.clock.timeout(left * host.node.slowdown)
+    broker = host.site.rabbitmq
+    while not (broker.up and host.node.up):
+        yield host.clock.timeout(2.0)
+    broker.publish(Message("q-plugin", "update_device_up", context, {"server": server}))
+
+
+def _clean_up(host: NovaCompute, context: Context, server: Server, set_error: bool) -> Steps:
+    """Remove the guest and its network; write ERROR where nobody else tries."""
+    host.guests.pop(server.uuid, None)
+    if server.port:
+        uri = f"/v2.0/ports/{server.port}"
+        yield host.site.neutron.serve(context, "ports.delete", "DELETE", uri, server=server)
+        server.port = ""
+    uri = f"/allocations/{server.uuid}"
+    yield host.site.placement.serve(context, "release", "DELETE", uri, server=server)
+    if not set_error:
+        server.host, server.task = None, "scheduling"
+        return
+    try:
+        yield from host.save(context, lambda: host.site.became_error(server))
+    except (MessagingTimeout, RemoteError) as error:
+        host.say(logs.DELETE_FAILED, context, error, instance=server.uuid)

@@ -1,0 +1,116 @@
+"""Who asks for what: the context that travels with a request through all services, and what can go wrong on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from twin.streams import Key
+from twin.telemetry.lines.oslo import RequestContext
+from twin.telemetry.records import Span
+
+if TYPE_CHECKING:
+    from twin.world import World
+
+
+class DatabaseError(Exception):
+    """oslo_db's DBConnectionError, or a pool without a free connection."""
+
+
+class MessagingTimeout(Exception):
+    """No reply within the time allowed; the argument is the message id."""
+
+    def __str__(self) -> str:
+        return f"Timed out waiting for a reply to message ID {self.args[0]}"
+
+
+class RemoteError(Exception):
+    """The called service answered with an exception."""
+
+
+class HttpError(Exception):
+    """Another service's API answered with an error."""
+
+    def __init__(self, service: str, status: int) -> None:
+        super().__init__(service, status)
+        self.service = service
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"The request to {self.service} failed (HTTP {self.status})"
+
+
+class NoValidHost(Exception):
+    """The scheduler found no host."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """One request as a whole: what its draws are keyed by, and its trace id."""
+
+    key: tuple[Key, ...]
+    id: str
+    draws: int = 0
+    spans: int = 0
+
+
+@dataclass(slots=True)
+class Context:
+    """A request as one service sees it."""
+
+    request: RequestContext
+    trace: Trace
+    token: str = ""
+    span: str = ""
+    """The span that encloses what is done now."""
+
+    def inside(self, span: str, global_request: str | None = None) -> Context:
+        """The context within another span; a service behind another one gets a request id of its own."""
+        request = self.request if global_request is None else self.request._replace(global_request=global_request)
+        return Context(request, self.trace, self.token, span)
+
+
+def new_context(world: World, user: str, project: str, *key: Key, token: str = "") -> Context:
+    """The context of a new request; `key` names it, as in ``(7, "show", 2)``."""
+    trace = world.streams["openstack/trace"].hexadecimal(32, *key)
+    request = RequestContext("None", "req-" + world.streams["openstack/request"].uuid(*key), user, project)
+    return Context(request, Trace(key, trace), token)
+
+
+def admin_context(world: World, *key: Key) -> Context:
+    """The context of a periodic task, which nobody asked for."""
+    return new_context(world, "-", "-", *key)
+
+
+def own_request(world: World, context: Context) -> Context:
+    """The context as a service with its own request ids sees a call from another service (neutron, placement)."""
+    trace = context.trace
+    trace.draws += 1
+    local = "req-" + world.streams["openstack/request"].uuid(*trace.key, "own", trace.draws)
+    request = context.request._replace(global_request=context.request.request, request=local)
+    return Context(request, trace, context.token, context.span)
+
+
+def draw(world: World, context: Context, median: float, spread: float) -> float:
+    """A service time in seconds, keyed by the request and how many it has drawn before."""
+    trace = context.trace
+    trace.draws += 1
+    return world.streams["openstack/time"].lognormal(median, spread, *trace.key, trace.draws)
+
+
+def open_span(world: World, context: Context) -> str:
+    """The id of a new span in the context's trace."""
+    trace = context.trace
+    trace.spans += 1
+    return world.streams["openstack/span"].hexadecimal(16, *trace.key, trace.spans)
+
+
+def close_span(world: World, context: Context, span: str, component: str, operation: str, start: float, status: int) -> None:
+    """Record a span that ends now, unless the scenario has tracing off."""
+    if world.spec.telemetry.tracing != "off":
+        took = world.now - start
+        world.recorder.span(Span(context.trace.id, span, context.span, component, operation, start, took, status))
+
+
+Outcome = Any
+"""What a remote procedure returns: a value, or the exception that it raised."""

@@ -1,0 +1,144 @@
+"""The API services that nova leans on: keystone, placement, glance and neutron."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Generator
+
+from twin.mechanics import openstack as facts
+from twin.openstack import logs
+from twin.openstack.amqp import AmqpService, Procedure
+from twin.openstack.api import ApiService, Operation, Response
+from twin.openstack.context import Context, own_request
+from twin.openstack.service import Steps
+from twin.openstack.tables import Server
+
+
+class Keystone(ApiService):
+    """Identity: issues tokens and validates them. Silent at INFO, as a deployed one is (Apache has its access log)."""
+
+    kind = "keystone"
+    program = "keystone-wsgi"
+    port = 5000
+    wsgi_logger = ""
+    failed_templates = (logs.KEYSTONE_FAILED, logs.KEYSTONE_TRACE)
+
+    def operation(self, name: str) -> Operation:
+        return self._token if name == "token" else super().operation(name)
+
+    def authenticate(self, context: Context) -> Steps:
+        """It is who is asked."""
+        yield from ()
+
+    def _token(self, context: Context) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["token"])
+        if self.world.streams["keystone/password"].uniform(*context.trace.key) < 0.1:  # few accounts have long passwords
+            self.say(logs.KEYSTONE_PASSWORD, context)
+        return Response(201, length=7800)
+
+
+class Placement(ApiService):
+    """Resource providers and allocations."""
+
+    kind = "placement"
+    program = "placement-api"
+    port = 8778
+    wsgi_logger = "placement.deploy"
+    failed_templates = (logs.PLACEMENT_FAILED, logs.PLACEMENT_TRACE)
+
+    def operation(self, name: str) -> Operation:
+        special: dict[str, Operation] = {"candidates": self._candidates, "claim": self._claim, "release": self._release}
+        return special.get(name) or super().operation(name)
+
+    def inner_context(self, context: Context) -> Context:
+        return own_request(self.world, context)
+
+    def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
+        address = self.site.address(self.node)
+        self.say(logs.PLACEMENT_ACCESS, context, address, method, uri, response.status, response.length)
+
+    def _candidates(self, context: Context) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["candidates"])
+        tables = self.site.tables
+        hosts = []
+        for host in tables.providers:
+            vcpus, memory = tables.free(host)
+            disabled = tables.services[self.site.computes[host].name].disabled
+            if vcpus >= facts.FLAVOR_VCPUS and memory >= facts.FLAVOR_MEMORY_MB and not disabled:
+                hosts.append(host)
+        return Response(200, hosts, 120 + 480 * len(hosts))
+
+    def _claim(self, context: Context, server: Server, host: str) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["claim"])
+        tables = self.site.tables
+        vcpus, memory = tables.free(host)
+        if tables.allocations.get(server.uuid) != host and (
+            vcpus < facts.FLAVOR_VCPUS or memory < facts.FLAVOR_MEMORY_MB
+        ):
+            return Response(409, length=320)
+        tables.allocations[server.uuid] = host
+        return Response(204)
+
+    def _release(self, context: Context, server: Server) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["release"])
+        self.site.tables.allocations.pop(server.uuid, None)
+        return Response(204)
+
+
+class Glance(ApiService):
+    """Images. A compute host fetches an image once."""
+
+    kind = "glance-api"
+    program = "glance-api"
+    port = 9292
+    wsgi_logger = "eventlet.wsgi.server"
+    failed_templates = (logs.GLANCE_FAILED, logs.GLANCE_TRACE)
+
+    def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
+        when = datetime.fromtimestamp(self.world.epoch + self.world.now, timezone.utc).strftime("%d/%b/%Y %H:%M:%S")
+        address = self.site.address(self.node)
+        length = 1117 if response.status == 200 else response.length
+        self.say(logs.GLANCE_ACCESS, context, address, when, method, uri, response.status, length, seconds)
+
+
+class Neutron(ApiService, AmqpService):
+    """Networks and ports. Its agents report through the message bus when a port is wired."""
+
+    kind = "neutron-server"
+    program = "neutron-server"
+    port = 9696
+    wsgi_logger = "neutron.wsgi"
+    topic = "q-plugin"
+    failed_templates = (logs.NEUTRON_FAILED, logs.NEUTRON_TRACE)
+
+    def operation(self, name: str) -> Operation:
+        special: dict[str, Operation] = {"ports.create": self._create, "ports.delete": self._delete}
+        return special.get(name) or super().operation(name)
+
+    @property
+    def procedures(self) -> dict[str, Procedure]:
+        return {"update_device_up": self._device_up}
+
+    def inner_context(self, context: Context) -> Context:
+        return own_request(self.world, context)
+
+    def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
+        address = self.site.address(self.node)
+        self.say(logs.NEUTRON_ACCESS, context, address, method, uri, response.status, response.length, seconds)
+
+    def _create(self, context: Context, server: Server) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["ports.create"])
+        server.port = self.world.streams["neutron/port"].uuid(server.number, server.attempts)
+        return Response(201, server.port, 1122)
+
+    def _delete(self, context: Context, server: Server) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["ports.delete"])
+        server.port = ""
+        return Response(204)
+
+    def _device_up(self, context: Context, server: Server) -> Steps:
+        """The agent has wired the port: tell nova (`notify_nova_on_port_status_changes`)."""
+        yield from self.work(context, facts.API["ports.up"])
+        yield self.site.api.serve(
+            context, "servers.events", "POST", "/v2.1/os-server-external-events", server=server, port=server.port
+        )

@@ -1,0 +1,164 @@
+"""What every OpenStack service is: Python workers, handlers that die with their process, a pool of database connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generator
+
+from simpy.exceptions import Interrupt
+
+from twin.components import Component
+from twin.mechanics import openstack as facts
+from twin.node import Node
+from twin.openstack import logs
+from twin.openstack.context import Context, DatabaseError, draw
+from twin.openstack.pool import Pool
+from twin.process import Process, State
+from twin.telemetry.records import LogTemplate, counter, gauge
+
+if TYPE_CHECKING:
+    from twin.openstack.site import Site
+
+Steps = Generator[Any, Any, Any]
+"""A SimPy generator: what a handler does, step by step."""
+
+PROCESS_METRICS = (gauge("process_resident_memory_bytes", "bytes"), counter("process_cpu_seconds_total", "s"))
+
+
+class Service(Process):
+    """A service under a supervisor that restarts it with growing back-off."""
+
+    kind: ClassVar[str]
+    logs_oslo: ClassVar[bool] = True
+
+    def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
+        super().__init__(site.world, name, place)
+        self.site = site
+        self.clock = site.world.clock
+        self.python = Pool(self.clock, workers)
+        """Worker processes: each runs one thing at a time."""
+        self.connections = Pool(self.clock, workers * facts.POOL_SIZE)
+        self.cpu_seconds = 0.0
+        self.slow = 1.0
+        """How many times longer work takes on its node now."""
+        self._handlers: dict[int, Any] = {}
+        self._handled = 0
+        self._database_life = 0
+
+    # --- what the supervisor and the kernel see ------------------------------------------------------------------
+
+    def startup(self) -> Generator[Any, Any, bool]:
+        yield self.clock.timeout(facts.STARTUP[self.kind] * self._slowdown())
+        return True
+
+    def restart_delay(self) -> float | None:
+        if self.world.now - self.started_at > facts.RESTART_FORGET:
+            self.deaths = 1
+        return facts.restart_delay(self.deaths)
+
+    def on_running(self) -> None:
+        self.slow = self._slowdown()
+
+    def on_down(self, reason: str) -> None:
+        if reason in ("restart", "recreate") and self.logs_oslo:
+            self.say(logs.SIGTERM, None)
+        self.cpu_seconds = 0.0
+        for handler in list(self._handlers.values()):
+            handler.interrupt(reason)
+
+    def busy(self) -> bool:
+        return bool(self._handlers)
+
+    def place_changed(self) -> None:
+        self.slow = self._slowdown()
+
+    @property
+    def resident_memory(self) -> float:
+        return facts.RESIDENT[self.kind]
+
+    @property
+    def runnable_threads(self) -> float:
+        return 0.1 + self.python.busy
+
+    @property
+    def accepting(self) -> bool:
+        """Whether it takes new work."""
+        return self.state is State.RUNNING
+
+    @property
+    def node(self) -> Node:
+        """The node it runs on."""
+        assert isinstance(self.place, Node)
+        return self.place
+
+    def _slowdown(self) -> float:
+        return self.node.slowdown
+
+    # --- work ----------------------------------------------------------------------------------------------------
+
+    def spawn(self, steps: Steps) -> None:
+        """Do `steps` in a handler; it is interrupted when the process goes."""
+        self._handled += 1
+        number = self._handled
+        self._handlers[number] = self.clock.process(self._guarded(steps, number))
+
+    def _guarded(self, steps: Steps, number: int) -> Steps:
+        try:
+            yield from steps
+        except Interrupt:
+            pass
+        finally:
+            del self._handlers[number]
+
+    def think(self, context: Context, seconds: float) -> Steps:
+        """Run Python for a median of `seconds`, on one worker."""
+        with self.python.slot() as slot:
+            if slot.turn is not None:
+                yield slot.turn
+            took = draw(self.world, context, seconds, facts.SPREAD) * self.slow
+            self.cpu_seconds += took
+            yield self.clock.timeout(took)
+
+    def sql(self, context: Context, statements: int) -> Steps:
+        """Run SQL statements over one connection of the pool. Raises DatabaseError."""
+        mysql = self.site.mysql
+        with self.connections.slot() as slot:
+            if slot.turn is not None:
+                slot.give_up_at(self.world.now + facts.POOL_TIMEOUT)
+                if not (yield slot.turn):
+                    raise DatabaseError(logs.POOL_LIMIT)
+            if mysql.up and self._database_life != mysql.life:
+                if self._database_life:  # the pool's idle connections belong to a server that is gone
+                    self.trace(logs.DATABASE_LOST, context, logs.LOST_CONNECTION, logs.PING_FRAMES, logs.DATABASE_TRACE)
+                self._database_life = mysql.life
+            yield from mysql.execute(self.name, statements, context)
+
+    def work(self, context: Context, work: facts.Work) -> Steps:
+        """Python, then statements."""
+        yield from self.think(context, work.python)
+        if work.statements:
+            yield from self.sql(context, work.statements)
+
+    # --- telemetry -----------------------------------------------------------------------------------------------
+
+    def say(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
+        """Reach a log statement of a service that logs through oslo.log."""
+        self.log(template, context.request if context is not None else None, instance, *args)
+
+    def trace(
+        self, head: LogTemplate, context: Context | None, error: str, frames: tuple[str, ...], body: LogTemplate
+    ) -> None:
+        """Log an exception as oslo.log does: a head, then a record for each line of the traceback."""
+        self.say(head, context, error)
+        for line in ("Traceback (most recent call last):", *frames, error):
+            self.say(body, context, line)
+
+    def process_sample(self) -> tuple[float, float]:
+        """Values of `PROCESS_METRICS`, absent while the process is down."""
+        if not self.up:
+            return (float("nan"), float("nan"))
+        return (self.resident_memory, self.cpu_seconds)
+
+
+def connect(caller: Component, *callees: Component) -> None:
+    """Note whom a component calls."""
+    caller.depends_on += callees

@@ -1,0 +1,81 @@
+"""The site: which service is where, and the tables they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twin.node import Node
+from twin.openstack.tables import Server, Tables
+
+if TYPE_CHECKING:
+    from twin.openstack.compute import NovaCompute
+    from twin.openstack.conductor import NovaConductor
+    from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+    from twin.openstack.mysql import MySQL
+    from twin.openstack.nova_api import NovaApi
+    from twin.openstack.rabbitmq import RabbitMQ
+    from twin.openstack.scheduler import NovaScheduler
+    from twin.world import World
+
+
+class Site:
+    """One OpenStack region. The cluster fills in the services while it builds them."""
+
+    mysql: MySQL
+    rabbitmq: RabbitMQ
+    keystone: Keystone
+    placement: Placement
+    glance: Glance
+    neutron: Neutron
+    api: NovaApi
+    conductor: NovaConductor
+    scheduler: NovaScheduler
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tables = Tables()
+        self.controller: Node
+        self.hosts: dict[str, Node] = {}
+        """Compute hosts by name."""
+        self.computes: dict[str, NovaCompute] = {}
+        """nova-compute by host."""
+        self.image = world.streams["openstack/image"].uuid("cirros")
+        self.network = world.streams["openstack/network"].uuid("private")
+
+    def host_number(self, node: Node) -> int:
+        """The last part of a node's address above the controller's."""
+        return 0 if node is self.controller else 1 + list(self.hosts).index(node.name)
+
+    def address(self, node: Node) -> str:
+        """A node's address on the management network."""
+        return f"10.0.0.{10 + self.host_number(node)}"
+
+    def heard_from(self, component: str) -> bool:
+        """Whether nova's service table has a fresh heartbeat of a service."""
+        row = self.tables.services.get(component)
+        return row is not None and row.up(self.world.now)
+
+    def answers_queries(self) -> bool:
+        """Whether openstack-exporter, which asks nova-api, gets an answer."""
+        return all(service.up and service.place_up for service in (self.keystone, self.api, self.mysql))
+
+    def agent_state(self, component: str) -> float:
+        """`openstack_nova_agent_state`: 1 where nova takes the service for up, 0 where not, absent without nova-api."""
+        if component not in self.tables.services or not self.answers_queries():
+            return float("nan")
+        return float(self.heard_from(component))
+
+    def became_active(self, server: Server) -> None:
+        """Write ACTIVE; what the SLO counts from acceptance on."""
+        server.status, server.task = "ACTIVE", ""
+        self.world.slo.met("create", server.uuid, self.world.now)
+
+    def became_error(self, server: Server) -> None:
+        """Write ERROR."""
+        server.status, server.task = "ERROR", ""
+        self.world.slo.failed("create", server.uuid)
+
+    def deleted(self, server: Server) -> None:
+        """Remove the row; a server that is deleted before it was ACTIVE never will be."""
+        self.tables.servers.pop(server.uuid, None)
+        self.world.slo.failed("create", server.uuid)

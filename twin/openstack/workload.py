@@ -1,0 +1,180 @@
+"""Clients: each creates a server, waits for it, keeps it for its lifetime and deletes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from twin.openstack.api import ApiService, Response
+from twin.openstack.context import Context, new_context
+from twin.openstack.service import Steps
+from twin.openstack.site import Site
+from twin.openstack.tables import Server
+from twin.streams import Key
+
+if TYPE_CHECKING:
+    from twin.world import World
+
+DEFAULT_RATE = 0.1
+"""Servers created per second where the scenario names no arrivals."""
+DEFAULT_LIFETIME = 60.0
+"""Seconds from ACTIVE to the deletion."""
+DEFAULT_PATIENCE = 300.0
+"""Seconds a client waits for ACTIVE, and for a deletion, before it gives up."""
+POLL_WAITS = (0.0, 2.0, 4.0, 6.0, 8.0)
+"""Seconds between polls; the last repeats (OPENSTACK-FAILURES, retries of clients)."""
+
+
+@dataclass(slots=True)
+class Requests:
+    """What became of the clients' API requests (invariant: request conservation)."""
+
+    sent: int = 0
+    answered: int = 0  # below 500
+    failed: int = 0  # 5xx from a service, or refused
+    timed_out: int = 0  # 504
+
+    @property
+    def in_flight(self) -> int:
+        return self.sent - self.answered - self.failed - self.timed_out
+
+
+class Workload:
+    """Arrivals of server life cycles. Every draw is keyed by the server's number."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.world: World = site.world
+        spec = self.world.spec.workload
+        arrivals = spec.arrivals
+        self._constant = arrivals.constant if arrivals else None
+        self._poisson = (arrivals.poisson if arrivals else None) or DEFAULT_RATE
+        self._lifetime = DEFAULT_LIFETIME if spec.lifetime is None else spec.lifetime
+        self._patience = spec.client_timeout or DEFAULT_PATIENCE
+        self.requests = Requests()
+        self.started = self.completed = self.abandoned = 0
+        users = self.world.streams["openstack/users"]
+        self._users = [(users.hexadecimal(32, "user", i), users.hexadecimal(32, "project", i)) for i in range(4)]
+
+    def start(self) -> None:
+        """Let clients arrive from now on."""
+        self.world.clock.process(self._arrive())
+
+    def _arrive(self) -> Steps:
+        number = 0
+        gaps = self.world.streams["workload/arrivals"]
+        while True:
+            number += 1
+            gap = 1.0 / self._constant if self._constant else gaps.exponential(1.0 / self._poisson, number)
+            yield self.world.clock.timeout(gap)
+            self.world.clock.process(self._live(number))
+
+    # --- one client ----------------------------------------------------------------------------------------------
+
+    def _live(self, number: int) -> Steps:
+        """One server's life. `success` is met where no API request failed and the server never was in ERROR."""
+        world = self.world
+        self.started += 1
+        world.slo.opened("success", number, world.now)
+        user, project = world.streams["openstack/users"].choice(self._users, number)
+        server = Server(number, world.streams["openstack/server"].uuid(number), user, project, world.now)
+        client = _Client(self, server)
+        well = yield from client.run()
+        if well:
+            self.completed += 1
+            world.slo.met("success", number, world.now)
+        else:
+            self.abandoned += 1
+            world.slo.failed("success", number)
+
+    def send(self, number: int, context: Context, service: ApiService, operation: str, request: str, **fields: Any) -> Event:
+        """Send a request and judge it: `api` is met by an answer below 500."""
+        world, slo, requests = self.world, self.world.slo, self.requests
+        key = (number, context.trace.id)
+        slo.opened("api", key, world.now)
+        requests.sent += 1
+        method, uri = request.split(" ")
+        answer = service.serve(context, operation, method, uri, **fields)
+
+        def judge(event: Event) -> None:
+            status = event.value.status
+            if status < 500:
+                requests.answered += 1
+                slo.met("api", key, world.now)
+            else:
+                requests.timed_out += status == 504
+                requests.failed += status != 504
+                slo.failed("api", key)
+
+        assert answer.callbacks is not None
+        answer.callbacks.append(judge)
+        return answer
+
+
+class _Client:
+    """The steps of one client."""
+
+    def __init__(self, workload: Workload, server: Server) -> None:
+        self.workload = workload
+        self.site = workload.site
+        self.world = workload.world
+        self.server = server
+        self.token = ""
+        self.failures = 0
+        self._requests = 0
+
+    def run(self) -> Steps:
+        server, site, world = self.server, self.site, self.world
+        response = yield from self._send(site.keystone, "token", "POST /v3/auth/tokens")
+        if response.status >= 500:
+            return False
+        self.token = world.streams["openstack/token"].hexadecimal(32, server.number)
+        response = yield from self._send(site.api, "servers.create", "POST /v2.1/servers", server=server)
+        if response.status != 202:
+            return False
+        world.slo.opened("create", server.uuid, world.now)
+        if server.status != "BUILD":  # it was faster than its own answer
+            world.slo.met("create", server.uuid, world.now)
+        status = yield from self._poll_until("ACTIVE", "ERROR")
+        if status == "ACTIVE":
+            spread = world.streams["workload/lifetime"]
+            yield world.clock.timeout(self.workload._lifetime * spread.between(0.9, 1.1, server.number))
+        well = status == "ACTIVE"
+        gone = yield from self._delete()
+        return well and gone and not self.failures
+
+    def _delete(self) -> Steps:
+        for _ in range(3):  # a client that cleans up tries again
+            uri = f"DELETE /v2.1/servers/{self.server.uuid}"
+            response = yield from self._send(self.site.api, "servers.delete", uri, uuid=self.server.uuid)
+            if response.status < 500:
+                break
+            yield self.world.clock.timeout(10.0)
+        status = yield from self._poll_until("gone", "ERROR")
+        return status == "gone"
+
+    def _poll_until(self, *ends: str) -> Steps:
+        """Poll until the server is in one of the states, or patience is over; the last state seen."""
+        deadline = self.world.now + self.workload._patience
+        uri = f"GET /v2.1/servers/{self.server.uuid}"
+        status, polls = "", 0
+        while self.world.now < deadline:
+            yield self.world.clock.timeout(POLL_WAITS[min(polls, len(POLL_WAITS) - 1)])
+            polls += 1
+            response = yield from self._send(self.site.api, "servers.show", uri, uuid=self.server.uuid)
+            status = "gone" if response.status == 404 else str(response.body)
+            if response.status < 500 and status in ends:
+                break
+        return status
+
+    def _send(self, service: ApiService, operation: str, request: str, **fields: Any) -> Steps:
+        self._requests += 1
+        key: tuple[Key, ...] = (self.server.number, self._requests)
+        context = new_context(self.world, self.server.user, self.server.project, *key, token=self.token)
+        response: Response = yield self.workload.send(
+            self.server.number, context, service, operation, request, **fields
+        )
+        self.failures += response.status >= 500
+        return response
