@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from llm.features import WindowFeatures, featurize, renumber
 from llm.lines import LineReader
 from llm.templates import Templates
-from llm.vocabulary import Vocabulary
+from llm.vocabulary import Vocabulary, declared_counters
 from twin.telemetry.window import Window
 
 HEALTHY = "none"
@@ -53,7 +53,7 @@ class Corpus:
     table as one met later.
     """
 
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary(declared_counters()))
     examples: list[Example] = field(default_factory=list)
     messages: dict[str, int] = field(default_factory=lambda: {"": 0})
     """Masked message -> number, in the order of first appearance."""

@@ -18,7 +18,7 @@ from llm.diagnosis import Diagnosis, Evidence
 from llm.features import COUNT, WindowFeatures, featurize
 from llm.lines import LineReader
 from llm.network import Network, Output
-from llm.novelty import OUTLYING, Novelty
+from llm.novelty import OUTERMOST, OUTLYING, Novelty
 from llm.templates import UNKNOWN, Templates
 from llm.vocabulary import Vocabulary
 from twin.telemetry.window import Window
@@ -32,7 +32,7 @@ class TrainedInterpreter:
     config: InterpreterConfig
     revision: str | None
     """What pins the base: a hub commit or the hash of its weights."""
-    types: tuple[str, ...]
+    fault_types: tuple[str, ...]
     """Known fault types, ``none`` first."""
     vocabulary: Vocabulary
     templates: Templates
@@ -77,7 +77,7 @@ class TrainedInterpreter:
                 )
         return Diagnosis(
             state=output.state[0].numpy().astype(np.float32),
-            fault_types=dict(zip(self.types, types, strict=True)),
+            fault_types=dict(zip(self.fault_types, types, strict=True)),
             root_causes=dict(zip(names, roots, strict=True)),
             unknown=float(unknown[0]),
             evidence=evidence,
@@ -106,10 +106,10 @@ class TrainedInterpreter:
 
 @torch.no_grad()
 def strangeness(batch: Batch, output: Output) -> NDArray[np.float64]:
-    """[B] things in each window that were never seen in training: lines without a template, metrics out of range."""
+    """[B] what in each window was never seen in training: lines without a template, and how far metrics lie outside."""
     count, size = batch.mask.shape
     lines = torch.zeros(count * size)
     lines.index_add_(0, batch.log_row, batch.log_values[:, COUNT] * (batch.log_template == UNKNOWN))
-    outlying = (output.scores.abs() > OUTLYING).sum(dim=(1, 2))
+    outlying = (output.scores.abs().clamp(max=OUTERMOST) - OUTLYING).clamp(min=0.0).sum(dim=(1, 2))
     strange: NDArray[np.float64] = (lines.view(count, size).sum(dim=1) + outlying).double().numpy()
     return strange

@@ -16,7 +16,9 @@ RARE = 0.95
 MEDIAN_SCORE = 0.05
 """The unknown score of the median held-out window."""
 OUTLYING = 4.0
-"""Standard deviations from which a metric counts as outside of what was seen."""
+"""Standard deviations from which a metric counts as outside of what was seen, by as many as it is further out."""
+OUTERMOST = 14.0
+"""Standard deviations beyond which it makes no difference."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Novelty:
     """The summed signal at the median and at `RARE`."""
 
     def signals(self, states: Array, logits: Array, strangeness: Array) -> Array:
-        """[B, 3] from states [B, D], type logits [B, K] and strangeness [B], a count of things never seen."""
+        """[B, 3] from states [B, D], type logits [B, K] and strangeness [B], how much was never seen."""
         offsets = states[:, None] - self.centroids
         distance = np.sqrt(np.einsum("bki,ij,bkj->bk", offsets, self.precision, offsets).min(axis=1).clip(min=0.0))
         top = logits.max(axis=1, keepdims=True)

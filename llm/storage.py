@@ -62,7 +62,7 @@ def save(interpreter: TrainedInterpreter, folder: Path) -> None:
         "format": FORMAT,
         "base": {"id": interpreter.config.base, "revision": interpreter.revision, "width": language.width},
         "config": asdict(interpreter.config),
-        "types": list(interpreter.types),
+        "types": list(interpreter.fault_types),
         "vocabulary": interpreter.vocabulary.to_json(),
         "report": interpreter.report,
         "sha256": {name: _hash(folder / name) for name in files},

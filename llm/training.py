@@ -241,7 +241,7 @@ class _Training:
             network=network,
             config=self.config,
             revision=self.revision,
-            types=tuple(self.types),
+            fault_types=tuple(self.types),
             vocabulary=self.vocabulary,
             templates=self.templates,
             novelty=novelty,

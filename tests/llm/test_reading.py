@@ -34,7 +34,7 @@ LINES = {
     "Nov  1 10:02:11 node-1 kernel: [ 1234.567890] NVRM: Xid (PCI:0000:05:00): 79, gone": Reading(
         "kernel", "", "kernel", "NVRM: Xid (PCI:0000:05:00): 79, gone"
     ),
-    "2026-05-16 00:00:00.008 25 INFO nova.compute.manager [None req-1 u p - - d d] [instance: 6a1b-1] VM Started": Reading(
+    "2026-05-16 00:00:00.008 25 INFO nova.compute.manager [None req-1 u p - -] [instance: 6a1b-1] VM Started": Reading(
         "oslo", "INFO", "nova.compute.manager", "VM Started"
     ),
     "2026-05-16 00:00:00.008 25 WARNING nova.servicegroup [-] lost": Reading(

@@ -42,7 +42,7 @@ def bundle(trained: TrainedInterpreter, tmp_path: Path) -> Path:
 def test_it_learns_types_and_root_causes_of_windows_it_has_not_seen(
     trained: TrainedInterpreter, make_window: Make
 ) -> None:
-    assert trained.types == ("none", "crash", "power", "xid")
+    assert trained.fault_types == ("none", "crash", "power", "xid")
     for fault, cause in (("power", "gpu-1"), ("xid", "gpu-1"), ("crash", "engine-1")):
         diagnosis = trained.interpret(make_window(seed=500, fault=fault, victim=1))
         assert max(diagnosis.fault_types, key=lambda name: diagnosis.fault_types[name]) == fault
@@ -110,12 +110,9 @@ def test_the_adapter_changes_the_output(trained: TrainedInterpreter, make_window
 def test_labels_train_the_adapter_and_leave_the_base_alone(corpus: Corpus) -> None:
     config = replace(SMALL, warm_up=0.5)
     seen: list[str] = []
-    halves = [
-        train(corpus, config, seed=1, steps=steps, on_step=lambda step, losses: seen.append(next(iter(losses))))
-        for steps in (6,)
-    ]
+    result = train(corpus, config, seed=1, steps=6, on_step=lambda step, losses: seen.append(next(iter(losses))))
     assert seen == ["warm_up"] * 3 + ["type"] * 3
-    base = halves[0].network.language.base_parameters()
+    base = result.network.language.base_parameters()
     assert base and not any(parameter.requires_grad for parameter in base)
 
 
@@ -161,14 +158,15 @@ def test_each_part_can_be_switched_off(corpus: Corpus, make_window: Make, tmp_pa
     interpreter = train(corpus, replace(SMALL, **{part: False}), seed=1, steps=2)
     interpreter.save(tmp_path)
     window = make_window(fault="xid")
-    assert TrainedInterpreter.load(tmp_path).interpret(window).state.tobytes() == interpreter.interpret(window).state.tobytes()
+    again = TrainedInterpreter.load(tmp_path)
+    assert again.interpret(window).state.tobytes() == interpreter.interpret(window).state.tobytes()
 
 
 def test_prompt_and_adapter_can_be_switched_off(corpus: Corpus, make_window: Make, tmp_path: Path) -> None:
     interpreter = train(corpus, replace(SMALL, lora_rank=0, prompt_tokens=0, warm_up=0.0), seed=1, steps=2)
     interpreter.save(tmp_path)
     assert not (tmp_path / "adapter").exists()
-    assert TrainedInterpreter.load(tmp_path).interpret(make_window()).fault_types.keys() == set(interpreter.types)
+    assert TrainedInterpreter.load(tmp_path).interpret(make_window()).fault_types.keys() == set(interpreter.fault_types)
 
 
 def test_held_out_runs_are_never_split(make_window: Make) -> None:
@@ -269,5 +267,5 @@ def test_a_base_that_cannot_be_loaded_is_named(corpus: Corpus, tmp_path: Path) -
 
 @pytest.mark.parametrize("change", [{"hidden_size": 30}, {"warm_up": 1.0}, {"held_out": 0.0}, {"lora_rank": -1}])
 def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be|is a share"):
+    with pytest.raises(ValueError, match=r"must be|is a share"):
         replace(SMALL, **change)  # type: ignore[arg-type]
