@@ -26,9 +26,9 @@ TEMPLATES: dict[str, str] = {
     + """\
   cluster: {kind: inference, preset: small} # or rca-llm; replicas, spares, gpu and model replace the preset's
   workload:
-    arrivals: {poisson: 4/s} # or {constant: 4/s}; or a trace instead of all three: {trace: FILE.csv}
-    prompt: azure2023 # tokens, or a measured distribution
-    output: 256
+    arrivals: {poisson: 5/s} # or {constant: 4/s}; or a trace instead of all three: {trace: FILE.csv}
+    prompt: 1024 # tokens, or azure2023: a measured distribution
+    output: 128
   faults:
     - name: crash
       kind: ProcessChaos
@@ -38,7 +38,7 @@ TEMPLATES: dict[str, str] = {
       selector: {pods: {ray: [ray-replicas-0, ray-replicas-1, ray-replicas-2]}}
       at: {uniform: [90s, 150s]} # drawn from the seed; {choice: [...]} draws one of a list
       # duration: 60s          # without it, the fault stays until something cures it
-  slo: {ttftP99: 2s, success: 99%}
+  slo: {ttftP99: 2s, e2eP99: 20s, success: 99%}
 """
     + _TAIL
     + "  horizon: 405s\n",
@@ -46,8 +46,8 @@ TEMPLATES: dict[str, str] = {
     + """\
   cluster: {kind: openstack, preset: small} # computes, spares and apiWorkers replace the preset's
   workload:
-    arrivals: {poisson: 6/min} # servers created; each is shown and, at the end of its life, deleted
-    lifetime: 300s
+    arrivals: {poisson: 10/min} # servers created; each is shown and, at the end of its life, deleted
+    lifetime: 120s
   faults:
     - name: crash
       kind: ProcessChaos
@@ -56,9 +56,9 @@ TEMPLATES: dict[str, str] = {
       selector: {components: [nova-conductor]}
       at: {uniform: [120s, 240s]} # drawn from the seed; {choice: [...]} draws one of a list
       # duration: 60s          # without it, the fault stays until something cures it
-  slo: {apiP99: 2s, success: 99%}
+  slo: {apiP99: 2s, createP95: 40s, success: 99%}
 """
     + _TAIL
-    + "  horizon: 900s\n",
+    + "  horizon: 600s\n",
 }
 """By kind of cluster. NAME stands for the scenario's name."""
