@@ -170,34 +170,36 @@ def in_words(interval: Interval | None, signed: bool = False) -> str:
 
 
 COLUMNS = (
-    "policy", "family", "episodes", "SLO violated, s", "recovery, s", "never violated", "censored", "healed itself",
-    "actions", "illegal", "wrong", "harmful",
+    "faults", "policy", "episodes", "SLO violated, s", "recovery, s", "never violated / censored / healed itself",
+    "actions", "illegal / wrong / harmful",
 )  # fmt: skip
 
 
 def row(line: Summary) -> tuple[str, ...]:
     """A line of the comparison as text, in the order of `COLUMNS`."""
+    harmful = f"{line.harmful} of {line.harm_checked} checked" if line.harm_checked else "not checked"
     return (
-        line.policy,
         line.family,
-        f"{line.episodes} / {line.seeds} seeds",
+        shown(line.policy),
+        f"{line.episodes}, {line.seeds} seeds",
         in_words(line.violation_seconds),
         ("≥ " if line.censored else "") + in_words(line.recovery_seconds),
-        str(line.episodes - line.violated),
-        str(line.censored),
-        str(line.healed_themselves),
+        f"{line.episodes - line.violated} / {line.censored} / {line.healed_themselves}",
         f"{line.actions:.1f}",
-        str(line.illegal),
-        str(line.wrong),
-        f"{line.harmful} of {line.harm_checked}" if line.harm_checked else "not checked",
+        f"{line.illegal} / {line.wrong} / {harmful}",
     )
+
+
+def shown(policy: str) -> str:
+    """A policy's name for tables: the last part of a folder."""
+    return policy.rstrip("/").rpartition("/")[2]
 
 
 def verdict_in_words(difference: Difference) -> str:
     """One sentence: whether the policy beats the other, with the numbers."""
-    seconds = in_words(difference.seconds, signed=True)
-    versus = f"{difference.policy} against {difference.other}"
+    versus = f"{shown(difference.policy)} against {difference.other}"
     if difference.better:
-        return f"{versus}: better, {seconds} SLO-violation seconds an episode"
-    return f"{versus}: not shown to be better, {seconds} SLO-violation seconds an episode ({'; '.join(difference.why_not)})"
+        seconds = in_words(difference.seconds, signed=True)
+        return f"{versus}: better, by {seconds} SLO-violation seconds an episode"
+    return f"{versus}: not shown to be better: {'; '.join(difference.why_not)}"
 

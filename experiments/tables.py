@@ -9,9 +9,19 @@ from experiments.comparison import COLUMNS, row, verdict_in_words
 from experiments.judging import Judged
 
 
+WIDTH = 140
+"""Columns that a table takes where the output is no terminal."""
+
+
+def wide() -> Console:
+    """A console on stdout that does not squeeze tables into 80 columns where nobody's terminal has them."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
+
+
 def print_comparison(judged: Judged, console: Console | None = None) -> None:
     """The table of an evaluation, and a sentence a policy."""
-    console = console or Console()
+    console = console or wide()
     evaluation = judged.evaluation
     title = f"suite {judged.suite} ({judged.split}): {evaluation.done} of {evaluation.cases} cases, 95 % intervals over seeds"
     if evaluation.stopped == "clock":
