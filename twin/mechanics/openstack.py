@@ -96,7 +96,7 @@ class Work:
     statements: int = 0
 
 
-# Sums in a healthy cluster: GET servers/{id} 0.192, POST servers 0.505, DELETE 0.264, events 0.093 s (nova-api's lines).
+# GET servers/{id} 0.192, POST servers 0.505, DELETE 0.264, events 0.093 s (nova-api's lines).
 API: dict[str, Work] = {
     "token": Work(0.22, 6),  # password hashing dominates
     "validate": Work(0.012, 3),
@@ -132,13 +132,13 @@ class BuildStages:
     """Stages of a build on its compute host: seconds to the next log line."""
 
     claim: float = 0.038
-    prepare: float = 0.19  # of 0.591 to "Creating image": the rest is neutron's port and two saves through conductor
+    prepare: float = 0.29  # of 0.591 to "Creating image": the rest is neutron's port and two saves through conductor
     create: float = 13.02  # to "VM Started"
     pause: float = 0.067
-    plug: float = 6.32  # of 6.57 to the network-vif-plugged event: the L2 agent's part
+    plug: float = 6.41  # of 6.57 to the network-vif-plugged event: the L2 agent's part
     resume: float = 0.017
     spawned: float = 0.009
-    finish: float = 0.115  # of 0.138 to "Took .. to build": the rest is the save as ACTIVE
+    finish: float = 0.128  # of 0.138 to "Took .. to build": the rest is the save as ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

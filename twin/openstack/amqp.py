@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Generator
+from collections.abc import Callable, Generator
+from typing import Any
 
 from simpy.events import Event
 from simpy.exceptions import Interrupt
@@ -71,7 +72,8 @@ class AmqpService(Service):
         return outcome
 
     def _message_id(self, message: Message) -> str:
-        return self.world.streams["amqp/message"].hexadecimal(32, *message.context.trace.key, message.method, message.number)
+        stream = self.world.streams["amqp/message"]
+        return stream.hexadecimal(32, *message.context.trace.key, message.method, message.number)
 
     def _until_connected(self) -> Steps:
         while not self.connected:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Generator, Sequence
+from typing import Any
 
 from simpy.events import Event
 from simpy.exceptions import Interrupt

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from twin.openstack.compute import NovaCompute
 
 
-class _Abort(Exception):
+class _AbortError(Exception):
     """The build cannot succeed on any host."""
 
 
-class _Reschedule(Exception):
+class _GoneError(Exception):
+    """The server was deleted while it was built."""
+
+
+class _RescheduleError(Exception):
     """The build may succeed on another host."""
 
 
@@ -36,10 +40,13 @@ def build(host: NovaCompute, context: Context, server: Server, tried: tuple[str,
         yield from host.save(context, lambda: host.site.became_active(server))
         yield from host.host_work(context, facts.BUILD.finish)
         host.say(logs.TOOK_BUILD, context, host.world.now - began, instance=server.uuid)
-    except _Abort as error:
+    except _GoneError:
+        host.say(logs.DISAPPEARED, context, instance=server.uuid)
+        host.guests.pop(server.uuid, None)
+    except _AbortError as error:
         host.say(logs.BUILD_ABORTED, context, server.uuid, error, instance=server.uuid)
         yield from _clean_up(host, context, server, set_error=True)
-    except _Reschedule as error:
+    except _RescheduleError as error:
         host.say(logs.RESCHEDULED, context, server.uuid, error, instance=server.uuid)
         yield from _clean_up(host, context, server, set_error=False)
         yield from host.cast(context, "conductor", "build_instances", server=server, tried=tried, reason=str(error))
@@ -48,7 +55,13 @@ def build(host: NovaCompute, context: Context, server: Server, tried: tuple[str,
         yield from _clean_up(host, context, server, set_error=True)
 
 
+def _still_wanted(host: NovaCompute, server: Server) -> None:
+    if server.uuid not in host.site.tables.servers or server.task == "deleting":
+        raise _GoneError
+
+
 def _claim(host: NovaCompute, context: Context, server: Server) -> Steps:
+    _still_wanted(host, server)
     provider = host.site.tables.providers[host.node.name]
     used = facts.RESERVED_MEMORY_MB + len(host.guests) * facts.FLAVOR_MEMORY_MB
     limit = provider.memory_mb
@@ -60,6 +73,8 @@ def _claim(host: NovaCompute, context: Context, server: Server) -> Steps:
     say(logs.CLAIM_LIMIT, context, limit, limit - used, instance=uuid)
     say(logs.CLAIM_VCPU, context, host.node.cores, len(host.guests) * facts.FLAVOR_VCPUS, instance=uuid)
     yield from host.host_work(context, facts.BUILD.claim)
+    _still_wanted(host, server)
+    server.host, server.task = host.node.name, "spawning"
     say(logs.CLAIM_OK, context, host.node.name, instance=uuid)
 
 
@@ -73,7 +88,7 @@ def _network(host: NovaCompute, context: Context, server: Server) -> Steps:
         yield from host.host_work(context, facts.BUILD.prepare)
     except HttpError as error:
         host.trace(logs.NETWORK_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
-        raise _Abort(logs.NO_NETWORK) from None
+        raise _AbortError(logs.NO_NETWORK) from None
     yield from host.save(context)
 
 
@@ -84,6 +99,7 @@ def _spawn(host: NovaCompute, context: Context, server: Server) -> Steps:
     yield from _fetch_image(host, context, server)
     host.say(logs.CREATING_IMAGE, context, instance=uuid)
     yield from host.host_work(context, stages.create)
+    _still_wanted(host, server)
     host.guests[uuid] = Guest(server)
     host.say(logs.LIFECYCLE, context, "Started", instance=uuid)
     yield from host.host_work(context, stages.pause)
@@ -106,7 +122,7 @@ def _fetch_image(host: NovaCompute, context: Context, server: Server) -> Steps:
     if response.status >= 500:
         error = f"glanceclient.exc.HTTPServiceUnavailable: HTTP {response.status}"
         host.trace(logs.SPAWN_FAILED, context, error, logs.RPC_FRAMES, logs.COMPUTE_TRACE)
-        raise _Reschedule(f"Connection to glance host failed: HTTP {response.status}")
+        raise _RescheduleError(f"Connection to glance host failed: HTTP {response.status}")
     yield from host.host_work(context, facts.IMAGE_BYTES / facts.IMAGE_BANDWIDTH)
     host.images[image] = host.world.now
 
@@ -122,12 +138,14 @@ def _wait_for_network(host: NovaCompute, context: Context, server: Server) -> St
             plugged.succeed(False)
 
     clock.at(began + facts.VIF_PLUGGING_TIMEOUT, give_up)
-    if (yield plugged):
+    woken = yield plugged
+    _still_wanted(host, server)
+    if woken:
         return
     host.plugged.pop(server.uuid, None)
     host.say(logs.VIF_TIMEOUT, context, server.port, host.world.now - began, instance=server.uuid)
     host.trace(logs.SPAWN_FAILED, context, logs.VIF_FAILED, logs.RPC_FRAMES, logs.COMPUTE_TRACE)
-    raise _Abort(logs.NO_NETWORK)
+    raise _AbortError(logs.NO_NETWORK)
 
 
 def _agent_wires(host: NovaCompute, context: Context, server: Server) -> Steps:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, Generator
+from typing import Any
 
 from twin.actions import Ticket
 from twin.components import Component
@@ -72,7 +73,7 @@ class OpenStackCluster:
         self.workload.start()
 
     def objectives(self) -> list[Objective]:
-        """`api`: answered without a 5xx in time; `create`: accepted to ACTIVE; `success`: life cycles without an error."""
+        """`api`: answered without a 5xx in time; `create`: accepted to ACTIVE; `success`: a life without an error."""
         slo = self.world.spec.slo
         api, create = slo.api_p99, slo.create_p95
         if api is None and create is None:

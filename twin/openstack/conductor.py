@@ -61,7 +61,6 @@ class NovaConductor(ReportingService):
             return
         if server.uuid not in self.site.tables.servers:
             return  # deleted while it was scheduled
-        server.host, server.task = host, "spawning"
         server.attempts += 1
         compute = self.site.computes[host]
         yield from self.cast(context, compute.topic, "build_and_run_instance", server=server, tried=(*tried, host))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twin.streams import Key
 from twin.telemetry.lines.oslo import RequestContext
@@ -17,7 +17,7 @@ class DatabaseError(Exception):
     """oslo_db's DBConnectionError, or a pool without a free connection."""
 
 
-class MessagingTimeout(Exception):
+class MessagingTimeout(Exception):  # noqa: N818 - oslo.messaging's name
     """No reply within the time allowed; the argument is the message id."""
 
     def __str__(self) -> str:
@@ -38,10 +38,6 @@ class HttpError(Exception):
 
     def __str__(self) -> str:
         return f"The request to {self.service} failed (HTTP {self.status})"
-
-
-class NoValidHost(Exception):
-    """The scheduler found no host."""
 
 
 @dataclass(slots=True)
@@ -105,12 +101,10 @@ def open_span(world: World, context: Context) -> str:
     return world.streams["openstack/span"].hexadecimal(16, *trace.key, trace.spans)
 
 
-def close_span(world: World, context: Context, span: str, component: str, operation: str, start: float, status: int) -> None:
+def close_span(
+    world: World, context: Context, span: str, component: str, operation: str, start: float, status: int
+) -> None:
     """Record a span that ends now, unless the scenario has tracing off."""
     if world.spec.telemetry.tracing != "off":
         took = world.now - start
         world.recorder.span(Span(context.trace.id, span, context.span, component, operation, start, took, status))
-
-
-Outcome = Any
-"""What a remote procedure returns: a value, or the exception that it raised."""

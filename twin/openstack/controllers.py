@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any, Generator
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
@@ -15,7 +16,7 @@ from twin.openstack.tables import Server
 
 
 class Keystone(ApiService):
-    """Identity: issues tokens and validates them. Silent at INFO, as a deployed one is (Apache has its access log)."""
+    """Identity: issues tokens and validates them. Silent at INFO: Apache keeps the access log."""
 
     kind = "keystone"
     program = "keystone-wsgi"
@@ -32,7 +33,7 @@ class Keystone(ApiService):
 
     def _token(self, context: Context) -> Generator[Any, Any, Response]:
         yield from self.work(context, facts.API["token"])
-        if self.world.streams["keystone/password"].uniform(*context.trace.key) < 0.1:  # few accounts have long passwords
+        if self.world.streams["keystone/password"].uniform(*context.trace.key) < 0.1:  # a long password
             self.say(logs.KEYSTONE_PASSWORD, context)
         return Response(201, length=7800)
 
@@ -95,7 +96,7 @@ class Glance(ApiService):
     failed_templates = (logs.GLANCE_FAILED, logs.GLANCE_TRACE)
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
-        when = datetime.fromtimestamp(self.world.epoch + self.world.now, timezone.utc).strftime("%d/%b/%Y %H:%M:%S")
+        when = datetime.fromtimestamp(self.world.epoch + self.world.now, UTC).strftime("%d/%b/%Y %H:%M:%S")
         address = self.site.address(self.node)
         length = 1117 if response.status == 200 else response.length
         self.say(logs.GLANCE_ACCESS, context, address, when, method, uri, response.status, length, seconds)

@@ -20,6 +20,9 @@ def destroy(host: NovaCompute, context: Context, server: Server) -> Steps:
     uuid, began, stages, say = server.uuid, host.world.now, facts.DESTROY, host.say
     say(logs.TERMINATING, context, instance=uuid)
     try:
+        building = host.plugged.pop(uuid, None)
+        if building is not None and not building.triggered:
+            building.succeed(False)
         guest = host.guests.pop(uuid, None)
         if guest is not None:
             yield from host.host_work(context, stages.destroy)

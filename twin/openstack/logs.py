@@ -92,7 +92,8 @@ NOVA_UNEXPECTED = _oslo("nova.unexpected", ERROR, "nova.api.openstack.wsgi", "Un
 NOVA_TRACE = _oslo("nova.trace", ERROR, "nova.api.openstack.wsgi", "{}")
 NOVA_THROWN = _oslo("nova.thrown", INFO, "nova.api.openstack.wsgi", "HTTP exception thrown: {}")
 UNEXPECTED_API_ERROR = (
-    "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log if possible."
+    "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and attach the Nova API log "
+    "if possible."
 )
 NOVA_EVENT = _oslo(
     "nova.event",
@@ -105,6 +106,9 @@ NOVA_LOCAL_DELETE = _oslo(
 )
 AUTH_CRITICAL = _oslo(
     "auth.critical", Level.CRITICAL, "keystonemiddleware.auth_token", "Unable to validate token: {}"
+)
+NOVA_DELETING = _oslo(
+    "nova.deleting", INFO, "nova.compute.api", "Instance is already in deleting state, ignoring this request"
 )
 NEUTRON_ACCESS = _oslo("neutron.access", INFO, "neutron.wsgi", '{} "{} {} HTTP/1.1" status: {}  len: {} time: {:.7f}')
 NEUTRON_FAILED = _oslo("neutron.failed", ERROR, "neutron.api.v2.resource", "{} failed: No details.: {}")
@@ -129,7 +133,9 @@ KEYSTONE_TRACE = _oslo("keystone.trace", ERROR, "keystone.server.flask.applicati
 
 # --- nova-conductor and nova-scheduler ---------------------------------------------------------------------------
 
-SCHEDULE_FAILED = _oslo("conductor.schedule-failed", ERROR, "nova.conductor.manager", "Failed to schedule instances: {}")
+SCHEDULE_FAILED = _oslo(
+    "conductor.schedule-failed", ERROR, "nova.conductor.manager", "Failed to schedule instances: {}"
+)
 SCHEDULE_TRACE = _oslo("conductor.trace", ERROR, "nova.conductor.manager", "{}")
 BUILD_FAILED = _oslo(
     "conductor.build-failed", WARNING, "nova.scheduler.utils", "Failed to compute_task_build_instances: {}"
@@ -201,6 +207,7 @@ RESCHEDULED = _oslo("build.rescheduled", ERROR, _MANAGER, "Build of instance {} 
 VIF_FAILED = "nova.exception.VirtualInterfaceCreateException: Virtual Interface creation failed"
 NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
 
+DISAPPEARED = _oslo("build.disappeared", INFO, _MANAGER, "Instance disappeared during build.")
 TERMINATING = _oslo("delete.terminating", INFO, _MANAGER, "Terminating instance")
 DESTROYED = _oslo("delete.destroyed", INFO, _LIBVIRT, "Instance destroyed successfully.")
 DELETING_FILES = _oslo("delete.files", INFO, _LIBVIRT, "Deleting instance files /var/lib/nova/instances/{}_del")
@@ -219,7 +226,10 @@ DELETION_RESTARTED = _oslo(
     "Service started deleting the instance during the previous run, but did not finish. Restarting the deletion now.",
 )
 INIT_STUCK = _oslo(
-    "init.building", INFO, _MANAGER, "Looking for unclaimed instances stuck in BUILDING status for nodes managed by this host"
+    "init.building",
+    INFO,
+    _MANAGER,
+    "Looking for unclaimed instances stuck in BUILDING status for nodes managed by this host",
 )
 INIT_REBOOT = _oslo("init.reboot", INFO, _MANAGER, "Rebooting instance after nova-compute restart.")
 VM_GONE = _oslo(
@@ -240,8 +250,8 @@ FINAL_VIEW = _oslo(
     "audit.final",
     INFO,
     "nova.compute.resource_tracker",
-    "Final resource view: name={} phys_ram={}MB used_ram={}MB phys_disk={}GB used_disk={}GB total_vcpus={} used_vcpus={} "
-    "pci_stats=[]",
+    "Final resource view: name={} phys_ram={}MB used_ram={}MB phys_disk={}GB used_disk={}GB total_vcpus={} "
+    "used_vcpus={} pci_stats=[]",
 )
 _CACHE = "nova.virt.libvirt.imagecache"
 IMAGE_CHECKING = _oslo("cache.checking", INFO, _CACHE, "image {} at ({}): checking")
@@ -258,7 +268,9 @@ IMAGE_YOUNG = _oslo("cache.young", INFO, _CACHE, "Base or swap file too young to
 MIGRATING = _oslo(
     "migrate.post", INFO, _MANAGER, "Migrating instance to {} finished successfully."
 )
-MIGRATION_TOOK = _oslo("migrate.took", INFO, _MANAGER, "Took {:.2f} seconds for pre_live_migration on destination host {}.")
+MIGRATION_TOOK = _oslo(
+    "migrate.took", INFO, _MANAGER, "Took {:.2f} seconds for pre_live_migration on destination host {}."
+)
 EVACUATING = _oslo("migrate.evacuate", INFO, _MANAGER, "Evacuating instance")
 
 # --- MySQL and RabbitMQ ------------------------------------------------------------------------------------------
@@ -307,8 +319,8 @@ RABBIT_NAME = _rabbit(
 RABBIT_GRANTED = _rabbit(
     "rabbitmq.granted",
     INFO,
-    "connection <0.{}.0> (10.0.0.{}:{} -> 10.0.0.10:5672 - {}:{}:{}): user 'openstack' authenticated and granted access "
-    "to vhost '/'",
+    "connection <0.{}.0> (10.0.0.{}:{} -> 10.0.0.10:5672 - {}:{}:{}): user 'openstack' authenticated and granted "
+    "access to vhost '/'",
 )
 RABBIT_CLOSING = _rabbit(
     "rabbitmq.closing",

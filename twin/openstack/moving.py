@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
 from twin.openstack.compute import Guest, NovaCompute
-from twin.openstack.context import admin_context, draw
+from twin.openstack.context import Context, admin_context, draw
 from twin.openstack.service import Steps
 from twin.openstack.site import Site
 
@@ -46,10 +46,9 @@ def empty(site: Site, source: NovaCompute) -> Steps:
             target.say(logs.LIFECYCLE, context, "Resumed", instance=uuid)
 
 
-def _live(source: NovaCompute, target: NovaCompute, guest: Guest, context: object) -> Steps:
+def _live(source: NovaCompute, target: NovaCompute, guest: Guest, context: Context) -> Steps:
     """Copy the guest's memory while it runs."""
     world = source.world
-    context = admin_context(world, source.name, "live", int(world.now * 1000), guest.server.uuid)
     prepared = draw(world, context, facts.MIGRATION_SETUP, facts.STAGE_SPREAD) * target.node.slowdown
     yield world.clock.timeout(prepared)
     source.say(logs.MIGRATION_TOOK, context, prepared, target.node.name, instance=guest.server.uuid)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
@@ -65,12 +66,13 @@ class MySQL(Service):
         try:
             with self.threads.slot() as slot:
                 if slot.turn is not None:
-                    slot.turn.callbacks.append(lambda _: session.triggered or session.succeed(True))
+                    assert slot.turn.callbacks is not None
+                    slot.turn.callbacks.append(_wake(session))
                     if not (yield session):
                         raise DatabaseError(logs.LOST_CONNECTION)
                     session = self._sessions[number] = self.clock.event()
                 took = draw(self.world, context, facts.STATEMENT * statements, facts.SPREAD) * self._stretch()
-                self.clock.at(self.world.now + took, lambda _: session.triggered or session.succeed(True))
+                self.clock.at(self.world.now + took, _wake(session))
                 if not (yield session):
                     raise DatabaseError(logs.LOST_CONNECTION)
             self.cpu_seconds += facts.STATEMENT * statements
@@ -118,3 +120,13 @@ class MySQL(Service):
 
     def _stretch(self) -> float:
         return self.value("service_time") * self.slow
+
+
+def _wake(session: Event) -> Callable[[Event], None]:
+    """A call-back that lets a session go on, unless its server is gone by then."""
+
+    def wake(_: Event) -> None:
+        if not session.triggered:
+            session.succeed(True)
+
+    return wake

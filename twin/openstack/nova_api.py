@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Generator
+from collections.abc import Generator
+from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
@@ -59,9 +60,13 @@ class NovaApi(ApiService, AmqpService):
         server = self.site.tables.servers.get(uuid)
         if server is None:
             return Response(404, length=111)
-        server.task = "deleting"
         compute = self.site.computes[server.host] if server.host else None
-        if compute is not None and self.site.heard_from(compute.name):
+        alive = compute is not None and self.site.heard_from(compute.name)
+        if alive and server.task == "deleting":
+            self.say(logs.NOVA_DELETING, context, instance=uuid)
+            return Response(204, length=203)
+        server.task = "deleting"
+        if compute is not None and alive:
             yield from self.cast(context, compute.topic, "terminate_instance", server=server)
             return Response(204, length=203)
         if compute is not None:

@@ -60,7 +60,9 @@ class Slot:
             pool.waiting.append(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.granted:
             self._pool.release()
         elif self in self._pool.waiting:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
@@ -79,7 +80,7 @@ class RabbitMQ(Service):
         self.clock.at(self.world.now + delay, arrive)
 
     def deliver(self, topic: str) -> Message | None:
-        """The next message for the consumer of a topic; it counts as acknowledged, as oslo.messaging acknowledges first."""
+        """The next message for the consumer of a topic; acknowledged on the spot, as oslo.messaging does."""
         queue = self.queues.get(topic)
         if not queue:
             return None

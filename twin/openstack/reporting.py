@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
@@ -10,7 +11,7 @@ from twin.openstack.amqp import AmqpService
 from twin.openstack.context import Context, DatabaseError, MessagingTimeout, RemoteError, admin_context
 from twin.openstack.service import PROCESS_METRICS, Steps
 from twin.openstack.tables import ServiceRow
-from twin.telemetry.records import gauge
+from twin.telemetry.records import Metric, gauge
 
 AGENT_STATE = gauge("openstack_nova_agent_state", "bool")
 
@@ -18,7 +19,7 @@ AGENT_STATE = gauge("openstack_nova_agent_state", "bool")
 class ReportingService(AmqpService):
     """A nova service whose life others judge by its heartbeat."""
 
-    metrics = (AGENT_STATE, *PROCESS_METRICS)
+    metrics: ClassVar[tuple[Metric, ...]] = (AGENT_STATE, *PROCESS_METRICS)
     _disconnected = False
 
     def on_running(self) -> None:

@@ -1,8 +1,9 @@
-"""What every OpenStack service is: Python workers, handlers that die with their process, a pool of database connections."""
+"""What every OpenStack service is: workers, handlers that die with their process, a pool of database connections."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generator
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from simpy.exceptions import Interrupt
 

@@ -67,6 +67,8 @@ class Site:
 
     def became_active(self, server: Server) -> None:
         """Write ACTIVE; what the SLO counts from acceptance on."""
+        if server.uuid not in self.tables.servers or server.task == "deleting":
+            return
         server.status, server.task = "ACTIVE", ""
         self.world.slo.met("create", server.uuid, self.world.now)
 

@@ -22,7 +22,9 @@ DEFAULT_RATE = 0.1
 DEFAULT_LIFETIME = 60.0
 """Seconds from ACTIVE to the deletion."""
 DEFAULT_PATIENCE = 300.0
-"""Seconds a client waits for ACTIVE, and for a deletion, before it gives up."""
+"""Seconds a client waits for ACTIVE before it gives up."""
+DELETE_ATTEMPTS, DELETE_PATIENCE, DELETE_PAUSE = 3, 60.0, 10.0
+"""How often a client asks for a deletion, how long it waits for it, and the pause after an error (assumed)."""
 POLL_WAITS = (0.0, 2.0, 4.0, 6.0, 8.0)
 """Seconds between polls; the last repeats (OPENSTACK-FAILURES, retries of clients)."""
 
@@ -51,8 +53,8 @@ class Workload:
         arrivals = spec.arrivals
         self._constant = arrivals.constant if arrivals else None
         self._poisson = (arrivals.poisson if arrivals else None) or DEFAULT_RATE
-        self._lifetime = DEFAULT_LIFETIME if spec.lifetime is None else spec.lifetime
-        self._patience = spec.client_timeout or DEFAULT_PATIENCE
+        self.lifetime = DEFAULT_LIFETIME if spec.lifetime is None else spec.lifetime
+        self.patience = spec.client_timeout or DEFAULT_PATIENCE
         self.requests = Requests()
         self.started = self.completed = self.abandoned = 0
         users = self.world.streams["openstack/users"]
@@ -89,7 +91,9 @@ class Workload:
             self.abandoned += 1
             world.slo.failed("success", number)
 
-    def send(self, number: int, context: Context, service: ApiService, operation: str, request: str, **fields: Any) -> Event:
+    def send(
+        self, number: int, context: Context, service: ApiService, operation: str, request: str, **fields: Any
+    ) -> Event:
         """Send a request and judge it: `api` is met by an answer below 500."""
         world, slo, requests = self.world, self.world.slo, self.requests
         key = (number, context.trace.id)
@@ -99,7 +103,8 @@ class Workload:
         answer = service.serve(context, operation, method, uri, **fields)
 
         def judge(event: Event) -> None:
-            status = event.value.status
+            response: Response = event.value  # type: ignore[assignment]
+            status = response.status
             if status < 500:
                 requests.answered += 1
                 slo.met("api", key, world.now)
@@ -137,27 +142,29 @@ class _Client:
         world.slo.opened("create", server.uuid, world.now)
         if server.status != "BUILD":  # it was faster than its own answer
             world.slo.met("create", server.uuid, world.now)
-        status = yield from self._poll_until("ACTIVE", "ERROR")
+        status = yield from self._poll_until("ACTIVE", "ERROR", patience=self.workload.patience)
         if status == "ACTIVE":
             spread = world.streams["workload/lifetime"]
-            yield world.clock.timeout(self.workload._lifetime * spread.between(0.9, 1.1, server.number))
+            yield world.clock.timeout(self.workload.lifetime * spread.between(0.9, 1.1, server.number))
         well = status == "ACTIVE"
         gone = yield from self._delete()
         return well and gone and not self.failures
 
     def _delete(self) -> Steps:
-        for _ in range(3):  # a client that cleans up tries again
+        for _ in range(DELETE_ATTEMPTS):
             uri = f"DELETE /v2.1/servers/{self.server.uuid}"
             response = yield from self._send(self.site.api, "servers.delete", uri, uuid=self.server.uuid)
             if response.status < 500:
-                break
-            yield self.world.clock.timeout(10.0)
-        status = yield from self._poll_until("gone", "ERROR")
-        return status == "gone"
+                status = yield from self._poll_until("gone", patience=DELETE_PATIENCE)
+                if status == "gone":
+                    return True
+            else:
+                yield self.world.clock.timeout(DELETE_PAUSE)
+        return False
 
-    def _poll_until(self, *ends: str) -> Steps:
+    def _poll_until(self, *ends: str, patience: float) -> Steps:
         """Poll until the server is in one of the states, or patience is over; the last state seen."""
-        deadline = self.world.now + self.workload._patience
+        deadline = self.world.now + patience
         uri = f"GET /v2.1/servers/{self.server.uuid}"
         status, polls = "", 0
         while self.world.now < deadline:
