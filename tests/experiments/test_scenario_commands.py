@@ -34,8 +34,6 @@ def test_show_prints_the_file_and_what_a_seed_draws() -> None:
 def test_show_writes_overrides_in() -> None:
     shown = yaml.safe_load(run("show", "gpu-power-cap", "--set", "spec.horizon=500s").output)
     assert shown["spec"]["horizon"] == "500s"
-        yaml.safe_load(run("show", "gpu-power-cap", "--set", "spec.horizon=500s").output)["spec"]["horizon"] == "500s"
-    )
 
 
 def test_validate_checks_every_kind_of_file() -> None:

@@ -181,9 +181,9 @@ class Study:
             file = _find(study.spec.suite, "Suite", document, ("spec", "suite"))
         suite = Suite.load(file)
         with located(document):
-            if suite.split not in ("training", "tuning"):
+            if suite.split != "tuning":
                 raise ScenarioError(
-                    f"'{suite.metadata.name}' is kept for {suite.split}: a study sees training and tuning only",
+                    f"'{suite.metadata.name}' is kept for {suite.split}: a study sees the split tuning only",
                     ("spec", "suite"),
                 )
         return cls(document.name, study.metadata, study.spec, suite, _digest([document.data, suite.digest]))

@@ -75,9 +75,9 @@ def test_the_study_sees_the_tuning_split() -> None:
     assert study.spec.search_space["learningRate"].log
 
 
-@pytest.mark.parametrize("split", ["validation", "unknown"])
-def test_a_study_may_not_see_what_judges_it(split: str) -> None:
-    with pytest.raises(ScenarioError, match="a study sees training and tuning only"):
+@pytest.mark.parametrize("split", ["training", "validation", "unknown"])
+def test_a_study_sees_no_other_split(split: str) -> None:
+    with pytest.raises(ScenarioError, match="a study sees the split tuning only"):
         Study.load("ppo", [f"spec.suite={split}"])
 
 

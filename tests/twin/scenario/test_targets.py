@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from twin.scenario import Scenario, ScenarioError
@@ -79,3 +81,22 @@ def test_chaos_meshs_pod_chaos_kills_the_process(action: str) -> None:
     incident = world.truth.incidents["kill"]
     assert incident.family == "process"
     assert "ray-replicas-0" in incident.targets
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("0.0,10,10\n5.0,10,10\n4.0,10,10", "trace.csv:4: arrival_s 4.0 is before 5.0 of the row above"),
+        ("0.0,10,10\nnan,10,10", "trace.csv:3: arrival_s nan is before"),
+        ("0.0,ten,10", "trace.csv:2: not a number"),
+        ("0.0,0,10", "trace.csv:2: prompt_tokens and output_tokens must be at least 1"),
+    ],
+)
+def test_a_bad_trace_is_named_with_both_places(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "trace.csv").write_text(f"arrival_s,prompt_tokens,output_tokens\n{rows}\n")
+    text = SCENARIO.replace("{arrivals: {constant: 4/s}, prompt: 512, output: 256}", "{trace: trace.csv}")
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ScenarioError) as raised:
+        validate(Scenario.load(tmp_path / "bad.yaml"))
+    assert raised.value.where == f"{tmp_path / 'bad.yaml'}:6:14"
+    assert message in str(raised.value)
