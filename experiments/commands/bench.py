@@ -1,5 +1,45 @@
-"""To come."""
+"""`healtwin bench`: figures, bars and anchors."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+NAMES = ("twin",)
 
 
-def command() -> None:
-    """To come."""
+def command(
+    name: Annotated[str, typer.Argument(help="Which benchmark: twin.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Finish within 50 s.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Run a benchmark: each figure beside its bar and an anchor that ran with it. Exit code 1 where a bar is missed."""
+    import json
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from experiments.bench import twin
+    from experiments.bench.rows import all_hold
+    from experiments.errors import UserError
+    from experiments.tables import wide
+
+    if name not in NAMES:
+        raise UserError(f"no benchmark '{name}' (known: {', '.join(NAMES)})")
+    rows = []
+    with Console(file=sys.stderr).status("measuring") as status:
+        for row in twin.rows(quick):
+            rows.append(row)
+            status.update(f"measured: {row.row}")
+            if as_json:
+                print(json.dumps(row.as_json()), flush=True)
+    if not as_json:
+        table = Table("figure", "value", "unit", "bar", "anchor", "holds", title=f"bench {name}", title_justify="left")
+        for row in rows:
+            holds = "" if row.holds is None else "yes" if row.holds else "NO"
+            table.add_row(row.row, f"{row.value:,.4g}" if row.value < 1000 else f"{row.value:,.0f}", row.unit, row.bar, row.anchor, holds)
+        wide().print(table)
+    if not all_hold(rows):
+        raise typer.Exit(1)

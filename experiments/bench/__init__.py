@@ -1,0 +1,1 @@
+"""Benchmarks: figures beside anchors that ran in the same process and minute."""
