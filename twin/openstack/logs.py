@@ -111,7 +111,7 @@ NOVA_DELETING = _oslo(
     "nova.deleting", INFO, "nova.compute.api", "Instance is already in deleting state, ignoring this request"
 )
 NEUTRON_ACCESS = _oslo("neutron.access", INFO, "neutron.wsgi", '{} "{} {} HTTP/1.1" status: {}  len: {} time: {:.7f}')
-NEUTRON_FAILED = _oslo("neutron.failed", ERROR, "neutron.api.v2.resource", "{} failed: No details.: {}")
+NEUTRON_FAILED = _oslo("neutron.failed", ERROR, "neutron.api.v2.resource", "create failed: No details.: {}")
 NEUTRON_TRACE = _oslo("neutron.trace", ERROR, "neutron.api.v2.resource", "{}")
 NEUTRON_NO_DHCP = _oslo("neutron.no-dhcp", WARNING, "neutron.scheduler.dhcp_agent_scheduler", "No more DHCP agents")
 PLACEMENT_ACCESS = _oslo(
