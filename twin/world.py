@@ -11,7 +11,7 @@ The kernel knows components, conditions, actions and telemetry; what the compone
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,7 +55,7 @@ class Cluster(Protocol):
         """Add a replica."""
 
 
-CLUSTERS = {"inference": inference.build, "openstack": openstack.build}
+CLUSTERS: dict[str, Callable[[World], Cluster]] = {"inference": inference.build, "openstack": openstack.build}
 
 
 class World:

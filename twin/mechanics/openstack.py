@@ -100,7 +100,7 @@ class Work:
 API: dict[str, Work] = {
     "token": Work(0.22, 6),  # password hashing dominates
     "validate": Work(0.012, 3),
-    "servers.create": Work(0.20, 50),
+    "servers.create": Work(0.27, 50),
     "servers.show": Work(0.157, 14),
     "servers.delete": Work(0.20, 24),
     "servers.events": Work(0.058, 6),

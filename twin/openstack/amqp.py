@@ -68,7 +68,7 @@ class AmqpService(Service):
         if outcome is _TIMED_OUT:
             raise MessagingTimeout(self._message_id(message))
         if isinstance(outcome, Exception):
-            raise RemoteError(f"Remote error: {outcome}")
+            raise RemoteError(str(outcome))
         return outcome
 
     def _message_id(self, message: Message) -> str:

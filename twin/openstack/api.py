@@ -33,9 +33,8 @@ AVERAGE_OVER = 1024
 API_METRICS = (
     gauge("haproxy_backend_active_servers", "servers"),
     gauge("haproxy_backend_current_sessions", "sessions"),
-    # The exporter's haproxy_backend_http_responses_total{code="2xx"} and {code="5xx"}: one name for each code here.
-    counter("haproxy_backend_http_responses_2xx_total", "responses"),
-    counter("haproxy_backend_http_responses_5xx_total", "responses"),
+    counter('haproxy_backend_http_responses_total{code="2xx"}', "responses"),
+    counter('haproxy_backend_http_responses_total{code="5xx"}', "responses"),
     gauge("haproxy_backend_total_time_average_seconds", "s"),
     *PROCESS_METRICS,
 )

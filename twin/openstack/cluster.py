@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twin.actions import Ticket
 from twin.components import Component
@@ -26,6 +26,9 @@ from twin.process import State
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import OpenStackCluster as Settings
 from twin.slo import Objective
+
+if TYPE_CHECKING:
+    from twin.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ class OpenStackCluster:
         return self.world.streams["placement/provider"].uuid(node.name)
 
 
-def build(world: Any) -> OpenStackCluster:
+def build(world: World) -> OpenStackCluster:
     """The cluster of a world's scenario. Raises ScenarioError for a preset that does not exist."""
     settings = world.spec.cluster
     preset = sizes(settings)

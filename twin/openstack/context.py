@@ -21,11 +21,14 @@ class MessagingTimeout(Exception):  # noqa: N818 - oslo.messaging's name
     """No reply within the time allowed; the argument is the message id."""
 
     def __str__(self) -> str:
-        return f"Timed out waiting for a reply to message ID {self.args[0]}"
+        return f"oslo_messaging.exceptions.MessagingTimeout: Timed out waiting for a reply to message ID {self.args[0]}"
 
 
 class RemoteError(Exception):
-    """The called service answered with an exception."""
+    """The called service answered with an exception, whose text is the argument."""
+
+    def __str__(self) -> str:
+        return f"oslo_messaging.rpc.client.RemoteError: Remote error: {self.args[0]}"
 
 
 class HttpError(Exception):
@@ -37,7 +40,9 @@ class HttpError(Exception):
         self.status = status
 
     def __str__(self) -> str:
-        return f"The request to {self.service} failed (HTTP {self.status})"
+        named = {502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
+        kind = named.get(self.status, "InternalServerError")
+        return f"keystoneauth1.exceptions.http.{kind}: The request to {self.service} failed (HTTP {self.status})"
 
 
 @dataclass(slots=True)

@@ -71,7 +71,7 @@ REPORT_LOST = _oslo(
     "report.lost",
     WARNING,
     "nova.servicegroup.drivers.db",
-    "Lost connection to nova-conductor for reporting service status.: oslo_messaging.exceptions.MessagingTimeout: {}",
+    "Lost connection to nova-conductor for reporting service status.: {}",
 )
 REPORT_FAILED = _oslo(
     "report.failed", ERROR, "nova.servicegroup.drivers.db", "Unexpected error while reporting service status: {}"

@@ -23,8 +23,7 @@ def audit_resources(host: NovaCompute, context: Context) -> Steps:
         expect((yield site.placement.serve(context, "inventory", "GET", uri)), "placement")
         yield from host.save(context)
     except HttpError as error:
-        message = f"keystoneauth1.exceptions.http.ServiceUnavailable: {error}"
-        host.trace(logs.RESOURCES_FAILED, context, message, logs.HTTP_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.RESOURCES_FAILED, context, f"{error}", logs.HTTP_FRAMES, logs.COMPUTE_TRACE)
         return
     except (MessagingTimeout, RemoteError) as error:
         host.trace(logs.RESOURCES_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)

@@ -14,6 +14,7 @@ from twin.openstack import logs
 from twin.openstack.context import Context, DatabaseError, draw
 from twin.openstack.pool import Pool
 from twin.process import Process, State
+from twin.telemetry.lines.oslo import EXCEPTION_LINE
 from twin.telemetry.records import LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Service(Process):
         """Log an exception as oslo.log does: a head, then a record for each line of the traceback."""
         self.say(head, context, error)
         for line in ("Traceback (most recent call last):", *frames, error):
-            self.say(body, context, line)
+            self.log(body, EXCEPTION_LINE, None, line)
 
     def process_sample(self) -> tuple[float, float]:
         """Values of `PROCESS_METRICS`, absent while the process is down."""

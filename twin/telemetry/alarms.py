@@ -41,6 +41,11 @@ RULES: tuple[Rule, ...] = (
     Rule("KvCacheFull", "warning", "vllm:kv_cache_usage_perc", ">", 0.95, 15.0),
     Rule("GatewayErrors", "critical", 'nginx_http_response_count_total{status="5xx"}', ">", 0.05, 10.0),
     Rule("NodeMemoryLow", "warning", "node_memory_MemAvailable_bytes", "<", 2e9, 10.0),
+    Rule("ApiBackendDown", "critical", "haproxy_backend_active_servers", "<", 1.0, 5.0),
+    Rule("ApiErrors", "critical", 'haproxy_backend_http_responses_total{code="5xx"}', ">", 0.05, 10.0),
+    Rule("NovaAgentDown", "critical", "openstack_nova_agent_state", "<", 1.0, 0.0),
+    Rule("RabbitMQMessagesReady", "warning", "rabbitmq_queue_messages_ready", ">", 3.0, 30.0),
+    Rule("MySQLThreadsRunning", "warning", "mysql_global_status_threads_running", ">", 8.0, 15.0),
 )
 """The default rules. `hold` in seconds; nanoseconds of violation per second for the DCGM counter."""
 

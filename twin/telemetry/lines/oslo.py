@@ -20,15 +20,22 @@ class RequestContext(NamedTuple):
     project: str
 
 
+EXCEPTION_LINE = RequestContext("", "", "", "")
+"""In place of a context: a line of a traceback, which oslo.log prints without brackets (`logging_exception_prefix`)."""
+
+
 def line(record: LogRecord, epoch: float) -> str:
     """The line of a record with args (process id, RequestContext or None, instance uuid or None, *message args)."""
     pid, context, instance, *args = record.args
     template = record.template
     if context is None:
-        bracket = "-"
+        bracket = "[-] "
+    elif context is EXCEPTION_LINE:
+        bracket = ""
     else:
         domain = "default" if context.user != "-" else "-"
-        bracket = f"{context.global_request} {context.request} {context.user} {context.project} - - {domain} {domain}"
+        who = f"{context.global_request} {context.request} {context.user} {context.project}"
+        bracket = f"[{who} - - {domain} {domain}] "
     subject = f"[instance: {instance}] " if instance is not None else ""
     when = moment(epoch, record.time).isoformat(" ", "milliseconds")[:23]
-    return f"{when} {pid} {template.level.value} {template.origin} [{bracket}] {subject}{template.text.format(*args)}"
+    return f"{when} {pid} {template.level.value} {template.origin} {bracket}{subject}{template.text.format(*args)}"

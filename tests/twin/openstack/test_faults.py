@@ -1,0 +1,136 @@
+"""What faults do to the site, and which actions undo them."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from twin import Action
+from twin.process import State
+
+
+def _api_times(world, start, end):
+    records = world.recorder.logs_between(start, end)
+    return [record.args[8] for record in records if record.template.id == "nova.access"]
+
+
+def _templates(world, start, end, component=""):
+    records = world.recorder.logs_between(start, end)
+    return [record.template.id for record in records if record.component.startswith(component)]
+
+
+def test_slow_mysql_slows_the_apis_and_says_nothing(openstack_world, on):
+    world = openstack_world(on("mysql", "DatabaseChaos", "slow", factor=40))
+    world.run(until=240)
+    assert median(_api_times(world, 120, 240)) > 4 * median(_api_times(world, 0, 120))
+    assert sum(world.slo.violated[120:]) > 60
+    assert not _templates(world, 120, 240, "mysql")
+
+
+def test_restarting_mysql_ends_the_slowness_and_costs_some_requests(openstack_world, on):
+    world = openstack_world(on("mysql", "DatabaseChaos", "slow", factor=40))
+    world.run(until=240)
+    ticket = world.apply(Action("restart", "mysql"))
+    world.run(until=420)
+    assert ticket.relieved
+    assert not world.truth.active
+    assert "nova.unexpected" in _templates(world, 240, 260, "nova-api")
+    assert median(_api_times(world, 330, 420)) < 0.3
+    assert not any(world.slo.violated[360:420])
+
+
+def test_a_crash_heals_itself_under_the_supervisor(openstack_world, on):
+    world = openstack_world(on("nova-compute@compute-0", "ProcessChaos", "crash"))
+    world.run(until=150)
+    assert world.components["nova-compute@compute-0"].state is State.RUNNING
+    assert world.truth.incidents["fault"].cleared_by == "supervisor"
+
+
+def test_a_broken_container_outlives_a_restart_and_not_a_recreation(openstack_world, on):
+    world = openstack_world(on("nova-compute@compute-0", "ProcessChaos", "crash", layer="container"))
+    compute = world.components["nova-compute@compute-0"]
+    world.run(until=150)
+    world.apply(Action("restart", compute.name, "immediate"))
+    world.run(until=200)
+    assert compute.state is not State.RUNNING
+    world.apply(Action("recreate", compute.name, "immediate"))
+    world.run(until=240)
+    assert compute.state is State.RUNNING
+    assert world.truth.incidents["fault"].cleared_by == f"recreate {compute.name}"
+
+
+def test_nova_believes_in_a_dead_compute_for_a_minute(openstack_world, on):
+    world = openstack_world(on("nova-compute@compute-0", "ProcessChaos", "crash", layer="container"))
+    site = world.cluster.site
+    world.run(until=165)
+    assert site.heard_from("nova-compute@compute-0")
+    world.run(until=185)
+    assert not site.heard_from("nova-compute@compute-0")
+    before = len(world.recorder.logs)
+    world.run(until=300)
+    claims = {r.component for r in world.recorder.logs[before:] if r.template.id == "claim.ok"}
+    assert claims == {"nova-compute@compute-1"}
+    assert "scheduler.not-heard" in _templates(world, 185, 300, "nova-scheduler")
+    assert any(alarm.rule == "NovaAgentDown" for alarm in world.recorder.alarms)
+
+
+def test_messages_for_a_dead_compute_wait_in_its_queue(openstack_world, on):
+    fault = on("nova-compute@compute-0", "ProcessChaos", "crash", layer="container")
+    world = openstack_world(fault, rate="0.4/s")
+    world.run(until=170)
+    queue = world.cluster.site.rabbitmq.queues["compute.compute-0"]
+    assert any(message.method == "build_and_run_instance" for message in queue)
+    assert world.components["rabbitmq"].sample()[0] == len(queue)
+
+
+def test_a_call_without_an_answer_times_out_after_a_minute(openstack_world, on):
+    world = openstack_world(on("nova-conductor", "ProcessChaos", "crash", layer="container"))
+    world.run(until=215)
+    lost = [r for r in world.recorder.logs if r.template.id == "report.lost"]
+    assert lost
+    assert all(180.0 <= record.time <= 195.0 for record in lost)
+    assert "Timed out waiting for a reply to message ID" in str(lost[0].args[3])
+
+
+def test_late_answers_find_nobody(openstack_world, on):
+    world = openstack_world(on("nova-conductor", "ProcessChaos", "crash", layer="container", duration="70s"))
+    world.run(until=300)
+    assert "amqp.late" in _templates(world, 190, 300, "nova-compute")
+
+
+def test_clients_of_a_dead_broker_try_again_and_reconnect(openstack_world, on):
+    world = openstack_world(on("rabbitmq", "ProcessChaos", "crash"))
+    world.run(until=260)
+    for name in ("nova-api", "nova-conductor", "nova-compute@compute-1"):
+        templates = _templates(world, 119, 260, name)
+        assert templates.count("amqp.unreachable") >= 2
+        assert "amqp.reconnected" in templates
+        assert world.components[name].connected
+
+
+def test_requests_are_conserved_through_faults(openstack_world, on):
+    for name in ("nova-api", "mysql", "rabbitmq", "keystone", "neutron-server"):
+        world = openstack_world(on(name, "ProcessChaos", "crash"), rate="0.3/s")
+        world.run(until=230)
+        requests = world.cluster.workload.requests
+        assert requests.sent == requests.answered + requests.failed + requests.timed_out + requests.in_flight
+        assert 0 <= requests.in_flight < 60
+        assert requests.failed + requests.timed_out > 0 or name == "rabbitmq"
+        for service in ("keystone", "nova-api", "placement", "glance-api", "neutron-server"):
+            assert 0 <= world.components[service].in_flight < 60
+
+
+def test_a_stressed_host_builds_slowly(openstack_world):
+    stress = {
+        "name": "fault",
+        "kind": "StressChaos",
+        "selector": {"nodes": ["compute-0"]},
+        "at": "120s",
+        "stressors": {"memory": {"size": "57GB", "growth": "10GB"}},
+    }
+    world = openstack_world(stress)
+    world.run(until=400)
+    took = {0: [], 1: []}
+    for record in world.recorder.logs_between(160, 400):
+        if record.template.id == "build.took":
+            took[int(record.component[-1])].append(record.args[3])
+    assert median(took[0]) > 1.5 * median(took[1])

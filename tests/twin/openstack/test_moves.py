@@ -1,0 +1,76 @@
+"""Migration, scaling out and reboots."""
+
+from __future__ import annotations
+
+from twin import Action
+from twin.process import State
+
+
+def test_migration_empties_a_host_and_keeps_new_servers_away(openstack_world):
+    world = openstack_world()
+    world.run(until=120)
+    source = world.components["nova-compute@compute-0"]
+    assert source.guests
+    ticket = world.apply(Action("migrate", "compute-0"))
+    assert ticket.legal
+    world.run(until=240)
+    assert ticket.finished is not None
+    assert not source.guests
+    assert world.cluster.site.tables.services[source.name].disabled
+    world.apply(Action("restart", source.name))
+    world.run(until=330)
+    assert source.guests
+
+
+def test_migration_takes_servers_out_of_reach_of_what_is_wrong_with_the_host(openstack_world):
+    stress = {
+        "name": "fault",
+        "kind": "StressChaos",
+        "selector": {"nodes": ["compute-0"]},
+        "at": "100s",
+        "stressors": {"cpu": {"workers": 64}},
+    }
+    world = openstack_world(stress)
+    world.run(until=130)
+    ticket = world.apply(Action("migrate", "nova-compute@compute-0"))
+    world.run(until=400)
+    assert [condition.parameter for condition in ticket.relieved] == ["cpu_stress"]
+
+
+def test_there_is_nothing_to_migrate_from_a_spare_or_a_controller(healthy):
+    for name in ("compute-2", "controller-0", "nova-api", "nova-compute@compute-2"):
+        assert not healthy.cluster.can_migrate(healthy.components[name])
+
+
+def test_scaling_out_the_scheduler_discovers_the_spare_host(openstack_world):
+    world = openstack_world()
+    world.run(until=60)
+    spare = world.components["nova-compute@compute-2"]
+    assert spare.state is State.ABSENT
+    world.apply(Action("scale-out", "nova-scheduler"))
+    world.run(until=200)
+    assert spare.state is State.RUNNING
+    assert spare.guests
+    assert not world.cluster.can_scale_out(world.components["nova-scheduler"])
+
+
+def test_scaling_out_an_api_adds_a_worker(openstack_world):
+    world = openstack_world()
+    before = world.components["nova-api"].python.capacity
+    world.apply(Action("scale-out", "nova-api"))
+    world.run(until=20)
+    assert world.components["nova-api"].python.capacity == before + 1
+
+
+def test_a_reboot_takes_the_guests_down_and_brings_them_back(openstack_world):
+    world = openstack_world(workload={"arrivals": {"poisson": "0.1/s"}, "lifetime": "600s"})
+    world.run(until=120)
+    compute = world.components["nova-compute@compute-0"]
+    guests = set(compute.guests)
+    world.apply(Action("reboot", "compute-0", "immediate"))
+    world.run(until=200)
+    assert not any(guest.running for guest in compute.guests.values())
+    assert not compute.reachable or compute.sample()[0] == 0.0
+    world.run(until=380)
+    assert compute.state is State.RUNNING
+    assert all(compute.guests[uuid].running for uuid in guests & set(compute.guests))
