@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any
 
 import typer
@@ -53,4 +54,5 @@ app.command("ui")(ui.command)
 
 def main() -> None:
     """The console script `healtwin`."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     app()

@@ -96,9 +96,7 @@ def timeline(chronicle: Mapping[str, Any]) -> str:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=("SLO loss (bad share of requests)", "Latency, s")
-    )
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     seconds = list(range(1, len(chronicle["loss"]) + 1))
     figure.add_scatter(x=seconds, y=chronicle["loss"], name="loss", line={"color": LOSS, "shape": "hv"}, row=1, col=1)
     violated = [1.02 if v else None for v in chronicle["violated"]]
@@ -113,15 +111,14 @@ def timeline(chronicle: Mapping[str, Any]) -> str:
             end = chronicle["end"] if fault["cleared"] is None else fault["cleared"]
             figure.add_vrect(x0=fault["injected"], x1=end, fillcolor=FAULT, opacity=0.12, line_width=0)
             figure.add_vline(x=fault["injected"], line={"color": FAULT, "width": 1.5})
-            label = f"{fault['kind']} on {', '.join(fault['targets'])}"
-            _note(figure, fault["injected"], 1.16, label, FAULT)
-    for action in chronicle["actions"]:
+            _note(figure, fault["injected"], 1.1, f"{fault['kind']} on {', '.join(fault['targets'])}", FAULT)
+    for number, action in enumerate(chronicle["actions"], 1):
         if action["legal"]:
             figure.add_vline(x=action["started"], line={"color": ACTION, "width": 1.5, "dash": "dot"})
-            _note(figure, action["started"], 1.07, action["action"], ACTION)
+            _note(figure, action["started"], 1.05, str(number), ACTION)
     figure.add_vrect(x0=0, x1=chronicle["warmup"], fillcolor="#888", opacity=0.10, line_width=0)
-    figure.update_yaxes(range=[0, 1.08], row=1, col=1)
-    figure.update_yaxes(rangemode="tozero", row=2, col=1)
+    figure.update_yaxes(title_text="SLO loss", range=[0, 1.08], row=1, col=1)
+    figure.update_yaxes(title_text="latency, s", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(title_text="simulated seconds", row=2, col=1)
     figure.update_layout(
         template="plotly_white", height=560, margin={"l": 55, "r": 20, "t": 90, "b": 45}, legend={"orientation": "h", "y": -0.14}
@@ -171,7 +168,7 @@ def topology(chronicle: Mapping[str, Any]) -> str:
         )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    figure.update_layout(template="plotly_white", height=520, margin={"l": 10, "r": 10, "t": 10, "b": 10})
+    figure.update_layout(template="plotly_white", height=520, margin={"l": 10, "r": 10, "t": 40, "b": 10})
     return _fragment(figure)
 
 
