@@ -149,6 +149,7 @@ class OpenStackCluster:
 def build(world: World) -> OpenStackCluster:
     """The cluster of a world's scenario. Raises ScenarioError for a preset that does not exist."""
     settings = world.spec.cluster
+    assert isinstance(settings, Settings)
     preset = sizes(settings)
     site = Site(world)
     node = site.controller = Node(world, "controller-0", preset.controller_memory, preset.controller_vcpus)
