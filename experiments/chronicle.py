@@ -1,8 +1,8 @@
 """A chronicle: one episode as a report tells it, small enough to be kept with every run.
 
-    scenario, seed, horizon, warmup        topology: components, edges
-    loss, violated: a value a second       latency: time, p50, p99 of the entry requests
-    faults, actions: what and when         logs: time, component, level, text
+scenario, seed, horizon, warmup        topology: components, edges
+loss, violated: a value a second       latency: time, p50, p99 of the entry requests
+faults, actions: what and when         logs: time, component, level, text
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _latency(world: World) -> dict[str, list[float]]:
 
 
 def _excerpt(world: World) -> list[LogLine]:
-    """The lines worth reading: the first unusual ones after each fault and action; where there are few, any lines there."""
+    """The first unusual lines after each fault and action; where there are few, any lines there."""
     moments = [i.injected for i in world.truth.incidents.values() if i.injected is not None]
     moments += [t.started for t in world.tickets if t.legal and t.action.category != "noop"]
     share = max(6, EXCERPT // max(1, len(moments)))

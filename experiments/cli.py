@@ -10,7 +10,20 @@ import typer
 from typer.core import TyperGroup
 
 from experiments import errors
-from experiments.commands import bench, demo, evaluate, export, policy, report, repro, scenario, simulate, train, tune, ui
+from experiments.commands import (
+    bench,
+    demo,
+    evaluate,
+    export,
+    policy,
+    report,
+    repro,
+    scenario,
+    simulate,
+    train,
+    tune,
+    ui,
+)
 
 
 class Commands(TyperGroup):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Iterable, Sequence
+from typing import Any
 
 from experiments.contenders import LADDER
 from experiments.episode import EpisodeResult
@@ -202,4 +203,3 @@ def verdict_in_words(difference: Difference) -> str:
         seconds = in_words(difference.seconds, signed=True)
         return f"{versus}: better, by {seconds} SLO-violation seconds an episode"
     return f"{versus}: not shown to be better: {'; '.join(difference.why_not)}"
-

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from experiments.episode import Wrap
 from experiments.errors import UserError
@@ -44,7 +45,9 @@ def contender(specification: str) -> Contender:
         return Contender(specification, BASELINES[specification]())
     folder = Path(specification)
     if not folder.is_dir():
-        raise UserError(f"no policy '{specification}': give {', '.join(BASELINES)}, or the folder of a policy or bundle")
+        raise UserError(
+            f"no policy '{specification}': give {', '.join(BASELINES)}, or the folder of a policy or bundle"
+        )
     try:
         return _bundle(folder) if (folder / "policy.json").is_file() else _learnt(folder)
     except (FileNotFoundError, ValueError) as error:
@@ -56,7 +59,9 @@ def _learnt(folder: Path) -> Contender:
 
     policy = NetworkPolicy.load(folder)
     described = training_record(folder).get("interpreter")
-    return Contender(folder.name, policy, None if described is None else seeing_through(load_interpreter(Path(described))))
+    return Contender(
+        folder.name, policy, None if described is None else seeing_through(load_interpreter(Path(described)))
+    )
 
 
 def _bundle(folder: Path) -> Contender:

@@ -6,11 +6,12 @@ Every stage calls what a researcher's verb calls and stops on its clock. The dem
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any
 
 import yaml
 from pydantic import ConfigDict, Field, ValidationError
@@ -60,13 +61,14 @@ class DemoBudget(Model):
     unknown_seeds: int = Field(ge=1)
     workers: int = Field(2, ge=1)
     harm_checks: int = Field(0, ge=0)
-    interpreter: dict[str, Any] = {}
-    ppo: dict[str, Any] = {}
+    interpreter: dict[str, Any] = Field({}, description="settings of the interpreter that differ from its own")
+    ppo: dict[str, Any] = Field({}, description="settings of PPO that differ from SETTINGS")
 
     @classmethod
-    def load(cls, path: Path | None) -> DemoBudget:
-        """The budget in a file, or the shipped one. Raises UserError."""
-        file = path or resources.files("experiments") / "demo.yaml"
+    def load(cls, name_or_path: str) -> DemoBudget:
+        """The shipped budget of that name, or the one in a file. Raises UserError."""
+        shipped = resources.files("experiments") / "budgets" / f"{name_or_path}.yaml"
+        file = shipped if shipped.is_file() else Path(name_or_path)
         try:
             data = yaml.safe_load(file.read_text(encoding="utf-8"))
             return cls.model_validate(data)
@@ -132,8 +134,12 @@ def demo(
                 on_progress=lambda step, figures: on_progress("interpreter", step, figures),
             )
             accuracy = read.report["type_accuracy"]
-            right = "not measured" if accuracy is None else f"{float(accuracy):.0%} of fault types right on held-out runs"
-            done(f"{read.windows} windows, {read.report['steps']} steps, stopped by {read.report['stopped_by']}, {right}")
+            right = (
+                "not measured" if accuracy is None else f"{float(accuracy):.0%} of fault types right on held-out runs"
+            )
+            done(
+                f"{read.windows} windows, {read.report['steps']} steps, stopped by {read.report['stopped_by']}, {right}"
+            )
         base = configured({**SETTINGS, **budget.ppo})
         with stage("3 tune", clock.tune) as done:
             tuned = tune(
@@ -145,7 +151,9 @@ def demo(
                 parent=run,
                 on_trial=lambda number, figures: on_progress("tune: trial", number, figures),
             )
-            best = "none finished, default settings kept" if tuned.value is None else f"best {tuned.value:.0f} s violated"
+            best = (
+                "none finished, default settings kept" if tuned.value is None else f"best {tuned.value:.0f} s violated"
+            )
             done(f"{tuned.trials} trials, {tuned.pruned} pruned, stopped by {tuned.stopped}, {best}")
         with stage("4 policy", clock.policy) as done:
             learnt = train_policy(
@@ -211,7 +219,12 @@ def _exported(
     policy: Path, folder: Path, validation: Suite, budget: DemoBudget, run: tracking.Run, done: Callable[[str], None]
 ) -> Exported:
     """Through the gate as far as the rest of the budget lasts; unvalidated where it refuses."""
-    tried: dict[str, Any] = {"suite": validation, "seconds": budget.seconds.rest / 2, "workers": budget.workers, "parent": run}
+    tried: dict[str, Any] = {
+        "suite": validation,
+        "seconds": budget.seconds.rest / 2,
+        "workers": budget.workers,
+        "parent": run,
+    }
     try:
         exported = export_policy(policy, folder, **tried)
         done("passed the gate")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Callable
+from typing import Any
 
 import gymnasium
 
@@ -98,8 +99,11 @@ def live(
 
 
 def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
-    """Judge an episode that has ended. The first `harm_checks` actions are each compared with the same luck without them,
-    which costs a second life up to two minutes after the action."""
+    """Judge an episode that has ended.
+
+    The first `harm_checks` actions are each compared with the same luck without them, which costs a second life up to two
+    minutes after the action.
+    """
     start, end = world.spec.control.warmup, world.now
     outcome = recovery(world.slo.violated, start, end)
     acted = [t for t in world.tickets if t.legal and t.action.category != "noop"]
@@ -127,8 +131,10 @@ def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
 
 
 def is_harmful(world: World, index: int) -> bool:
-    """Whether the loss of the two minutes after the world's `index`-th legal action is larger than on the same luck without
-    it. The other actions stay as they were; a world is a function of its seed and actions, so a second one is run."""
+    """Whether the loss of the two minutes after the `index`-th legal action is larger than on the same luck without it.
+
+    The other actions stay as they were; a world is a function of its seed and actions, so a second one is run.
+    """
     acted = [t for t in world.tickets if t.legal and t.action.category != "noop"]
     began = acted[index].started
     end = min(began + HARM_SECONDS, world.now)

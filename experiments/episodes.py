@@ -18,7 +18,8 @@ from twin.streams import Streams
 class SuiteEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     """Each reset lives through one scenario and seed of the suite, both a function of the reset seed.
 
-    Clusters may differ in their padded number of components, and so may observations; the spaces are those of the largest.
+    Clusters may differ in their padded number of components, and so may observations; the spaces are those of the
+    largest.
     """
 
     def __init__(self, suite: Suite, wrap: Wrap | None = None) -> None:

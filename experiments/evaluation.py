@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Callable, Iterator, Sequence
 
 from experiments.contenders import contender
 from experiments.episode import EpisodeResult, judge, live
@@ -39,8 +39,10 @@ class Evaluation:
 
 
 def cases(suite: Suite, seeds: int | None = None) -> list[Case]:
-    """The first `seeds` seeds of a suite (all by default) on each of its scenarios; seed by seed, so that a comparison that
-    is cut short has seen every scenario equally often."""
+    """The first `seeds` seeds of a suite (all by default) on each of its scenarios.
+
+    Seed by seed, so that a comparison that is cut short has seen every scenario equally often.
+    """
     return [Case(scenario, seed) for seed in suite.seeds[:seeds] for scenario in suite.scenarios]
 
 
@@ -55,8 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Let every policy (as `experiments.contenders` names them) live through every case.
 
-    `seconds` of wall clock end it between two cases, but not before the first. `on_case(done, results)` is called after each.
-    Raises UserError for a policy that there is not, ScenarioError for a scenario that cannot be built.
+    `seconds` of wall clock end it between two cases, but not before the first. `on_case(done, results)` is called after
+    each.     Raises UserError for a policy that there is not, ScenarioError for a scenario that cannot be built.
     """
     for specification in policies:
         contender(specification)  # say now what cannot be read

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any
 
 from experiments import tracking
 from experiments.comparison import verdict
@@ -51,8 +51,9 @@ def export_policy(
 ) -> Exported:
     """Judge a policy against the rule ladder on `validation` and write its bundle.
 
-    Without a suite the gate is not tried, which only `unvalidated` allows. Raises ExportRefused with the failing numbers,
-    UserError for a suite of another split, a missing policy, or a folder that is not empty.
+    Without a suite the gate is not tried, which only `unvalidated` allows.
+
+    Raises ExportRefused with the failing numbers, UserError for a suite of another split, a missing policy, or a folder that is not empty.
     """
     try:
         network = NetworkPolicy.load(policy)
@@ -132,7 +133,7 @@ def _attempts(policy: Path) -> list[Any]:
 def _note_attempt(policy: Path, attempt: dict[str, Any]) -> None:
     path, temporary = policy / ATTEMPTS, policy / f".{ATTEMPTS}"
     temporary.write_text(json.dumps([*_attempts(policy), attempt], indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 __all__ = ["ExportRefused", "Exported", "attempts_of", "export_policy"]

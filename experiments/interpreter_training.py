@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
 
 from experiments import tracking
 from experiments.errors import UserError
@@ -18,9 +18,12 @@ from twin.scenario import Suite
 
 COLLECTING = 0.35
 """Share of a budget in seconds that collecting windows may take."""
+JUDGING = 0.1
+"""Share of a budget in seconds that is left for the held-out figures."""
 LOG_EVERY = 10
 """Training steps between two points of a curve in MLflow."""
 
+DEFAULT = InterpreterConfig()
 OnProgress = Callable[[int, Mapping[str, float]], None]
 
 
@@ -39,7 +42,7 @@ def train_interpreter(
     suite: Suite,
     folder: Path,
     *,
-    config: InterpreterConfig = InterpreterConfig(),
+    config: InterpreterConfig = DEFAULT,
     seed: int = 0,
     seconds: float | None = None,
     steps: int | None = None,
@@ -55,7 +58,9 @@ def train_interpreter(
     from llm.training import train
 
     if suite.split != "training":
-        raise UserError(f"the suite '{suite.metadata.name}' is kept for {suite.split}: an interpreter learns from training")
+        raise UserError(
+            f"the suite '{suite.metadata.name}' is kept for {suite.split}: an interpreter learns from training"
+        )
     if seconds is None and (steps is None or runs is None):
         raise UserError("an interpreter's training needs an end: --seconds, or --runs and --steps")
     name = suite.metadata.name
@@ -64,7 +69,7 @@ def train_interpreter(
         run.dataset(name, suite.digest, suite.split, {"scenarios": len(suite.scenarios)})
         began = time.monotonic()
         corpus, lived = collect(suite, runs, None if seconds is None else COLLECTING * seconds, on_progress)
-        left = None if seconds is None else max(1.0, seconds - (time.monotonic() - began))
+        left = None if seconds is None else max(1.0, (1.0 - JUDGING) * seconds - (time.monotonic() - began))
 
         def on_step(step: int, losses: Mapping[str, float]) -> None:
             if step % LOG_EVERY == 0:
@@ -78,14 +83,24 @@ def train_interpreter(
         trained.save(folder)
         report = dict(trained.report)
         (folder / "training.json").write_text(
-            json.dumps({"suite": name, "suite_digest": suite.digest, "seed": seed, "runs": lived, **report}, indent=1) + "\n",
+            json.dumps({"suite": name, "suite_digest": suite.digest, "seed": seed, "runs": lived, **report}, indent=1)
+            + "\n",
             encoding="utf-8",
         )
         figures = {key: float(v) for key, v in report.items() if isinstance(v, (int, float))}
         run.log({**figures, "runs": lived, "windows": len(corpus)}, int(report["steps"]))
         run.json(report, "report.json")
         run.file(folder, "interpreter")
-        arguments = ["--suite", suite.source, "--seed", str(seed), "--runs", str(lived), "--steps", str(report["steps"])]
+        arguments = [
+            "--suite",
+            suite.source,
+            "--seed",
+            str(seed),
+            "--runs",
+            str(lived),
+            "--steps",
+            str(report["steps"]),
+        ]
         run.command(["train", "interpreter", *arguments])
         return TrainedBy(folder, report, len(corpus), lived, run.id)
 
@@ -93,7 +108,7 @@ def train_interpreter(
 def collect(
     suite: Suite, runs: int | None, seconds: float | None, on_progress: OnProgress = lambda step, figures: None
 ) -> tuple[Corpus, int]:
-    """A corpus from the suite's cases, seed by seed, and how many cases were lived through; each scenario at least once."""
+    """A corpus from the suite's cases, seed by seed, and how many were lived through; each scenario at least once."""
     corpus, began, lived = Corpus(), time.monotonic(), 0
     for case in cases(suite, None):
         late = seconds is not None and time.monotonic() - began > seconds
@@ -111,5 +126,7 @@ def in_words(report: Mapping[str, object]) -> Sequence[str]:
     shown = ("type_accuracy", "root_cause_at_1", "unknown_auroc")
     figures = {name: report.get(name) for name in shown}
     lines = [f"{report['steps']} steps in {float(str(report['seconds'])):.0f} s, stopped by {report['stopped_by']}"]
-    lines += [f"{name}: {'not measured' if v is None else f'{float(str(v)):.2f}'} (held out)" for name, v in figures.items()]
+    lines += [
+        f"{name}: {'not measured' if v is None else f'{float(str(v)):.2f}'} (held out)" for name, v in figures.items()
+    ]
     return lines

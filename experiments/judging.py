@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any
 
 from experiments import tracking
 from experiments.chronicle import chronicle
@@ -92,7 +93,13 @@ def evaluate_suite(
         )
         episodes = evaluation.episodes
         judged = Judged(
-            name, suite.digest, suite.split, evaluation, tuple(summarise(episodes)), tuple(differences(episodes)), run.id
+            name,
+            suite.digest,
+            suite.split,
+            evaluation,
+            tuple(summarise(episodes)),
+            tuple(differences(episodes)),
+            run.id,
         )
         run.log(metrics(episodes))
         run.log({"cases_done": evaluation.done})

@@ -1,8 +1,11 @@
-"""Labelled windows: what an interpreter learns from. Windows come from what a world lets be observed, labels from its truth."""
+"""Labelled windows: what an interpreter learns from.
+
+Windows come from what a world lets be observed, labels from its truth.
+"""
 
 from __future__ import annotations
 
-from typing import Iterator
+from collections.abc import Iterator
 
 from llm.dataset import HEALTHY, LabelledWindow
 from twin.scenario import Scenario
@@ -17,8 +20,10 @@ EVERY = 20.0
 ONSET = 5.0
 """Seconds after the injection before a window is labelled with the fault: one scrape."""
 AFTERMATH = 30.0
-"""Seconds after a fault cleared in which its window still carries the label; later ones are left out until all of it has
-passed out of the window."""
+"""Seconds after a fault cleared in which a window still carries its label.
+
+Later windows are left out until all of the fault has passed out of them.
+"""
 HEALTHY_WINDOWS = 3
 """Healthy windows kept of a run with faults, so that they do not crowd out the rest."""
 
@@ -52,7 +57,9 @@ def label(incidents: list[Incident], start: float, end: float) -> tuple[str, tup
     if not touching:
         return HEALTHY, ()
     plain = [
-        i for i in touching if i.injected is not None and i.injected <= end - ONSET and (i.cleared or end) > end - AFTERMATH
+        i
+        for i in touching
+        if i.injected is not None and i.injected <= end - ONSET and (i.cleared or end) > end - AFTERMATH
     ]
     if not plain:
         return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any
 
 from experiments import tracking
 from experiments.contenders import TRAINING, load_interpreter, seeing_through
@@ -16,6 +17,7 @@ from policies.baselines.rule_ladder import RuleLadder
 from policies.ppo import PpoConfig, TrainResult, train
 from twin.scenario import Suite
 
+DEFAULT = PpoConfig()
 OnUpdate = Callable[[int, Mapping[str, float]], None]
 
 
@@ -46,7 +48,7 @@ def train_policy(
     suite: Suite,
     folder: Path,
     *,
-    config: PpoConfig = PpoConfig(),
+    config: PpoConfig = DEFAULT,
     seed: int = 0,
     seconds: float | None = None,
     steps: int | None = None,
@@ -57,8 +59,9 @@ def train_policy(
 ) -> TrainedPolicy:
     """Train in episodes of a suite until `steps` environment steps or `seconds` of wall clock.
 
-    The policy and its checkpoint go to `folder`. Raises UserError where the suite must not be learned from, no end is given,
-    or the folder holds a checkpoint of another training.
+    The policy and its checkpoint go to `folder`.
+
+    Raises UserError where the suite must not be learned from, no end is given, or the folder holds a checkpoint of another training.
     """
     if suite.split not in ("training", "tuning"):
         raise UserError(f"the suite '{suite.metadata.name}' is kept for {suite.split}: a policy learns from training")

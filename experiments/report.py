@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from experiments import tracking
 from experiments.comparison import shown
@@ -23,8 +24,10 @@ PLAIN = "#b07aa1"
 
 
 def write_report(identifier: str, path: Path | None = None) -> tuple[Path, str]:
-    """The report of a run, written to a file (default: `report-<run>.html`) and logged to the run; returns the file and the
-    run's id. Raises UserError where the run has nothing to tell."""
+    """Write the report of a run to a file (default: `report-<run>.html`) and log it to the run; returns file and run id.
+
+    Raises UserError where the run has nothing to tell.
+    """
     stored = tracking.find(identifier)
     page = render(tell(stored))
     path = path or Path(f"report-{stored.info.run_id[:8]}.html")
@@ -41,7 +44,7 @@ def tell(stored: StoredRun) -> dict[str, Any]:
     comparisons = [json.loads(text) for text in (tracking.artifact_text(run, RESULTS) for run in sources) if text]
     if chronicle is None and not comparisons:
         raise UserError(
-            f"run {stored.info.run_id} ({stored.data.tags.get(tracking.KIND)}) has no episode and no comparison to report; "
+            f"run {stored.info.run_id} ({stored.data.tags.get(tracking.KIND)}) holds no episode and no comparison; "
             "give a run of simulate, evaluate or demo"
         )
     tags = stored.data.tags
@@ -51,8 +54,11 @@ def tell(stored: StoredRun) -> dict[str, Any]:
         "status": stored.info.status,
         "kind": tags.get(tracking.KIND, ""),
         "command": tags.get("healtwin.command_line", ""),
-        "commit": tags.get("mlflow.source.git.commit", "unknown") + (" with changes" if tags.get("healtwin.dirty") == "true" else ""),
-        "versions": {k.removeprefix("version."): v for k, v in sorted(stored.data.params.items()) if k.startswith("version.")},
+        "commit": tags.get("mlflow.source.git.commit", "unknown")
+        + (" with changes" if tags.get("healtwin.dirty") == "true" else ""),
+        "versions": {
+            k.removeprefix("version."): v for k, v in sorted(stored.data.params.items()) if k.startswith("version.")
+        },
         "parameters": {k: v for k, v in sorted(stored.data.params.items()) if not k.startswith("version.")},
         "chronicle": None if chronicle is None else json.loads(chronicle),
         "comparisons": comparisons,
@@ -74,8 +80,10 @@ def render(story: Mapping[str, Any]) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    template = (resources.files("experiments") / "templates" / "report.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = (resources.files("experiments") / "templates" / "report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["interval"] = _interval
     environment.filters["shown"] = shown
     chronicle = story["chronicle"]
@@ -93,7 +101,6 @@ def _interval(value: Mapping[str, float | None] | None) -> str:
 
 def timeline(chronicle: Mapping[str, Any]) -> str:
     """SLO loss and latency over time, faults as bands and actions as lines: an HTML fragment."""
-    import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
@@ -105,7 +112,9 @@ def timeline(chronicle: Mapping[str, Any]) -> str:
     )
     latency = chronicle["latency"]
     for name, colour in (("p50", P50), ("p99", P99)):
-        figure.add_scatter(x=latency["time"], y=latency[name], name=f"latency {name}", line={"color": colour}, row=2, col=1)
+        figure.add_scatter(
+            x=latency["time"], y=latency[name], name=f"latency {name}", line={"color": colour}, row=2, col=1
+        )
     for fault in chronicle["faults"]:
         if fault["injected"] is not None:
             end = chronicle["end"] if fault["cleared"] is None else fault["cleared"]
@@ -121,19 +130,29 @@ def timeline(chronicle: Mapping[str, Any]) -> str:
     figure.update_yaxes(title_text="latency, s", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(title_text="simulated seconds", row=2, col=1)
     figure.update_layout(
-        template="plotly_white", height=560, margin={"l": 55, "r": 20, "t": 90, "b": 45}, legend={"orientation": "h", "y": -0.14}
+        template="plotly_white",
+        height=560,
+        margin={"l": 55, "r": 20, "t": 90, "b": 45},
+        legend={"orientation": "h", "y": -0.14},
     )
     return _fragment(figure)
 
 
 def _note(figure: Any, x: float, y: float, text: str, colour: str) -> None:
     figure.add_annotation(
-        x=x, y=y, xref="x", yref="paper", text=_plain(text), showarrow=False, xanchor="left", font={"size": 11, "color": colour}
+        x=x,
+        y=y,
+        xref="x",
+        yref="paper",
+        text=_plain(text),
+        showarrow=False,
+        xanchor="left",
+        font={"size": 11, "color": colour},
     )
 
 
 def topology(chronicle: Mapping[str, Any]) -> str:
-    """The components: who calls whom (lines) and what runs on what (dotted); root causes have a ring: an HTML fragment."""
+    """Who calls whom (lines) and what runs on what (dotted); root causes have a ring: an HTML fragment."""
     import networkx as nx
     import plotly.graph_objects as go
 
@@ -163,7 +182,10 @@ def topology(chronicle: Mapping[str, Any]) -> str:
             marker={
                 "size": 16,
                 "color": COLOURS.get(kind, PLAIN),
-                "line": {"width": [4 if n in causes else 1 for n in names], "color": [FAULT if n in causes else "#fff" for n in names]},
+                "line": {
+                    "width": [4 if n in causes else 1 for n in names],
+                    "color": [FAULT if n in causes else "#fff" for n in names],
+                },
             },
         )
     figure.update_xaxes(visible=False)
@@ -178,4 +200,6 @@ def _plain(text: str) -> str:
 
 
 def _fragment(figure: Any) -> str:
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}))
+    return str(
+        figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+    )

@@ -76,7 +76,9 @@ def reproduce(identifier: str) -> Reproduction:
         if done.returncode != 0:
             raise UserError(f"`healtwin {' '.join(arguments)}` ended with exit code {done.returncode}")
     again = _repetition_of(stored)
-    return Reproduction(stored.info.run_id, again.info.run_id, tuple(_rows(stored, again)), tuple(_notes(stored, again)))
+    return Reproduction(
+        stored.info.run_id, again.info.run_id, tuple(_rows(stored, again)), tuple(_notes(stored, again))
+    )
 
 
 def _arguments(stored: StoredRun, arguments: list[str], scratch: Path) -> list[str]:

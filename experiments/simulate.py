@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Sequence
 
 from experiments import tracking
 from experiments.chronicle import chronicle
@@ -45,8 +45,9 @@ def simulate(
 ) -> Simulation:
     """Live through a scenario up to its horizon and write the telemetry into `folder`.
 
-    Without a policy nobody acts. Raises FolderError where the folder is not empty and `force` is not given, ScenarioError
-    where the scenario cannot be built.
+    Without a policy nobody acts.
+
+    Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the scenario cannot be built.
     """
     telemetry.prepare(folder, force)
     resolved = scenario.resolve(seed)

@@ -8,7 +8,6 @@ from rich.table import Table
 from experiments.comparison import COLUMNS, row, verdict_in_words
 from experiments.judging import Judged
 
-
 WIDTH = 140
 """Columns that a table takes where the output is no terminal."""
 
@@ -23,7 +22,8 @@ def print_comparison(judged: Judged, console: Console | None = None) -> None:
     """The table of an evaluation, and a sentence a policy."""
     console = console or wide()
     evaluation = judged.evaluation
-    title = f"suite {judged.suite} ({judged.split}): {evaluation.done} of {evaluation.cases} cases, 95 % intervals over seeds"
+    done = f"{evaluation.done} of {evaluation.cases} cases"
+    title = f"suite {judged.suite} ({judged.split}): {done}, 95 % intervals over seeds"
     if evaluation.stopped == "clock":
         title += "; stopped on its clock"
     table = Table(*COLUMNS, title=title, title_justify="left")

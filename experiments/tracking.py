@@ -13,11 +13,12 @@ import os
 import shlex
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from experiments import store
 from experiments.errors import UserError
@@ -52,7 +53,7 @@ def _client(uri: str) -> MlflowClient:
     if root is None:
         return _connect(uri)
     root.mkdir(parents=True, exist_ok=True)
-    with open(root.parent / "schema.lock", "w", encoding="utf-8") as guard:
+    with (root.parent / "schema.lock").open("w", encoding="utf-8") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)  # two processes must not create the schema at once
         return _connect(uri)
 
@@ -215,7 +216,7 @@ def find(identifier: str) -> StoredRun:
 def artifact_text(stored: StoredRun, name: str) -> str | None:
     """A text artifact of a run, or None where the run has none of that name."""
     connected = client()
-    folder = os.path.dirname(name) or None
+    folder = str(Path(name).parent) if "/" in name else None
     if name not in {item.path for item in connected.list_artifacts(stored.info.run_id, folder)}:
         return None
     with tempfile.TemporaryDirectory() as scratch:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from experiments import tracking
 from experiments.comparison import by_seed
@@ -49,7 +50,7 @@ class Tuned:
     run: str
 
 
-class _Clock(Exception):
+class _OutOfTimeError(Exception):
     """The study's time is over in the middle of a trial."""
 
 
@@ -115,7 +116,7 @@ def tune(
                 value = _tried(study, trial, budget, folder, deadline, base or PpoConfig(), interpreter, run, on_trial)
             except optuna.TrialPruned:
                 found.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            except _Clock:
+            except _OutOfTimeError:
                 found.tell(trial, state=optuna.trial.TrialState.FAIL)
                 stopped = "clock"
                 break
@@ -160,13 +161,13 @@ def _tried(
                     raise optuna.TrialPruned
             if time.monotonic() >= deadline:
                 run.tag("healtwin.stopped", "clock")
-                raise _Clock
+                raise _OutOfTimeError
 
         try:
             result = trained(
                 study.suite, place, config, trial.number, None, budget.steps_per_trial, interpreter, False, record
             )
-        except (optuna.TrialPruned, _Clock) as ending:
+        except (optuna.TrialPruned, _OutOfTimeError) as ending:
             stopped: Exception | None = ending
         else:
             stopped = None
@@ -231,7 +232,13 @@ def _result(found: optuna.Study, folder: Path, run: tracking.Run, stopped: str) 
     settings = {} if best is None else {SNAKE[name]: value for name, value in best.params.items()}
     value = None if best is None else best.value
     pruned = sum(t.state == TrialState.PRUNED for t in found.trials)
-    summary = {"objective": OBJECTIVE, "value": value, "settings": settings, "trials": len(found.trials), "pruned": pruned}
+    summary = {
+        "objective": OBJECTIVE,
+        "value": value,
+        "settings": settings,
+        "trials": len(found.trials),
+        "pruned": pruned,
+    }
     (folder / "best.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     run.json(summary, "best.json")
     run.log({"trials": len(found.trials), "pruned": pruned, **({} if value is None else {"best": value})})

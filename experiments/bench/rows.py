@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,11 @@ def at_most(row: str, value: float, unit: str, bar: float, anchor: str = "") -> 
 
 
 def per_cpu_second(work: Callable[[], float], seconds: float) -> float:
-    """How much `work` gets done per CPU-second: it is called again, and returns how much it did, until `seconds` of CPU time
-    have passed. The best call counts: others share these cores, and what they take is not ours."""
+    """How much `work` gets done per CPU-second.
+
+    It is called again, and returns how much it did, until `seconds` of CPU time have passed. The best call counts: others
+    share these cores, and what they take is not ours.
+    """
     return beside([work], seconds)[0]
 
 

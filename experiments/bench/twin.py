@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from typing import Any, Generator, Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -81,7 +82,9 @@ def _start(times: int) -> Iterator[Row]:
     python = fastest(lambda: wall("-c", "pass"), times)
     anchor = f"python -c pass: {python:.2f} s"
     yield at_most("start: import twin", fastest(lambda: wall("-c", "import twin"), times), "s", START_BAR, anchor)
-    yield at_most("start: healtwin --help", fastest(lambda: wall("-m", "experiments", "--help"), times), "s", HELP_BAR, anchor)
+    yield at_most(
+        "start: healtwin --help", fastest(lambda: wall("-m", "experiments", "--help"), times), "s", HELP_BAR, anchor
+    )
 
 
 def _environment(scenario: Scenario, seconds: float) -> Iterator[Row]:

@@ -39,7 +39,14 @@ def command(
         table = Table("figure", "value", "unit", "bar", "anchor", "holds", title=f"bench {name}", title_justify="left")
         for row in rows:
             holds = "" if row.holds is None else "yes" if row.holds else "NO"
-            table.add_row(row.row, f"{row.value:,.4g}" if row.value < 1000 else f"{row.value:,.0f}", row.unit, row.bar, row.anchor, holds)
+            table.add_row(
+                row.row,
+                f"{row.value:,.4g}" if row.value < 1000 else f"{row.value:,.0f}",
+                row.unit,
+                row.bar,
+                row.anchor,
+                holds,
+            )
         wide().print(table)
     if not all_hold(rows):
         raise typer.Exit(1)

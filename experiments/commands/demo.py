@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Mapping, Optional
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
@@ -12,8 +12,8 @@ from experiments.commands.options import Force, Out
 
 def command(
     budget: Annotated[
-        Optional[Path], typer.Option("--budget", help="YAML with the seconds of each stage (default: the shipped one).")
-    ] = None,
+        str, typer.Option("--budget", help="demo, long, or a YAML file with the seconds of each stage.")
+    ] = "demo",
     out: Out = None,
     force: Force = False,
 ) -> None:

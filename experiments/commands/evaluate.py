@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,19 +12,21 @@ import typer
 def command(
     suite: Annotated[str, typer.Option("--suite", help="A suite file, or the name of a shipped one.")],
     policy: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--policy", help="Folder of a policy or bundle; repeatable. The baselines always take part."),
     ] = None,
-    seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="Use the first N seeds of the suite.")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Use the first N seeds of the suite.")] = None,
     harm_checks: Annotated[
         int,
-        typer.Option("--harm-checks", min=0, help="Actions an episode that are compared with the same luck without them."),
+        typer.Option(
+            "--harm-checks", min=0, help="Actions an episode that are compared with the same luck without them."
+        ),
     ] = 2,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
     seconds: Annotated[
-        Optional[float], typer.Option("--seconds", min=0.0, help="Begin no more episodes after this long.")
+        float | None, typer.Option("--seconds", min=0.0, help="Begin no more episodes after this long.")
     ] = None,
-    json_out: Annotated[Optional[Path], typer.Option("--json", help="Write the results as JSON to this file.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the results as JSON to this file.")] = None,
 ) -> None:
     """Compare policies with no-op, random legal actions and the rule ladder, paired by seed."""
     from experiments.judging import evaluate_suite

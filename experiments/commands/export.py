@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,14 +12,18 @@ import typer
 def command(
     policy: Annotated[Path, typer.Option("--policy", help="Folder of a learnt policy.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the bundle; must be new or empty.")],
-    suite: Annotated[str, typer.Option("--suite", help="The validation suite: a file, or a shipped one's name.")] = "validation",
+    suite: Annotated[
+        str, typer.Option("--suite", help="The validation suite: a file, or a shipped one's name.")
+    ] = "validation",
     interpreter: Annotated[
-        Optional[Path], typer.Option("--interpreter", help="Folder of the interpreter (default: the policy's own).")
+        Path | None, typer.Option("--interpreter", help="Folder of the interpreter (default: the policy's own).")
     ] = None,
     unvalidated: Annotated[
         bool, typer.Option("--unvalidated", help="Write the bundle, marked, even where the gate refuses it.")
     ] = False,
-    seeds: Annotated[Optional[int], typer.Option("--seeds", min=1, help="Use the first N seeds; fewer than 30 never pass.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Use the first N seeds; fewer than 30 never pass.")
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
 ) -> None:
     """Write a policy as a bundle, if it beats the rule ladder on validation. Refused: exit code 1."""

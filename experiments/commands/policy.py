@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -18,9 +18,11 @@ def policies() -> None:
 @app.command("run")
 def run(
     bundle: Annotated[Path, typer.Argument(help="Folder of an exported bundle.")],
-    shadow: Annotated[Path, typer.Option("--shadow", help="A telemetry folder to read; nothing is done to any cluster.")],
+    shadow: Annotated[
+        Path, typer.Option("--shadow", help="A telemetry folder to read; nothing is done to any cluster.")
+    ],
     interval: Annotated[
-        Optional[float], typer.Option("--interval", min=0.1, help="Seconds between decisions (default: the folder's).")
+        float | None, typer.Option("--interval", min=0.1, help="Seconds between decisions (default: the folder's).")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a policy that samples.")] = 0,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,10 +21,10 @@ def command(
     force: Force = False,
     overrides: Overrides = None,
     policy: Annotated[
-        Optional[str], typer.Option("--policy", help="Who acts: noop, random, ladder, or a folder (default: nobody).")
+        str | None, typer.Option("--policy", help="Who acts: noop, random, ladder, or a folder (default: nobody).")
     ] = None,
     trace: Annotated[
-        Optional[Path], typer.Option("--trace", help="Requests from a CSV: arrival_s, prompt_tokens, output_tokens.")
+        Path | None, typer.Option("--trace", help="Requests from a CSV: arrival_s, prompt_tokens, output_tokens.")
     ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
 ) -> None:
@@ -46,7 +46,11 @@ def command(
     outcome = done.result
     print(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {outcome.actions} actions")
     for incident in outcome.incidents:
-        until = "still there" if incident.cleared is None else f"cleared at {incident.cleared:.0f} s by {incident.cleared_by}"
+        until = (
+            "still there"
+            if incident.cleared is None
+            else f"cleared at {incident.cleared:.0f} s by {incident.cleared_by}"
+        )
         since = "not injected" if incident.injected is None else f"injected at {incident.injected:.0f} s, {until}"
         print(f"  {incident.fault}: {incident.kind} on {', '.join(incident.targets)}, {since}")
     print(f"telemetry: {folder}")
@@ -56,7 +60,7 @@ def command(
 
 
 class LiveLine:
-    """A line that shows simulated time, speed, SLO state and active faults while a world lives. Call it with the world."""
+    """Simulated time, speed, SLO state and active faults while a world lives. Call it with the world."""
 
     def __enter__(self) -> LiveLine:
         import time

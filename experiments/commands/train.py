@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -13,20 +13,22 @@ app = typer.Typer(help="Train an interpreter or a policy in the twin.", no_args_
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="A suite file, or the name of a shipped one.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the training.")]
-Seconds = Annotated[Optional[float], typer.Option("--seconds", min=0.0, help="Stop after this much wall clock.")]
+Seconds = Annotated[float | None, typer.Option("--seconds", min=0.0, help="Stop after this much wall clock.")]
 
 
 @app.command("interpreter")
 def interpreter(
     suite: SuiteOption = "training",
     seconds: Seconds = None,
-    steps: Annotated[Optional[int], typer.Option("--steps", min=1, help="Stop after this many training steps.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after this many training steps.")] = None,
     runs: Annotated[
-        Optional[int], typer.Option("--runs", min=1, help="Collect windows from this many cases of the suite.")
+        int | None, typer.Option("--runs", min=1, help="Collect windows from this many cases of the suite.")
     ] = None,
     seed: SeedOption = 0,
-    base: Annotated[str, typer.Option("--base", help="Base model: tiny, a local folder, or a Hugging Face id.")] = "tiny",
-    revision: Annotated[Optional[str], typer.Option("--revision", help="Revision of a base from the hub.")] = None,
+    base: Annotated[
+        str, typer.Option("--base", help="Base model: tiny, a local folder, or a Hugging Face id.")
+    ] = "tiny",
+    revision: Annotated[str | None, typer.Option("--revision", help="Revision of a base from the hub.")] = None,
     out: Out = None,
     force: Force = False,
 ) -> None:
@@ -63,13 +65,13 @@ def interpreter(
 def policy(
     suite: SuiteOption = "training",
     interpreter: Annotated[
-        Optional[Path], typer.Option("--interpreter", help="Folder of an interpreter whose diagnosis the policy sees.")
+        Path | None, typer.Option("--interpreter", help="Folder of an interpreter whose diagnosis the policy sees.")
     ] = None,
     seconds: Seconds = None,
-    steps: Annotated[Optional[int], typer.Option("--steps", min=1, help="Stop after this many environment steps.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after this many environment steps.")] = None,
     seed: SeedOption = 0,
     ppo: Annotated[
-        Optional[list[str]], typer.Option("--ppo", metavar="setting=value", help="Change a setting of PPO; repeatable.")
+        list[str] | None, typer.Option("--ppo", metavar="setting=value", help="Change a setting of PPO; repeatable.")
     ] = None,
     out: Out = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the output folder.")] = False,

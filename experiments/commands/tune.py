@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,11 +13,11 @@ from experiments.commands.options import Out
 
 def command(
     study: Annotated[str, typer.Argument(help="A study file, or the name of a shipped one.")],
-    seconds: Annotated[Optional[float], typer.Option("--seconds", min=0.0, help="Instead of the study's budget.")] = None,
-    trials: Annotated[Optional[int], typer.Option("--trials", min=1, help="Instead of the study's budget.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Instead of the study's budget.")] = None,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Instead of the study's budget.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sampler.")] = 0,
     interpreter: Annotated[
-        Optional[Path], typer.Option("--interpreter", help="Folder of an interpreter whose diagnosis the policies see.")
+        Path | None, typer.Option("--interpreter", help="Folder of an interpreter whose diagnosis the policies see.")
     ] = None,
     out: Out = None,
 ) -> None:
