@@ -20,6 +20,8 @@ from twin.telemetry.window import Window
 
 LOGS, METRICS, ALARMS = 4, 4, 2
 """How many items of each modality are tried."""
+GONE = 10.0
+"""How many standard deviations a metric that is no longer answered counts as."""
 LONGEST = 300
 """Characters of a quoted line."""
 
@@ -83,9 +85,8 @@ def _deviation(batch: Batch, output: Output, network: Network) -> Tensor:
     """[N * M] standard deviations from what is usual; a metric that is no longer answered counts as far out."""
     if network.encoder.metrics is None:
         return torch.zeros(0)
-    usual = network.encoder.metrics.seen[batch.kinds * network.encoder.known_kinds[batch.kinds]]
-    gone = usual * (1.0 - batch.answered) * (batch.kinds > 0)[..., None] * 10.0
-    return torch.maximum(output.scores.abs(), gone).flatten()
+    gone = network.encoder.metrics.gone(batch, batch.kinds * network.encoder.known_kinds[batch.kinds])
+    return torch.maximum(output.scores.abs(), GONE * gone).flatten()
 
 
 def _top(values: Tensor, most: int) -> list[int]:

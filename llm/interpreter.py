@@ -106,10 +106,11 @@ class TrainedInterpreter:
 
 @torch.no_grad()
 def strangeness(batch: Batch, output: Output) -> NDArray[np.float64]:
-    """[B] what in each window was never seen in training: lines without a template, and how far metrics lie outside."""
+    """[B] what was never seen in training: lines without a template, kinds without a name, metrics out of range."""
     count, size = batch.mask.shape
     lines = torch.zeros(count * size)
     lines.index_add_(0, batch.log_row, batch.log_values[:, COUNT] * (batch.log_template == UNKNOWN))
     outlying = (output.scores.abs().clamp(max=OUTERMOST) - OUTLYING).clamp(min=0.0).sum(dim=(1, 2))
-    strange: NDArray[np.float64] = (lines.view(count, size).sum(dim=1) + outlying).double().numpy()
+    kinds = ((batch.kinds == 0) & batch.mask).sum(dim=1)
+    strange: NDArray[np.float64] = (lines.view(count, size).sum(dim=1) + outlying + kinds).double().numpy()
     return strange

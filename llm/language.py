@@ -11,6 +11,7 @@ The soft prompt is a parameter in front of the input embeddings, because peft ca
 from __future__ import annotations
 
 import hashlib
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ def _adapt(base: PreTrainedModel, config: InterpreterConfig) -> peft.PeftModel:
         use_rslora=True,
         target_modules=present or "all-linear",
     )
-    model = peft.get_peft_model(base, settings)
+    with warnings.catch_warnings():  # peft asks for an attribute that transformers is about to rename
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)
+        model = peft.get_peft_model(base, settings)
     assert isinstance(model, peft.PeftModel)
     return model

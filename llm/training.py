@@ -74,9 +74,10 @@ def train(
     known = [i for i, example in enumerate(corpus.examples) if example.fault_type not in unknown_types]
     if len({corpus.examples[i].fault_type for i in known}) < 2:
         raise ValueError(f"training needs windows of 2 types or more, {HEALTHY!r} among them; got {len(known)} windows")
+    began = time.monotonic()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _Training(corpus, config, known, seed).run(seconds, steps, on_step)
+        return _Training(corpus, config, known, seed).run(began, seconds, steps, on_step)
 
 
 class _Training:
@@ -105,9 +106,13 @@ class _Training:
         """Rare types are drawn more often, by the inverse root of their frequency."""
 
     def run(
-        self, seconds: float | None, steps: int | None, on_step: Callable[[int, dict[str, float]], None]
+        self,
+        began: float,
+        seconds: float | None,
+        steps: int | None,
+        on_step: Callable[[int, dict[str, float]], None],
     ) -> TrainedInterpreter:
-        began = time.monotonic()
+        """Train from the monotonic moment `began` on."""
 
         def progress(step: int) -> float:
             by_steps = step / steps if steps else 0.0 if steps is None else 1.0

@@ -67,11 +67,20 @@ class MetricEncoder(nn.Module):
         peers = (same @ level) / (same @ there).clamp(min=1.0)
         return torch.cat([scores, ((level - peers) * there)[..., None]], dim=-1)
 
+    def gone(self, batch: Batch, kinds: Tensor) -> Tensor:
+        """[B, N, M] 1 where the last scrape lacks a metric that its kind has.
+
+        A metric that was never there while the component's others were is one that this component does not have.
+        """
+        silent = batch.answered.sum(dim=2, keepdim=True) == 0
+        lacking = self.seen[kinds] * (1.0 - batch.answered) * (silent | (batch.present > 0))
+        return lacking * ((kinds > 0) & batch.mask)[..., None]
+
     def forward(self, batch: Batch, kinds: Tensor) -> tuple[Tensor, Tensor]:
         """The encoding [B * N, size], and the standard score of the mean [B, N, M]."""
         scores = self.scores(batch, kinds)
-        gone = self.seen[kinds] * (1.0 - batch.answered) * (kinds > 0)[..., None] * batch.mask[..., None]
-        channels = torch.cat([LARGEST_SCORE * torch.tanh(scores / LARGEST_SCORE), gone[..., None]], dim=-1)
+        gone = self.gone(batch, kinds)[..., None]
+        channels = torch.cat([LARGEST_SCORE * torch.tanh(scores / LARGEST_SCORE), gone], dim=-1)
         if self.training:
             channels = channels * (torch.rand(channels.shape[:-1]) >= METRIC_DROPOUT)[..., None]
         if batch.gates is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -155,7 +157,7 @@ def test_training_without_an_end_or_without_faults_is_refused(corpus: Corpus, ma
 
 @pytest.mark.parametrize("part", ["logs", "metrics", "alarms", "neighbours", "echo"])
 def test_each_part_can_be_switched_off(corpus: Corpus, make_window: Make, tmp_path: Path, part: str) -> None:
-    interpreter = train(corpus, replace(SMALL, **{part: False}), seed=1, steps=2)
+    interpreter = train(corpus, replace(SMALL, **{part: False}), seed=1, steps=2)  # type: ignore[arg-type]
     interpreter.save(tmp_path)
     window = make_window(fault="xid")
     again = TrainedInterpreter.load(tmp_path)
@@ -269,3 +271,22 @@ def test_a_base_that_cannot_be_loaded_is_named(corpus: Corpus, tmp_path: Path) -
 def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"must be|is a share"):
         replace(SMALL, **change)  # type: ignore[arg-type]
+
+
+def test_falling_silent_differs_from_never_having_had_a_metric(corpus: Corpus, make_window: Make) -> None:
+    interpreter = train(corpus, SMALL, seed=1, steps=1)
+    encoder, names = interpreter.network.encoder.metrics, interpreter.vocabulary.metrics
+    assert encoder is not None
+    window = make_window(fault="xid", victim=1)
+    gpus = [window.topology.index[f"gpu-{i}"] for i in range(3)]
+    window.metrics[gpus[0]] = np.nan  # answered nothing all along
+    window.metrics[gpus[2], window.features.index("gpu_power")] = np.nan  # never had this one
+    batch = collate([interpreter.featurize(window)], len(names))
+    gone = encoder.gone(batch, batch.kinds)[0, gpus, names["gpu_power"]]
+    assert gone.tolist() == [1.0, 1.0, 0.0]
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    code = "import llm.diagnosis, llm.dataset, sys; print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
