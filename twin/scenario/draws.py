@@ -7,7 +7,7 @@ Two whole numbers draw a whole number, both ends included; quantities keep their
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,28 @@ class Draw:
     key: tuple[Key, ...]
     options: tuple[Any, ...]
     """Of a choice: every option; of a uniform: lowest and highest."""
-    sample: Callable[[Stream, tuple[Key, ...]], Any]
+    scale: Scale | None = None
+    """Of a uniform: what lies between its ends. None for a choice."""
+
+    def sample(self, stream: Stream) -> Any:
+        """The value that luck gives this field."""
+        return stream.choice(self.options, *self.key) if self.scale is None else self.scale.sample(stream, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The values of a uniform draw: whole numbers, or quantities of a unit."""
+
+    low: float
+    high: float
+    unit: str | None
+    whole: bool
+
+    def sample(self, stream: Stream, key: tuple[Key, ...]) -> Any:
+        """A value between the ends, written as the scenario writes them."""
+        if self.whole:
+            return stream.integer(int(self.low), int(self.high), *key)
+        return _quantity(stream.between(self.low, self.high, *key), self.low, self.high, self.unit)
 
 
 def find(data: Mapping[str, Any]) -> tuple[Draw, ...]:
@@ -38,7 +59,7 @@ def find(data: Mapping[str, Any]) -> tuple[Draw, ...]:
 def drawn(data: Mapping[str, Any], draws: tuple[Draw, ...], seed: int) -> dict[str, Any]:
     """The data with every randomised field drawn from the seed."""
     stream = Streams(seed)["scenario/draw"]
-    return filled(data, {draw.path: draw.sample(stream, draw.key) for draw in draws})
+    return filled(data, {draw.path: draw.sample(stream) for draw in draws})
 
 
 def extremes(data: Mapping[str, Any], draws: tuple[Draw, ...]) -> Iterator[dict[str, Any]]:
@@ -104,8 +125,7 @@ def _draw(form: str, options: Any, path: Path, key: tuple[Key, ...]) -> Draw:
     if form == "choice":
         if any(True for option in options for _ in _nested(option)):
             raise ScenarioError("a draw inside a choice is not possible", inside)
-        choices = tuple(options)
-        return Draw(path, key, choices, lambda stream, k: stream.choice(choices, *k))
+        return Draw(path, key, tuple(options))
     if len(options) != 2:
         raise ScenarioError(f"expected uniform: [lowest, highest], got {options!r}", inside)
     (low, unit, whole_low), (high, other, whole_high) = (_number(o, (*inside, i)) for i, o in enumerate(options))
@@ -113,9 +133,7 @@ def _draw(form: str, options: Any, path: Path, key: tuple[Key, ...]) -> Draw:
         raise ScenarioError(f"both ends need the same unit, got {options[0]!r} and {options[1]!r}", inside)
     if low > high:
         raise ScenarioError(f"the lowest value comes first, got {options!r}", inside)
-    if whole_low and whole_high:
-        return Draw(path, key, tuple(options), lambda stream, k: stream.integer(int(low), int(high), *k))
-    return Draw(path, key, tuple(options), lambda stream, k: _quantity(stream.between(low, high, *k), low, high, unit))
+    return Draw(path, key, tuple(options), Scale(low, high, unit, whole_low and whole_high))
 
 
 def _nested(data: Any) -> Iterator[Any]:
