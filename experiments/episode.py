@@ -101,8 +101,8 @@ def live(
 def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
     """Judge an episode that has ended.
 
-    The first `harm_checks` actions are each compared with the same luck without them, which costs a second life up to two
-    minutes after the action.
+    The first `harm_checks` actions are each compared with the same luck without them, which costs a second life up to
+    two minutes after the action.
     """
     start, end = world.spec.control.warmup, world.now
     outcome = recovery(world.slo.violated, start, end)

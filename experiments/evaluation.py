@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from experiments.contenders import contender
 from experiments.episode import EpisodeResult, judge, live
-from twin.scenario import Scenario, Suite
+from twin.scenario import ResolvedScenario, Scenario, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,11 @@ class Case:
 
     scenario: Scenario
     seed: int
+
+    @property
+    def resolved(self) -> ResolvedScenario:
+        """The scenario as the seed draws it."""
+        return self.scenario.resolve(self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def evaluate(
             if spent():
                 break
             started = time.monotonic()
-            collected[i] = compare_on(policies, case, harm_checks)
+            collected[i] = compare_on(policies, case.resolved, harm_checks)
             longest = max(longest, time.monotonic() - started)
             on_case(len(collected), collected[i])
     else:
@@ -86,12 +91,12 @@ def evaluate(
     return Evaluation(tuple(policies), episodes, len(planned), "done" if len(collected) == len(planned) else "clock")
 
 
-def compare_on(policies: Sequence[str], case: Case, harm_checks: int) -> list[EpisodeResult]:
-    """Every policy on one case."""
+def compare_on(policies: Sequence[str], scenario: ResolvedScenario, harm_checks: int) -> list[EpisodeResult]:
+    """Every policy on one case: a scenario with its seed drawn into it."""
     results = []
     for specification in policies:
         who = contender(specification)
-        results.append(judge(live(case.scenario, case.seed, who.policy, who.wrap), specification, harm_checks))
+        results.append(judge(live(scenario, scenario.spec.seed, who.policy, who.wrap), specification, harm_checks))
     return results
 
 
@@ -108,7 +113,7 @@ def _in_parallel(
             following = next(todo, None)
             if following is not None:
                 i, case = following
-                going[pool.submit(compare_on, policies, case, harm_checks)] = (i, time.monotonic())
+                going[pool.submit(compare_on, policies, case.resolved, harm_checks)] = (i, time.monotonic())
 
         for _ in range(workers):
             begin()

@@ -53,7 +53,8 @@ def export_policy(
 
     Without a suite the gate is not tried, which only `unvalidated` allows.
 
-    Raises ExportRefused with the failing numbers, UserError for a suite of another split, a missing policy, or a folder that is not empty.
+    Raises ExportRefused with the failing numbers, UserError for a suite of another split, a missing policy,
+    or a folder that is not empty.
     """
     try:
         network = NetworkPolicy.load(policy)

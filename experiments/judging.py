@@ -81,7 +81,7 @@ def evaluate_suite(
     }
     with tracking.run(f"evaluate {name}", "evaluate", parameters=parameters, command=command, parent=parent) as run:
         run.dataset(name, suite.digest, suite.split, {"scenarios": len(suite.scenarios), "cases": len(planned)})
-        run.json([case.scenario.resolve(case.seed).model_dump(mode="json", by_alias=True, exclude_none=True)
+        run.json([case.resolved.model_dump(mode="json", by_alias=True, exclude_none=True)
                   for case in planned[: len(suite.scenarios)]], "scenarios.json")  # fmt: skip
         evaluation = evaluate(
             everyone,
@@ -108,7 +108,7 @@ def evaluate_suite(
         if shown is not None:
             case = next(c for c in planned if c.seed == shown.seed and c.scenario.metadata.name == shown.scenario)
             who = contender(shown.policy)
-            world = live(case.scenario, case.seed, who.policy, who.wrap)
+            world = live(case.resolved, case.seed, who.policy, who.wrap)
             run.json(chronicle(world, shown.policy), CHRONICLE)
         return judged
 

@@ -61,7 +61,8 @@ def train_policy(
 
     The policy and its checkpoint go to `folder`.
 
-    Raises UserError where the suite must not be learned from, no end is given, or the folder holds a checkpoint of another training.
+    Raises UserError where the suite must not be learned from, no end is given, or the folder holds a
+    checkpoint of another training.
     """
     if suite.split not in ("training", "tuning"):
         raise UserError(f"the suite '{suite.metadata.name}' is kept for {suite.split}: a policy learns from training")

@@ -24,7 +24,7 @@ PLAIN = "#b07aa1"
 
 
 def write_report(identifier: str, path: Path | None = None) -> tuple[Path, str]:
-    """Write the report of a run to a file (default: `report-<run>.html`) and log it to the run; returns file and run id.
+    """Write the report of a run to a file (default: `report-<run>.html`) and log it to the run; returns file and run.
 
     Raises UserError where the run has nothing to tell.
     """

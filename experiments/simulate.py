@@ -47,7 +47,8 @@ def simulate(
 
     Without a policy nobody acts.
 
-    Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the scenario cannot be built.
+    Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the
+    scenario cannot be built.
     """
     telemetry.prepare(folder, force)
     resolved = scenario.resolve(seed)

@@ -39,8 +39,8 @@ def at_most(row: str, value: float, unit: str, bar: float, anchor: str = "") -> 
 def per_cpu_second(work: Callable[[], float], seconds: float) -> float:
     """How much `work` gets done per CPU-second.
 
-    It is called again, and returns how much it did, until `seconds` of CPU time have passed. The best call counts: others
-    share these cores, and what they take is not ours.
+    It is called again, and returns how much it did, until `seconds` of CPU time have passed. The best call counts:
+    others share these cores, and what they take is not ours.
     """
     return beside([work], seconds)[0]
 
