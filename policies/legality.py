@@ -18,8 +18,8 @@ TARGET_KINDS: dict[str, frozenset[str]] = {
     "recreate": PROCESSES,
     "reset-gpu": frozenset({"gpu"}),
     "reboot": frozenset({"node"}),
-    "migrate": frozenset({"vllm"}),
-    "scale-out": frozenset({"ray-head"}),
+    "migrate": frozenset({"vllm", "nova-compute"}),
+    "scale-out": frozenset({"ray-head", "nova-api", "nova-conductor", "nova-scheduler"}),
 }
 """Component kinds that each action can be ordered on. Whether there is room to move to is the operator's to know."""
 

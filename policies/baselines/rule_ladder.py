@@ -19,13 +19,17 @@ from policies.baselines.xid import REBOOTS_BEFORE_SERVICE, XidAction, immediate
 from twin.spaces import Observation
 
 
+OWN = "process_resident_memory_bytes"
+"""What the client library of a Prometheus exporter says about its own process."""
+
+
 @dataclass(frozen=True, slots=True)
 class LadderConfig:
     """Thresholds and patience, as a runbook would state them. Times in seconds."""
 
     interval: float = 10.0
     """between two decisions"""
-    patience: float = 25.0
+    patience: float = 10.0
     """how long a dead process is left to its supervisor: restart at once or after 10 s, and an ordinary start-up"""
     patience_replica: float = 65.0
     """the same for a replica, which imports, loads its weights and warms up for about 40 s after a crash"""
@@ -39,20 +43,30 @@ class LadderConfig:
     """decisions in a row that a soft symptom must last"""
     throttled: float = 2e8
     """DCGM power violation, ns per s: a fifth of the time"""
+    throttled_decisions: int = 3
+    """decisions in a row that a GPU may be throttled; fewer where its replica's requests suffer"""
     slow_first_token: float = 1.0
     """mean time to first token of a replica that counts as slow"""
     waiting: float = 8.0
     """requests waiting in an engine that count as a queue (the alert rule's threshold)"""
     low_memory: float = 0.08
     """share of a node's memory available below which it reclaims and soon kills"""
+    memory_ahead: float = 60.0
+    """a node whose memory would be gone this soon, at the pace of the last decisions, counts as low already"""
     high_load: float = 3.0
     """load of a node, as a multiple of the median of its peers, and at least `high_load_least` threads"""
     high_load_least: float = 16.0
     """see `high_load`"""
+    database_threads: float = 3.5
+    """mean of MySQL's running threads over `database_decisions` decisions that counts as a pile-up; healthy: 1 to 2"""
+    database_decisions: int = 3
+    """see `database_threads`"""
     least_serving: float = 0.5
     """circuit breaker: never take down a serving replica when fewer than this share of those seen would be left"""
-    scale_out_after: float = 0.0
-    """how long queues must last before one more replica is added"""
+    queue_decisions: int = 2
+    """decisions in a row that requests must suffer before a replica is added; one where a replica is missing"""
+    relief: float = 70.0
+    """how long an added replica takes to serve: what it is to replace is repaired after that"""
 
 
 @dataclass(slots=True)
@@ -85,7 +99,14 @@ class _Memory:
     """Processes that an action has reached: not to be missed before this time."""
     xid: dict[int, int] = field(default_factory=dict)
     """The XID that each GPU showed last."""
-    queued_since: float | None = None
+    starved: dict[int, float] = field(default_factory=dict)
+    """When each node ran out of memory last."""
+    own: set[int] = field(default_factory=set)
+    """Processes whose own exporter has been seen."""
+    relieved_at: float = -1e9
+    """When a replica was added last."""
+    history: dict[tuple[str, int], list[float]] = field(default_factory=dict)
+    """The last values of what is judged over several decisions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +119,8 @@ class _Rung:
     settle: float
     disrupts: int | None = None
     """A replica that serves and would stop serving."""
+    urgent: bool = False
+    """Whether it does more good now than after a replacement for what it disrupts serves."""
 
 
 class RuleLadder:
@@ -118,7 +141,7 @@ class RuleLadder:
         """The first rule's action that is due, legal and let through by the circuit breaker; else no-op."""
         reading = Reading(observation)
         self._remember(reading)
-        for rule in (self._xid, self._down, self._slow_database, self._soft, self._queue):
+        for rule in (self._xid, self._memory_low, self._down, self._slow_database, self._loaded, self._throttled, self._queue):
             for key, rungs in rule(reading):
                 action = self._climb(reading, key, rungs)
                 if action is not None:
@@ -133,7 +156,7 @@ class RuleLadder:
             memory.now += self.config.interval
         self._first = False
         for i in reading.processes:
-            if reading.present[i]:
+            if self._answers(reading, i):
                 memory.seen.add(i)
                 memory.down_since.pop(i, None)
                 memory.looping.discard(i)
@@ -153,6 +176,13 @@ class RuleLadder:
             well = i in memory.up_since and memory.now - memory.up_since[i] > 2 * self.config.settle
             if symptom == "down" and well and memory.now > case.until:
                 del memory.cases[(symptom, i)]
+
+    def _answers(self, reading: Reading, i: int) -> bool:
+        """Whether the process itself is there: what others say about it (HAProxy, nova's agent list) stays without it."""
+        if reading.value(i, OWN) is not None:
+            self._memory.own.add(i)
+            return True
+        return i not in self._memory.own and bool(reading.present[i])
 
     def _complaint(self, reading: Reading, i: int) -> bool:
         """An error on the machine of a dead process, after its first death: the supervisor is backing off."""
@@ -183,8 +213,10 @@ class RuleLadder:
             return None
         for number in range(case.rung, len(rungs)):
             rung = rungs[number]
-            if rung.disrupts is not None and not self._may_disrupt(reading, rung.disrupts):
-                return None
+            if rung.disrupts is not None:
+                relief = memory.now < memory.relieved_at + self.config.relief
+                if (relief and not rung.urgent) or not self._may_disrupt(reading, rung.disrupts):
+                    return None
             action = reading.order(rung.category, rung.target, rung.parameter)
             if action is None:
                 if reading.busy(rung.target):
@@ -192,6 +224,8 @@ class RuleLadder:
                 continue
             case.rung, case.until = number + 1, memory.now + rung.settle
             self._expect_silence(reading, rung)
+            if rung.category == "scale-out":
+                memory.relieved_at = memory.now
             if rung.category == "migrate":
                 self._note_migration(reading, rung.target)
             return action
@@ -274,6 +308,8 @@ class RuleLadder:
             node = self._node_of(reading, i)
             if node is not None and (not reading.present[node] or reading.busy(node)):
                 continue  # the machine is away: its residents come back with it
+            if node is not None and memory.starved.get(node, -1e9) > memory.now - 60.0:
+                continue  # the machine is what is ill
             patience = config.patience_replica if replica else config.patience
             if memory.now < memory.quiet.get(i, 0.0) or reading.busy(i):
                 continue
@@ -289,62 +325,87 @@ class RuleLadder:
 
     def _slow_database(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
         """Statements pile up in MySQL: a restart ends the sessions that hold locks."""
+        config = self.config
         for i in reading.of_kind("mysql"):
-            threads = reading.value(i, "mysql_global_status_threads_running")
-            if self._lasts("database", i, threads is not None and threads > 8.0):
-                yield ("database", i), [_Rung("restart", i, "immediate", self.config.settle * 2)] * 2
+            threads = self._last(reading, i, "mysql_global_status_threads_running", config.database_decisions)
+            if len(threads) == config.database_decisions and np.mean(threads) > config.database_threads:
+                yield ("database", i), [_Rung("restart", i, "immediate", 2 * config.settle)] * 2
 
-    def _soft(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
-        """Throttled, overloaded or starved machines: only where requests suffer from it."""
-        memory, config = self._memory, self.config
-        for replica, gpu in list(memory.place.items()):
+    def _memory_low(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """A node runs out of memory. Replicas are replaced before it is rebooted; a compute host is rebooted at once.
+
+        A node that carries services but neither replicas nor guests is left alone: a reboot would take all down.
+        """
+        config = self.config
+        for node in reading.of_kind("node"):
+            available = self._last(reading, node, "node_memory_MemAvailable_bytes", 4)
+            if not self._runs_out(reading, node, available) or reading.busy(node):
+                continue
+            self._memory.starved[node] = self._memory.now
+            reboot = _Rung("reboot", node, "immediate", config.settle_reboot)
+            replicas = [r for r in reading.of_kind("vllm") if self._node_of(reading, r) == node and r in self._memory.seen]
+            if replicas:
+                disrupts = _Rung("reboot", node, "immediate", config.settle_reboot, replicas[0])
+                yield ("memory", node), [*self._relief(reading), disrupts]
+            elif any(reading.kinds[i] == "nova-compute" for i in reading.neighbours(node)):
+                yield ("memory", node), [reboot]
+
+    def _loaded(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """Foreign threads take a replica's cores: a new container, then another place."""
+        config = self.config
+        for replica in reading.of_kind("vllm"):
+            node = self._node_of(reading, replica)
+            if node is None or not reading.present[replica]:
+                continue
+            if self._lasts("loaded", replica, self._overloaded(reading, node), config.sustained):
+                yield (
+                    ("loaded", replica),
+                    [
+                        _Rung("recreate", replica, "immediate", config.settle_replica, replica, urgent=True),
+                        _Rung("migrate", replica, "immediate", config.settle_replica, replica, urgent=True),
+                        _Rung("reboot", node, "immediate", config.settle_reboot, replica),
+                    ],
+                )
+
+    def _throttled(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+        """A GPU is kept below its clocks: one more replica first, then a reset, then another place."""
+        config = self.config
+        for replica, gpu in list(self._memory.place.items()):
             if not reading.present[replica]:
                 continue
-            node = reading.neighbour(gpu, "node")
-            suffers = self._lasts("suffers", replica, self._suffers(reading, replica))
             violation = reading.value(gpu, "DCGM_FI_DEV_POWER_VIOLATION")
-            if self._lasts("throttled", gpu, violation is not None and violation > config.throttled) and suffers:
+            holds = violation is not None and violation > config.throttled
+            decisions = config.sustained if self._suffers(reading, replica) else config.throttled_decisions
+            if self._lasts("throttled", gpu, holds, decisions):
                 yield (
                     ("throttled", gpu),
                     [
+                        *self._relief(reading),
                         _Rung("reset-gpu", gpu, "gentle", config.settle_replica, replica),
                         _Rung("migrate", replica, "gentle", config.settle_replica, replica),
                     ],
                 )
-            if node is None:
-                continue
-            if self._lasts("loaded", node, self._overloaded(reading, node)) and suffers:
-                yield (
-                    ("loaded", node),
-                    [
-                        _Rung("migrate", replica, "gentle", config.settle_replica, replica),
-                        _Rung("recreate", replica, "gentle", config.settle_replica, replica),
-                        _Rung("reboot", node, "gentle", config.settle_reboot, replica),
-                    ],
-                )
 
     def _queue(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
-        """Queues that last, and nothing else to do about them: one more replica."""
-        memory = self._memory
-        replicas = [r for r in reading.of_kind("vllm") if reading.present[r]]
-        heads = reading.of_kind("ray-head")
-        queued = any((reading.value(h, "ray_serve_deployment_queued_queries") or 0.0) > 0 for h in heads)
-        queued |= any(self._suffers(reading, r) for r in replicas)
-        if not queued:
-            memory.queued_since = None
-            return
-        if memory.queued_since is None:
-            memory.queued_since = memory.now
-        if memory.now - memory.queued_since >= self.config.scale_out_after:
-            for head in heads:
-                yield ("queue", head), [_Rung("scale-out", head, "immediate", self.config.settle_replica)] * 4
+        """Requests suffer and there is nothing else to do about it: one more replica."""
+        replicas = [r for r in reading.of_kind("vllm") if r in self._memory.seen]
+        missing = any(not reading.present[r] for r in replicas)
+        for head in reading.of_kind("ray-head"):
+            queued = (reading.value(head, "ray_serve_deployment_queued_queries") or 0.0) > 0
+            suffers = queued or any(self._suffers(reading, r) for r in replicas)
+            if self._lasts("queue", head, suffers, 1 if missing else self.config.queue_decisions):
+                yield ("queue", head), self._relief(reading) * 4
+
+    def _relief(self, reading: Reading) -> list[_Rung]:
+        """One more replica, where there is room for it."""
+        return [_Rung("scale-out", head, "immediate", self.config.relief) for head in reading.of_kind("ray-head")]
 
     # --- symptoms ---------------------------------------------------------------------------------------------
 
-    def _lasts(self, symptom: str, i: int, holds: bool) -> bool:
+    def _lasts(self, symptom: str, i: int, holds: bool, decisions: int) -> bool:
         streak = self._memory.streak
         streak[(symptom, i)] = streak.get((symptom, i), 0) + 1 if holds else 0
-        return streak[(symptom, i)] >= self.config.sustained
+        return streak[(symptom, i)] >= decisions
 
     def _suffers(self, reading: Reading, replica: int) -> bool:
         waiting = reading.value(replica, "vllm:num_requests_waiting") or 0.0
@@ -353,13 +414,33 @@ class RuleLadder:
         return waiting > self.config.waiting or total > self.config.slow_first_token * max(count, 0.2)
 
     def _overloaded(self, reading: Reading, node: int) -> bool:
-        total, free = (reading.value(node, f"node_memory_{part}_bytes") for part in ("MemTotal", "MemAvailable"))
-        if total and free is not None and free < self.config.low_memory * total:
-            return True
-        if (reading.value(node, "node_vmstat_oom_kill") or 0.0) > 0.0:
-            return True
+        """Whether a node has many more runnable threads than its peers."""
         loads = [reading.value(n, "node_load1") for n in reading.of_kind("node") if n != node]
         known = [load for load in loads if load is not None]
-        load = reading.value(node, "node_load1") or 0.0
         usual = float(np.median(known)) if known else 0.0
+        load = reading.value(node, "node_load1") or 0.0
         return load > max(self.config.high_load_least, self.config.high_load * usual)
+
+    def _runs_out(self, reading: Reading, node: int, available: list[float]) -> bool:
+        """Whether a node's memory is low, was too low for a process, or will soon be gone (Prometheus' predict_linear)."""
+        total = reading.value(node, "node_memory_MemTotal_bytes")
+        if total is None or not available:
+            return False
+        if available[-1] < self.config.low_memory * total or (reading.value(node, "node_vmstat_oom_kill") or 0.0) > 0.0:
+            return True
+        steps = np.diff(available)
+        if len(available) < 4 or not np.all(steps < -0.01 * total):
+            return False
+        pace = float(steps.mean()) / self.config.interval
+        return available[-1] + pace * self.config.memory_ahead < 0.0
+
+    def _last(self, reading: Reading, i: int, feature: str, count: int) -> list[float]:
+        """The last values of a feature, newest last; a gap begins anew."""
+        values = self._memory.history.setdefault((feature, i), [])
+        value = reading.value(i, feature)
+        if value is None:
+            values.clear()
+        else:
+            values.append(value)
+            del values[:-count]
+        return values
