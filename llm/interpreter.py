@@ -18,7 +18,7 @@ from llm.diagnosis import Diagnosis, Evidence
 from llm.features import COUNT, WindowFeatures, featurize
 from llm.lines import LineReader
 from llm.network import Network, Output
-from llm.novelty import OUTERMOST, OUTLYING, Novelty
+from llm.novelty import OUTERMOST, Novelty
 from llm.templates import UNKNOWN, Templates
 from llm.vocabulary import Vocabulary
 from twin.telemetry.window import Window
@@ -67,7 +67,7 @@ class TrainedInterpreter:
             types = torch.softmax(output.types[0].double(), dim=0).tolist()
             roots = torch.softmax(output.roots[0].double(), dim=0).tolist()
             unknown = self.novelty.score(
-                output.state.double().numpy(), output.types.double().numpy(), strangeness(batch, output)
+                output.state.double().numpy(), output.types.double().numpy(), strangeness(self.network, batch)
             )
             evidence: tuple[Evidence, ...] = ()
             if self.evidence:
@@ -105,12 +105,14 @@ class TrainedInterpreter:
 
 
 @torch.no_grad()
-def strangeness(batch: Batch, output: Output) -> NDArray[np.float64]:
+def strangeness(network: Network, batch: Batch) -> NDArray[np.float64]:
     """[B] what was never seen in training: lines without a template, kinds without a name, metrics out of range."""
     count, size = batch.mask.shape
     lines = torch.zeros(count * size)
     lines.index_add_(0, batch.log_row, batch.log_values[:, COUNT] * (batch.log_template == UNKNOWN))
-    outlying = (output.scores.abs().clamp(max=OUTERMOST) - OUTLYING).clamp(min=0.0).sum(dim=(1, 2))
-    kinds = ((batch.kinds == 0) & batch.mask).sum(dim=1)
-    strange: NDArray[np.float64] = (lines.view(count, size).sum(dim=1) + outlying + kinds).double().numpy()
+    known = batch.kinds * network.encoder.known_kinds[batch.kinds]
+    total = lines.view(count, size).sum(dim=1) + ((known == 0) & batch.mask).sum(dim=1)
+    if network.encoder.metrics is not None:
+        total = total + network.encoder.metrics.outside(batch, known).clamp(max=OUTERMOST).sum(dim=(1, 2))
+    strange: NDArray[np.float64] = total.double().numpy()
     return strange

@@ -15,10 +15,8 @@ RARE = 0.95
 """A known window that is stranger than this share of held-out ones gets an unknown score of 0.5."""
 MEDIAN_SCORE = 0.05
 """The unknown score of the median held-out window."""
-OUTLYING = 4.0
-"""Standard deviations from which a metric counts as outside of what was seen, by as many as it is further out."""
-OUTERMOST = 14.0
-"""Standard deviations beyond which it makes no difference."""
+OUTERMOST = 10.0
+"""Standard deviations that a metric counts as out of range at most."""
 
 
 @dataclass(frozen=True)

@@ -206,11 +206,12 @@ class _Training:
             batch, _, roots = self._tensors(some)
             output: Output = self.network(batch)
             first = output.roots.argmax(dim=1)
-            parts.append((output.state.double().numpy(), output.types.double().numpy(), strangeness(batch, output)))
+            strange = strangeness(self.network, batch)
+            parts.append((output.state.double().numpy(), output.types.double().numpy(), strange))
             hits += [bool(roots[b, first[b]] > 0) for b, e in enumerate(some) if e.root_causes]
         empty = (np.zeros((0, self.config.state_size)), np.zeros((0, len(self.types))), np.zeros(0))
-        states, logits, strange = (np.concatenate(column) for column in zip(*(parts or [empty]), strict=True))
-        return _Judged(states, logits, strange, hits)
+        states, logits, strangenesses = (np.concatenate(column) for column in zip(*(parts or [empty]), strict=True))
+        return _Judged(states, logits, strangenesses, hits)
 
     def _finish(
         self, steps: int, seconds: float, stopped_by: Literal["clock", "steps"], loss: float

@@ -27,33 +27,43 @@ class MetricEncoder(nn.Module):
     mean: Tensor
     deviation: Tensor
     seen: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, kinds: int, metrics: int, size: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(kinds + 1, metrics))
         self.register_buffer("deviation", torch.ones(kinds + 1, metrics))
         self.register_buffer("seen", torch.zeros(kinds + 1, metrics))
+        self.register_buffer("low", torch.zeros(kinds + 1, metrics))
+        self.register_buffer("high", torch.zeros(kinds + 1, metrics))
         self.project = nn.Linear(metrics * _CHANNELS, size)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(size, size))
         self.norm = nn.LayerNorm(size)
 
     @torch.no_grad()
     def fit(self, windows: Sequence[WindowFeatures]) -> None:
-        """Learn mean and deviation of each kind's metrics from training windows."""
+        """Learn mean, deviation and range of each kind's metrics from training windows."""
         total, squares, count = (np.zeros(self.mean.shape) for _ in range(3))
+        low, high = np.full(self.mean.shape, np.inf), np.full(self.mean.shape, -np.inf)
         for window in windows:
             width = window.present.shape[1]
             there = (window.present > 0).astype(np.float64)
-            level = window.metrics[:, :, SERIES.index("mean")] * there
+            shown = window.metrics[:, :, SERIES.index("mean")]
+            level = shown * there
             for rows in (window.kinds, np.zeros_like(window.kinds)):
                 np.add.at(total[:, :width], rows, level)
                 np.add.at(squares[:, :width], rows, level**2)
                 np.add.at(count[:, :width], rows, there)
+                np.minimum.at(low[:, :width], rows, np.where(there > 0, shown, np.inf))
+                np.maximum.at(high[:, :width], rows, np.where(there > 0, shown, -np.inf))
         mean = total / np.maximum(count, 1)
         variance = np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0)
         self.mean.copy_(torch.from_numpy(mean))
         self.deviation.copy_(torch.from_numpy(np.maximum(np.sqrt(variance), LEAST_DEVIATION)))
         self.seen.copy_(torch.from_numpy(count > 0))
+        self.low.copy_(torch.from_numpy(np.where(count > 0, low, 0.0)))
+        self.high.copy_(torch.from_numpy(np.where(count > 0, high, 0.0)))
 
     def scores(self, batch: Batch, kinds: Tensor) -> Tensor:
         """[B, N, M, S + 1] standard scores of the summaries and the deviation from peers; 0 where absent."""
@@ -66,6 +76,12 @@ class MetricEncoder(nn.Module):
         level = scores[..., SERIES.index("mean")]
         peers = (same @ level) / (same @ there).clamp(min=1.0)
         return torch.cat([scores, ((level - peers) * there)[..., None]], dim=-1)
+
+    def outside(self, batch: Batch, kinds: Tensor) -> Tensor:
+        """[B, N, M] by how many standard deviations the mean lies outside of the range seen in training."""
+        level = batch.metrics[..., SERIES.index("mean")]
+        beyond = torch.maximum(self.low[kinds] - level, level - self.high[kinds]).clamp(min=0.0)
+        return beyond / self.deviation[kinds] * (batch.present > 0) * self.seen[kinds]
 
     def gone(self, batch: Batch, kinds: Tensor) -> Tensor:
         """[B, N, M] 1 where the last scrape lacks a metric that its kind has.
