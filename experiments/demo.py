@@ -34,6 +34,10 @@ SETTINGS: dict[str, Any] = {"rollout_steps": 32, "environments": 4, "checkpoint_
 """PPO's settings where the study found none: short rollouts, so that a short clock sees several updates."""
 
 
+TRIAL_IMITATION = 2
+"""First updates of a trial in which the teacher acts: a trial is short, and its own learning is what is judged."""
+
+
 class Seconds(Model):
     """Wall-clock seconds a stage."""
 
@@ -147,7 +151,7 @@ def demo(
                 folder / "study",
                 seconds=clock.tune,
                 seed=seed,
-                base=base,
+                base=replace(base, imitation_updates=min(base.imitation_updates, TRIAL_IMITATION)),
                 parent=run,
                 on_trial=lambda number, figures: on_progress("tune: trial", number, figures),
             )

@@ -55,8 +55,11 @@ def train_interpreter(
     `seconds` of wall clock are shared between the two; `runs` cases and `steps` end them earlier, and make the result
     repeatable. Raises UserError where the suite must not be learned from, or no end is given.
     """
+    import torch
+
     from llm.training import train
 
+    torch.set_num_threads(1)  # two threads on two busy cores make a step many times slower
     if suite.split != "training":
         raise UserError(
             f"the suite '{suite.metadata.name}' is kept for {suite.split}: an interpreter learns from training"
