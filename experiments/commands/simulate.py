@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +14,9 @@ from experiments.commands.options import Force, Out, Overrides, Seed
 
 if TYPE_CHECKING:
     from twin.world import World
+
+AFTER_TRACE = 120
+"""Seconds after the last arrival of a trace."""
 
 
 def command(
@@ -35,7 +40,7 @@ def command(
 
     changes = list(overrides or [])
     if trace is not None:
-        changes.append(f"spec.workload.trace={trace.resolve()}")
+        changes = [*replayed(trace), *changes]
     loaded = Scenario.load(scenario, changes)
     name = loaded.metadata.name
     folder = out or new_folder(f"simulate-{name}")
@@ -57,6 +62,15 @@ def command(
     print(f"sha256: {done.digest}")
     if done.run:
         print(f"run: {done.run}")
+
+
+def replayed(trace: Path) -> list[str]:
+    """The changes to a scenario that replay a trace: its workload alone, and a horizon that lets the last request end."""
+    from twin.inference.workload import read_trace
+
+    last = max((arrival.time for arrival in read_trace(trace)), default=0.0)
+    workload = json.dumps({"trace": str(trace.resolve())})
+    return [f"spec.workload={workload}", f"spec.horizon={math.ceil(last) + AFTER_TRACE}s"]
 
 
 class LiveLine:
