@@ -68,6 +68,6 @@ app.command("ui")(ui.command)
 
 def main() -> None:
     """The console script `healtwin`."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores make a training step many times slower
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores are many times slower
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     app()

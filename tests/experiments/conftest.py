@@ -48,7 +48,12 @@ def short_scenario(tmp_path: Path) -> Path:
           cluster: {kind: inference, preset: small}
           workload: {arrivals: {poisson: 5/s}, prompt: 512, output: 128}
           faults:
-            - {name: loop, kind: ProcessChaos, action: crash, layer: container, at: 70s, selector: {pods: {ray: [ray-replicas-0]}}}
+            - name: loop
+              kind: ProcessChaos
+              action: crash
+              layer: container
+              at: 70s
+              selector: {pods: {ray: [ray-replicas-0]}}
           slo: {ttftP99: 2s}
           horizon: 200s
         """),

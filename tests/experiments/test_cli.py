@@ -15,7 +15,19 @@ from experiments import tracking
 from experiments.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "transformers", "peft", "mlflow", "optuna", "jax", "plotly", "simpy", "numpy", "gymnasium", "twin.world")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "mlflow",
+    "optuna",
+    "jax",
+    "plotly",
+    "simpy",
+    "numpy",
+    "gymnasium",
+    "twin.world",
+)
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -42,8 +54,10 @@ def test_the_folder_mlflow_never_shadows_the_library(how: str, tmp_path: Path) -
         script = Path(sys.executable).parent / "healtwin"
         if not script.exists():
             pytest.skip("healtwin is not installed")
-        wrapper = tmp_path / "healtwin"  # as pip writes it: the script's folder, not the current one, is on the path
-        wrapper.write_text(f"import sys\nsys.argv = ['healtwin', '--help']\nimport experiments.cli\n{check}\n", encoding="utf-8")
+        wrapper = tmp_path / "healtwin"  # as pip writes it
+        wrapper.write_text(
+            f"import sys\nsys.argv = ['healtwin', '--help']\nimport experiments.cli\n{check}\n", encoding="utf-8"
+        )
         program = [sys.executable, str(wrapper)]
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from experiments.comparison import ALL, as_json, differences, in_words, metrics, row, summarise, verdict, verdict_in_words
+from experiments.comparison import (
+    ALL,
+    as_json,
+    differences,
+    in_words,
+    metrics,
+    row,
+    summarise,
+    verdict,
+    verdict_in_words,
+)
 from experiments.episode import EpisodeResult, IncidentOutcome
 from policies.statistics import mean_interval
 
@@ -84,7 +94,9 @@ def test_a_policy_beats_the_ladder_over_thirty_seeds_with_an_interval_below_zero
     ("seeds", "gain", "wrong", "why"),
     [(29, 10.0, 0, "29 seeds"), (30, 0.0, 0, "must be below 0"), (30, 10.0, 1, "wrong actions")],
 )
-def test_too_few_seeds_no_gain_or_more_wrong_actions_are_no_victory(seeds: int, gain: float, wrong: int, why: str) -> None:
+def test_too_few_seeds_no_gain_or_more_wrong_actions_are_no_victory(
+    seeds: int, gain: float, wrong: int, why: str
+) -> None:
     ladder = [episode("ladder", s, 50.0) for s in range(seeds)]
     mine = [episode("mine", s, 50.0 - gain + s % 2, wrong=wrong) for s in range(seeds)]
     (found,) = differences([*ladder, *mine])

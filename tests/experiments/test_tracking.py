@@ -56,7 +56,9 @@ def test_a_run_that_is_not_there_is_the_users_error(store: Path) -> None:
         tracking.find("nothing")
 
 
-def test_the_local_store_is_found_from_any_folder_of_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_local_store_is_found_from_any_folder_of_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "healtwin"\n', encoding="utf-8")
     deep = tmp_path / "a" / "b"
