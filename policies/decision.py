@@ -37,11 +37,11 @@ def probability(log_probs: LogProbs, action: NDArray[np.int64]) -> float:
     return float(np.exp(log_probs.category[c] + log_probs.target[c, n] + log_probs.parameter[c, n, p]))
 
 
-def _largest(log_probs: NDArray, stream: Stream, decision: int, level: int) -> int:
+def _largest(log_probs: NDArray[np.float32], stream: Stream, decision: int, level: int) -> int:
     return int(log_probs.argmax())
 
 
-def _inverse(log_probs: NDArray, stream: Stream, decision: int, level: int) -> int:
+def _inverse(log_probs: NDArray[np.float32], stream: Stream, decision: int, level: int) -> int:
     """Inversion; what has no probability is never chosen, whatever the rounding."""
     probabilities = np.exp(log_probs.astype(np.float64))
     possible = np.flatnonzero(probabilities > 0)

@@ -1,8 +1,8 @@
 """Exporting a policy: a bundle that runs without torch, written only for what has earned it.
 
-    policy.onnx    observation -> log-probabilities and value; masks and normalisation inside
-    interpreter/   adapter, projector, tokenizer and template table (safetensors and JSON), where there is one
-    policy.json    what goes in and out, in which order; versions, hashes, validation, sha256 of each file
+policy.onnx    observation -> log-probabilities and value; masks and normalisation inside
+interpreter/   adapter, projector, tokenizer and template table (safetensors and JSON), where there is one
+policy.json    what goes in and out, in which order; versions, hashes, validation, sha256 of each file
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from policies import bundle as bundles
 from policies.actor import NetworkPolicy
@@ -30,7 +31,7 @@ PORTABLE = {".safetensors", ".json", ".jsonl", ".txt", ".md", ".onnx"}
 """Kinds of file that a bundle may hold: none of them can run code when it is read."""
 
 
-class ExportRefused(ValueError):
+class ExportRefused(ValueError):  # noqa: N818 -- a verdict, not a mistake
     """The policy did not pass the gate; the message holds the failing numbers."""
 
 
@@ -47,12 +48,13 @@ def export(
 ) -> Bundle:
     """Write a bundle into `folder`, which must be empty or not there yet.
 
-    `verdict` is the gate's judgement on `validation` (None: it was not tried) and `gate_attempts` how often this policy's
-    training has tried it. `hashes` name the scenarios and suites it was trained and judged on, `metadata` is added as it is.
+    `verdict` is the gate's judgement on `validation` (None: it was not tried) and `gate_attempts` how often this
+    policy's training has tried it. `hashes` name the scenarios and suites it was trained and judged on; `metadata` is
+    added as it is.
 
     Raises ExportRefused with the failing numbers unless the verdict is a pass or `unvalidated` is set, which marks the
-    bundle; BundleError for a folder that is not empty or an interpreter with files that could run code; ValueError where
-    the graph differs from the network.
+    bundle; BundleError for a folder that is not empty or an interpreter with files that could run code; ValueError
+    where the graph differs from the network.
     """
     passed = verdict is not None and verdict.passed
     failures = verdict.failures if verdict is not None else ("not validated",)
@@ -100,7 +102,7 @@ def _interface(policy: NetworkPolicy) -> dict[str, Any]:
                 "mean": float(network.normaliser.mean[i]),
                 "scale": float(network.normaliser.scale[i]),
             }
-            for i, (name, counter) in enumerate(zip(FEATURES, IS_COUNTER))
+            for i, (name, counter) in enumerate(zip(FEATURES, IS_COUNTER, strict=True))
         ]
         if twin_features
         else [],
@@ -111,8 +113,8 @@ def _interface(policy: NetworkPolicy) -> dict[str, Any]:
         "age_limit": AGE_LIMIT,
         "sizes": list(BUCKETS),
         "actions": {"categories": list(CATEGORIES), "parameters": list(PARAMETERS)},
-        "masks": "mask_category [C], mask_target [C, N], mask_parameter [C, N, P]: 1 where legal; applied inside the graph; "
-        "no-op with target 0 and parameter 0 must be legal",
+        "masks": "mask_category [C], mask_target [C, N], mask_parameter [C, N, P]: 1 where legal; applied inside the "
+        "graph; no-op with target 0 and parameter 0 must be legal",
         "network": {"width": network.config.width, "layers": network.config.layers, "heads": network.config.heads},
     }
 
@@ -122,7 +124,9 @@ def _copy_interpreter(source: Path, target: Path) -> None:
         raise BundleError(f"no interpreter at {source}")
     foreign = sorted(str(p) for p in source.rglob("*") if p.is_file() and p.suffix not in PORTABLE)
     if foreign:
-        raise BundleError(f"an interpreter in a bundle holds {', '.join(sorted(PORTABLE))} only, not {', '.join(foreign)}")
+        raise BundleError(
+            f"an interpreter in a bundle holds {', '.join(sorted(PORTABLE))} only, not {', '.join(foreign)}"
+        )
     shutil.copytree(source, target)
 
 

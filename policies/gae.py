@@ -1,16 +1,19 @@
 """Generalised advantage estimation with a discount per second.
 
-The layout is Gymnasium's NEXT_STEP autoreset: the step that ends an episode returns the episode's final observation, and
-the step after it resets, whatever the action. So ``values[t + 1]`` is the value of the final observation of a step that
-ended an episode (what a truncated one bootstraps with), and the resetting step is no transition.
+The layout is Gymnasium's NEXT_STEP autoreset: the step that ends an episode returns the episode's final observation,
+and the step after it resets, whatever the action. So ``values[t + 1]`` is the value of the final observation of a step
+that ended an episode (what a truncated one bootstraps with), and the resetting step is no transition.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,12 @@ class Advantages:
 
 
 def gae(
-    rewards: NDArray,
-    values: NDArray,
-    terminated: NDArray,
-    truncated: NDArray,
-    resets: NDArray,
-    elapsed: NDArray,
+    rewards: Array,
+    values: Array,
+    terminated: Array,
+    truncated: Array,
+    resets: Array,
+    elapsed: Array,
     *,
     gamma: float,
     lam: float,

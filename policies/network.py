@@ -8,8 +8,9 @@ Networks, NIPS 2015) that the category conditions, parameters per category and t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,10 +75,12 @@ class NetworkConfig:
     layers: int = 2
     heads: int = 4
     idle: float = 0.9
-    """Probability of no-op before any training: a cluster that is left alone half of the time never shows its health."""
+    """Probability of no-op before any training: random actions hide what health looks like."""
 
     @staticmethod
-    def of(space: spaces.Space, *, width: int = 64, layers: int = 2, heads: int = 4, idle: float = 0.9) -> NetworkConfig:
+    def of(
+        space: spaces.Space[Any], *, width: int = 64, layers: int = 2, heads: int = 4, idle: float = 0.9
+    ) -> NetworkConfig:
         """The sizes that an observation space needs. Raises ValueError where it is not one of `twin.spaces`."""
         if not isinstance(space, spaces.Dict) or not set(INPUTS) <= set(space.spaces):
             missing = sorted(set(INPUTS) - set(getattr(space, "spaces", ())))
@@ -122,7 +125,7 @@ class _Layer(nn.Module):
         self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, h: Tensor, blocked: Tensor, neighbours: Tensor) -> Tensor:
-        """h [B, N, W]; blocked [B, 1, 1, N] (-inf-like where there is no component); neighbours [B, N, N], rows sum to 1."""
+        """h [B, N, W]; blocked [B, 1, 1, N] (very negative where nothing is); neighbours [B, N, N], rows sum to 1."""
         batch, n, width = h.shape
         query, key, value, message = self.project(self.norm_mix(h)).chunk(4, dim=-1)
 
@@ -132,8 +135,8 @@ class _Layer(nn.Module):
         scores = split(query) @ split(key).transpose(2, 3) / math.sqrt(width // self.heads) + blocked
         seen = (scores.softmax(dim=-1) @ split(value)).transpose(1, 2).reshape(batch, n, width)
         h = h + self.mix(torch.cat((seen, neighbours @ message), dim=-1))
-        h = h + self.down(nn.functional.gelu(self.up(self.norm_transition(h))))
-        return h
+        transition: Tensor = self.down(nn.functional.gelu(self.up(self.norm_transition(h))))
+        return h + transition
 
 
 class PolicyNetwork(nn.Module):
@@ -227,6 +230,6 @@ class PolicyNetwork(nn.Module):
         return value
 
 
-def batched(observation: Mapping[str, NDArray], inputs: tuple[str, ...]) -> dict[str, Tensor]:
+def batched(observation: Mapping[str, NDArray[Any]], inputs: tuple[str, ...]) -> dict[str, Tensor]:
     """One observation as a batch of one."""
     return {name: torch.from_numpy(np.asarray(observation[name])[None]) for name in inputs}

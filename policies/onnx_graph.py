@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ class _Graph(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Observation parts in the order of `NetworkConfig.inputs` -> `OUTPUTS`."""
-        distribution, value = self.network(dict(zip(self.network.config.inputs, inputs)))
+        distribution, value = self.network(dict(zip(self.network.config.inputs, inputs, strict=True)))
         return distribution.category, distribution.target, distribution.parameter, value
 
 
@@ -86,13 +87,13 @@ def largest_difference(network: PolicyNetwork, path: Path) -> float:
         inputs = random_inputs(network.config, batch, components, seed)
         with torch.inference_mode():
             expected = _Graph(network)(*(torch.from_numpy(inputs[name]) for name in network.config.inputs))
-        for ours, theirs in zip(graph.run(list(OUTPUTS), inputs), expected):
+        for ours, theirs in zip(graph.run(list(OUTPUTS), inputs), expected, strict=True):
             theirs = theirs.numpy()
             largest = max(largest, float(np.max(np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs)))))
     return largest
 
 
-def random_inputs(config: NetworkConfig, batch: int, components: int, seed: int) -> dict[str, NDArray]:
+def random_inputs(config: NetworkConfig, batch: int, components: int, seed: int) -> dict[str, NDArray[Any]]:
     """Observations of the right shapes and types with values of all magnitudes, a part of the components padding."""
     rng = np.random.default_rng(seed)
     b, n, f, c, p = batch, components, config.features, config.categories, config.parameters

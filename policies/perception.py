@@ -1,14 +1,15 @@
 """Where interpreter and environment meet: what the interpreter says becomes part of the observation.
 
-    diagnosis_state   [D] float32  semantic state vector
-    diagnosis_types   [K] float32  probability of each known fault type, in the interpreter's order
-    diagnosis_roots   [N] float32  probability of being the root cause, by component
-    diagnosis_unknown [1] float32  score in [0, 1] that this is a fault of no known type
+diagnosis_state   [D] float32  semantic state vector
+diagnosis_types   [K] float32  probability of each known fault type, in the interpreter's order
+diagnosis_roots   [N] float32  probability of being the root cause, by component
+diagnosis_unknown [1] float32  score in [0, 1] that this is a fault of no known type
 """
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -56,7 +57,7 @@ class Perception(gymnasium.Wrapper[Observation, NDArray[np.int64], Observation, 
         assert isinstance(inner, spaces.Dict)
         shape = inner["kind"].shape
         assert shape is not None
-        self._size = shape[0]
+        self._size: int = int(shape[0])
         extra = diagnosis_spaces(interpreter.state_size, len(interpreter.fault_types), self._size)
         self.observation_space = spaces.Dict({**inner.spaces, **extra})
 

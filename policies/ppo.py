@@ -1,18 +1,18 @@
-"""Hierarchical PPO (Schulman et al., Proximal Policy Optimization Algorithms, arXiv 1707.06347), read from top to bottom.
+"""Hierarchical PPO (Schulman et al., Proximal Policy Optimization Algorithms, arXiv 1707.06347), to be read downwards.
 
-The action has two levels, the category and then its target with its parameter; each level's probability ratio is clipped
-by itself, on the advantage that both share. A training is a function of (config, environments, seed): it can be killed and
-resumed without changing a bit of the result.
+The action has two levels, the category and then its target with its parameter; each level's probability ratio is
+clipped by itself, on the advantage that both share. A training is a function of (config, environments, seed): it can be
+killed and resumed without changing a bit of the result.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,8 +124,8 @@ def train(
     """Train until `total_steps` environment steps or `seconds` of wall clock, whichever is first.
 
     Checkpoints go to `folder` every `checkpoint_updates` updates and at the end; with `resume` the one that is there is
-    continued (or a new training begun where there is none). `on_update(steps, metrics)` is called after each update; what
-    it raises ends the training. `teacher()` makes the policy that acts during `imitation_updates`.
+    continued (or a new training begun where there is none). `on_update(steps, metrics)` is called after each update;
+    what it raises ends the training. `teacher()` makes the policy that acts during `imitation_updates`.
 
     Raises ValueError without a limit, for an observation space that is not a cluster's, and for a checkpoint of another
     configuration or seed.
@@ -169,9 +169,7 @@ def train(
 def _begin(config: PpoConfig, make_env: MakeEnv, seed: int, teacher: Callable[[], Policy] | None) -> _Training:
     streams = Streams(seed)
     seats = [Seat(make_env(i), i, streams, teacher() if teacher else None) for i in range(config.environments)]
-    sizes = NetworkConfig.of(
-        seats[0].env.observation_space, width=config.width, layers=config.layers, idle=config.idle
-    )
+    sizes = NetworkConfig.of(seats[0].env.observation_space, width=config.width, layers=config.layers, idle=config.idle)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams["train/network"].bits() >> 1)
         network = PolicyNetwork(sizes)
@@ -248,7 +246,7 @@ def _learn(training: _Training, batch: _Batch, taught: bool) -> dict[str, float]
             minibatch = batch.part(index)
             loss, measured = _imitation_loss(training, minibatch) if taught else _ppo_loss(training, minibatch)
             training.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(training.network.parameters(), config.max_grad_norm)
             training.optimizer.step()
             history.append(measured)

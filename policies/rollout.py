@@ -6,8 +6,9 @@ A world cannot be copied, but it is a function of its seed and of the actions: a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -168,7 +169,7 @@ def stack(observations: Sequence[Observation], inputs: Sequence[str]) -> dict[st
     return {name: torch.from_numpy(np.stack([_padded(o[name], name, size) for o in observations])) for name in inputs}
 
 
-def _padded(values: NDArray, name: str, size: int) -> NDArray:
+def _padded(values: NDArray[Any], name: str, size: int) -> NDArray[Any]:
     axes = ENTITY_AXES.get(name, ())
     if not axes or values.shape[axes[0]] == size:
         return values

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def paired_difference(ours: Sequence[float], theirs: Sequence[float], level: flo
     """
     if len(ours) != len(theirs):
         raise ValueError(f"pairs need two values each: {len(ours)} here, {len(theirs)} there")
-    return mean_interval([a - b for a, b in zip(ours, theirs)], level)
+    return mean_interval([a - b for a, b in zip(ours, theirs, strict=True)], level)
 
 
 def student_cdf(t: float, degrees: int) -> float:

@@ -33,8 +33,7 @@ class Reading:
     @cached_property
     def present(self) -> NDArray[np.bool_]:
         """[N] whether the component's exporter answered the last scrape."""
-        answered: NDArray[np.bool_] = self.observation["present"].astype(bool).any(axis=1)
-        return answered
+        return np.asarray(self.observation["present"].any(axis=1), np.bool_)
 
     def of_kind(self, kind: str) -> list[int]:
         """Positions of all components of a kind."""

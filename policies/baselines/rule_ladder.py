@@ -2,125 +2,28 @@
 
 Each rule looks for one symptom and names, from the mildest to the deepest, the actions for the component that shows it.
 Whoever is treated is given time to come back before the next rung (a replica loads its weights for the better part of a
-minute). A circuit breaker keeps what still serves from being taken down for another one's sake. Nothing here learns, and
-nothing here reads more than an observation.
+minute). A circuit breaker keeps what still serves from being taken down for another one's sake. Nothing here learns,
+and nothing here reads more than an observation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.baselines.ladder_parts import Case, LadderConfig, Memory, Rung
 from policies.baselines.reading import Reading
 from policies.baselines.xid import REBOOTS_BEFORE_SERVICE, XidAction, immediate
 from twin.spaces import Observation
-
 
 OWN = "process_resident_memory_bytes"
 """What the client library of a Prometheus exporter says about its own process."""
 
 
-@dataclass(frozen=True, slots=True)
-class LadderConfig:
-    """Thresholds and patience, as a runbook would state them. Times in seconds."""
-
-    interval: float = 10.0
-    """between two decisions"""
-    patience: float = 10.0
-    """how long a dead process is left to its supervisor: restart at once or after 10 s, and an ordinary start-up"""
-    patience_replica: float = 65.0
-    """the same for a replica, which imports, loads its weights and warms up for about 40 s after a crash"""
-    settle: float = 40.0
-    """after an action: how long a process may take to come back before the next rung"""
-    settle_replica: float = 90.0
-    """the same for a replica: a new pod compiles as well"""
-    settle_reboot: float = 300.0
-    """the same after a reboot: 180 s of firmware and kernel, then what runs on it"""
-    sustained: int = 2
-    """decisions in a row that a soft symptom must last"""
-    throttled: float = 2e8
-    """DCGM power violation, ns per s: a fifth of the time"""
-    throttled_decisions: int = 3
-    """decisions in a row that a GPU may be throttled; fewer where its replica's requests suffer"""
-    slow_first_token: float = 1.0
-    """mean time to first token of a replica that counts as slow"""
-    waiting: float = 8.0
-    """requests waiting in an engine that count as a queue (the alert rule's threshold)"""
-    low_memory: float = 0.08
-    """share of a node's memory available below which it reclaims and soon kills"""
-    memory_ahead: float = 60.0
-    """a node whose memory would be gone this soon, at the pace of the last decisions, counts as low already"""
-    high_load: float = 3.0
-    """load of a node, as a multiple of the median of its peers, and at least `high_load_least` threads"""
-    high_load_least: float = 16.0
-    """see `high_load`"""
-    database_threads: float = 3.5
-    """mean of MySQL's running threads over `database_decisions` decisions that counts as a pile-up; healthy: 1 to 2"""
-    database_decisions: int = 3
-    """see `database_threads`"""
-    least_serving: float = 0.5
-    """circuit breaker: never take down a serving replica when fewer than this share of those seen would be left"""
-    queue_decisions: int = 2
-    """decisions in a row that requests must suffer before a replica is added; one where a replica is missing"""
-    relief: float = 70.0
-    """how long an added replica takes to serve: what it is to replace is repaired after that"""
-
-
-@dataclass(slots=True)
-class _Case:
-    """One component under treatment."""
-
-    rung: int = 0
-    """How many rungs have been tried."""
-    until: float = 0.0
-    """Do nothing more about it before this time."""
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What the ladder remembers of an episode."""
-
-    now: float = 0.0
-    seen: set[int] = field(default_factory=set)
-    """Processes that have answered a scrape once."""
-    down_since: dict[int, float] = field(default_factory=dict)
-    looping: set[int] = field(default_factory=set)
-    """Dead processes of which the supervisor has said that they died again."""
-    up_since: dict[int, float] = field(default_factory=dict)
-    streak: dict[tuple[str, int], int] = field(default_factory=dict)
-    """Soft symptoms: for how many decisions in a row."""
-    cases: dict[tuple[str, int], _Case] = field(default_factory=dict)
-    place: dict[int, int] = field(default_factory=dict)
-    """GPU of each replica; our own migrations change it, the inventory may not."""
-    quiet: dict[int, float] = field(default_factory=dict)
-    """Processes that an action has reached: not to be missed before this time."""
-    xid: dict[int, int] = field(default_factory=dict)
-    """The XID that each GPU showed last."""
-    starved: dict[int, float] = field(default_factory=dict)
-    """When each node ran out of memory last."""
-    own: set[int] = field(default_factory=set)
-    """Processes whose own exporter has been seen."""
-    relieved_at: float = -1e9
-    """When a replica was added last."""
-    history: dict[tuple[str, int], list[float]] = field(default_factory=dict)
-    """The last values of what is judged over several decisions."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rung:
-    """One step of a ladder."""
-
-    category: str
-    target: int
-    parameter: str
-    settle: float
-    disrupts: int | None = None
-    """A replica that serves and would stop serving."""
-    urgent: bool = False
-    """Whether it does more good now than after a replacement for what it disrupts serves."""
+Rungs = Iterator[tuple[tuple[str, int], list[Rung]]]
+"""What a rule yields: the case (symptom, component), and the rungs of its ladder."""
 
 
 class RuleLadder:
@@ -128,20 +31,28 @@ class RuleLadder:
 
     name = "rule-ladder"
 
-    def __init__(self, config: LadderConfig = LadderConfig()) -> None:
-        self.config = config
+    def __init__(self, config: LadderConfig | None = None) -> None:
+        self.config = config or LadderConfig()
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         """A new episode; the ladder draws nothing, so the seed does not matter."""
-        self._memory = _Memory()
+        self._memory = Memory()
         self._first = True
 
     def act(self, observation: Observation) -> NDArray[np.int64]:
         """The first rule's action that is due, legal and let through by the circuit breaker; else no-op."""
         reading = Reading(observation)
         self._remember(reading)
-        for rule in (self._xid, self._memory_low, self._down, self._slow_database, self._loaded, self._throttled, self._queue):
+        for rule in (
+            self._xid,
+            self._memory_low,
+            self._down,
+            self._slow_database,
+            self._loaded,
+            self._throttled,
+            self._queue,
+        ):
             for key, rungs in rule(reading):
                 action = self._climb(reading, key, rungs)
                 if action is not None:
@@ -178,7 +89,7 @@ class RuleLadder:
                 del memory.cases[(symptom, i)]
 
     def _answers(self, reading: Reading, i: int) -> bool:
-        """Whether the process itself is there: what others say about it (HAProxy, nova's agent list) stays without it."""
+        """Whether the process itself is there; what others say about it (HAProxy, nova's agents) stays without it."""
         if reading.value(i, OWN) is not None:
             self._memory.own.add(i)
             return True
@@ -206,9 +117,9 @@ class RuleLadder:
 
     # --- climbing ---------------------------------------------------------------------------------------------
 
-    def _climb(self, reading: Reading, key: tuple[str, int], rungs: list[_Rung]) -> NDArray[np.int64] | None:
+    def _climb(self, reading: Reading, key: tuple[str, int], rungs: list[Rung]) -> NDArray[np.int64] | None:
         memory = self._memory
-        case = memory.cases.setdefault(key, _Case())
+        case = memory.cases.setdefault(key, Case())
         if memory.now < case.until:
             return None
         for number in range(case.rung, len(rungs)):
@@ -231,12 +142,14 @@ class RuleLadder:
             return action
         return None
 
-    def _expect_silence(self, reading: Reading, rung: _Rung) -> None:
+    def _expect_silence(self, reading: Reading, rung: Rung) -> None:
         """Whoever is on the target goes down with it and needs its start-up."""
         kind = reading.kinds[rung.target]
         reached = [rung.target]
         if kind in ("gpu", "node"):
-            reached += [i for i in reading.processes if rung.target in (self._memory.place.get(i), self._node_of(reading, i))]
+            reached += [
+                i for i in reading.processes if rung.target in (self._memory.place.get(i), self._node_of(reading, i))
+            ]
         for i in reached:
             self._memory.quiet[i] = self._memory.now + max(rung.settle, self._settle(reading, i))
 
@@ -244,7 +157,7 @@ class RuleLadder:
         return self.config.settle_replica if reading.kinds[i] == "vllm" else self.config.settle
 
     def _may_disrupt(self, reading: Reading, replica: int) -> bool:
-        """The circuit breaker: what serves is not taken down while too little else does, or others are being treated."""
+        """The circuit breaker: what serves is not taken down while too little else does, or while others are away."""
         serving = self._serving(reading)
         if replica not in serving:
             return True
@@ -268,7 +181,7 @@ class RuleLadder:
 
     # --- rules: each yields (case, rungs) ----------------------------------------------------------------------
 
-    def _xid(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+    def _xid(self, reading: Reading) -> Rungs:
         """NVIDIA's catalogue; a replica is taken off a bad GPU first where there is another place for it."""
         memory, config = self._memory, self.config
         for gpu in reading.of_kind("gpu"):
@@ -288,20 +201,20 @@ class RuleLadder:
             serving = None if down else replica
             if immediate(xid) is XidAction.RESTART_APP:
                 if replica is not None:
-                    yield ("xid", gpu), [_Rung("restart", replica, how, config.settle_replica, serving)]
+                    yield ("xid", gpu), [Rung("restart", replica, how, config.settle_replica, serving)]
                 continue
             rungs = []
             if immediate(xid) is XidAction.RESET_GPU:
-                rungs.append(_Rung("reset-gpu", gpu, how, config.settle_replica, serving))
+                rungs.append(Rung("reset-gpu", gpu, how, config.settle_replica, serving))
             if replica is not None:
-                yield ("xid", gpu), [*rungs, _Rung("migrate", replica, how, 0.0, serving)]
+                yield ("xid", gpu), [*rungs, Rung("migrate", replica, how, 0.0, serving)]
             if node is not None:
-                reboot = _Rung("reboot", node, "immediate", config.settle_reboot, serving)
+                reboot = Rung("reboot", node, "immediate", config.settle_reboot, serving)
                 first = [] if replica is not None else rungs
                 yield ("service", gpu), [*first, *[reboot] * REBOOTS_BEFORE_SERVICE]
 
-    def _down(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
-        """A process that was there and does not come back: its supervisor's restarts do not help, so begin above them."""
+    def _down(self, reading: Reading) -> Rungs:
+        """A process that was there and does not come back: a restart is what its supervisor tries, so begin above."""
         memory, config = self._memory, self.config
         for i, since in sorted(memory.down_since.items(), key=lambda item: item[1]):
             replica = reading.kinds[i] == "vllm"
@@ -316,22 +229,22 @@ class RuleLadder:
             if memory.now - since < patience and i not in memory.looping:
                 continue
             settle = self._settle(reading, i)
-            rungs = [_Rung("recreate", i, "immediate", settle)]
+            rungs = [Rung("recreate", i, "immediate", settle)]
             if replica:
-                rungs.append(_Rung("migrate", i, "immediate", settle))
+                rungs.append(Rung("migrate", i, "immediate", settle))
             if node is not None:
-                rungs.append(_Rung("reboot", node, "immediate", config.settle_reboot))
+                rungs.append(Rung("reboot", node, "immediate", config.settle_reboot))
             yield ("down", i), rungs
 
-    def _slow_database(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+    def _slow_database(self, reading: Reading) -> Rungs:
         """Statements pile up in MySQL: a restart ends the sessions that hold locks."""
         config = self.config
         for i in reading.of_kind("mysql"):
             threads = self._last(reading, i, "mysql_global_status_threads_running", config.database_decisions)
             if len(threads) == config.database_decisions and np.mean(threads) > config.database_threads:
-                yield ("database", i), [_Rung("restart", i, "immediate", 2 * config.settle)] * 2
+                yield ("database", i), [Rung("restart", i, "immediate", 2 * config.settle)] * 2
 
-    def _memory_low(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+    def _memory_low(self, reading: Reading) -> Rungs:
         """A node runs out of memory. Replicas are replaced before it is rebooted; a compute host is rebooted at once.
 
         A node that carries services but neither replicas nor guests is left alone: a reboot would take all down.
@@ -342,15 +255,17 @@ class RuleLadder:
             if not self._runs_out(reading, node, available) or reading.busy(node):
                 continue
             self._memory.starved[node] = self._memory.now
-            reboot = _Rung("reboot", node, "immediate", config.settle_reboot)
-            replicas = [r for r in reading.of_kind("vllm") if self._node_of(reading, r) == node and r in self._memory.seen]
+            reboot = Rung("reboot", node, "immediate", config.settle_reboot)
+            replicas = [
+                r for r in reading.of_kind("vllm") if self._node_of(reading, r) == node and r in self._memory.seen
+            ]
             if replicas:
-                disrupts = _Rung("reboot", node, "immediate", config.settle_reboot, replicas[0])
+                disrupts = Rung("reboot", node, "immediate", config.settle_reboot, replicas[0])
                 yield ("memory", node), [*self._relief(reading), disrupts]
             elif any(reading.kinds[i] == "nova-compute" for i in reading.neighbours(node)):
                 yield ("memory", node), [reboot]
 
-    def _loaded(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+    def _loaded(self, reading: Reading) -> Rungs:
         """Foreign threads take a replica's cores: a new container, then another place."""
         config = self.config
         for replica in reading.of_kind("vllm"):
@@ -361,13 +276,13 @@ class RuleLadder:
                 yield (
                     ("loaded", replica),
                     [
-                        _Rung("recreate", replica, "immediate", config.settle_replica, replica, urgent=True),
-                        _Rung("migrate", replica, "immediate", config.settle_replica, replica, urgent=True),
-                        _Rung("reboot", node, "immediate", config.settle_reboot, replica),
+                        Rung("recreate", replica, "immediate", config.settle_replica, replica, urgent=True),
+                        Rung("migrate", replica, "immediate", config.settle_replica, replica, urgent=True),
+                        Rung("reboot", node, "immediate", config.settle_reboot, replica),
                     ],
                 )
 
-    def _throttled(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+    def _throttled(self, reading: Reading) -> Rungs:
         """A GPU is kept below its clocks: one more replica first, then a reset, then another place."""
         config = self.config
         for replica, gpu in list(self._memory.place.items()):
@@ -381,12 +296,12 @@ class RuleLadder:
                     ("throttled", gpu),
                     [
                         *self._relief(reading),
-                        _Rung("reset-gpu", gpu, "gentle", config.settle_replica, replica),
-                        _Rung("migrate", replica, "gentle", config.settle_replica, replica),
+                        Rung("reset-gpu", gpu, "gentle", config.settle_replica, replica),
+                        Rung("migrate", replica, "gentle", config.settle_replica, replica),
                     ],
                 )
 
-    def _queue(self, reading: Reading) -> Iterator[tuple[tuple[str, int], list[_Rung]]]:
+    def _queue(self, reading: Reading) -> Rungs:
         """Requests suffer and there is nothing else to do about it: one more replica."""
         replicas = [r for r in reading.of_kind("vllm") if r in self._memory.seen]
         missing = any(not reading.present[r] for r in replicas)
@@ -396,9 +311,9 @@ class RuleLadder:
             if self._lasts("queue", head, suffers, 1 if missing else self.config.queue_decisions):
                 yield ("queue", head), self._relief(reading) * 4
 
-    def _relief(self, reading: Reading) -> list[_Rung]:
+    def _relief(self, reading: Reading) -> list[Rung]:
         """One more replica, where there is room for it."""
-        return [_Rung("scale-out", head, "immediate", self.config.relief) for head in reading.of_kind("ray-head")]
+        return [Rung("scale-out", head, "immediate", self.config.relief) for head in reading.of_kind("ray-head")]
 
     # --- symptoms ---------------------------------------------------------------------------------------------
 
@@ -422,7 +337,7 @@ class RuleLadder:
         return load > max(self.config.high_load_least, self.config.high_load * usual)
 
     def _runs_out(self, reading: Reading, node: int, available: list[float]) -> bool:
-        """Whether a node's memory is low, was too low for a process, or will soon be gone (Prometheus' predict_linear)."""
+        """Whether memory is low, was too low for a process, or will soon be gone (as Prometheus' predict_linear)."""
         total = reading.value(node, "node_memory_MemTotal_bytes")
         if total is None or not available:
             return False

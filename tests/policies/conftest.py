@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 
+from policies.actor import NetworkPolicy
+from policies.export import export
+from policies.gate import GateVerdict
+from policies.network import NetworkConfig, PolicyNetwork
+from policies.onnx_graph import random_inputs
+from policies.statistics import Interval
+from twin.spaces import Layout
 from twin.streams import Streams
+from twin.telemetry.window import Node, Topology
 
 SIZE, COMPONENTS, FEATURES, CATEGORIES, PARAMETERS = 16, 4, 3, 3, 2
 
@@ -99,3 +109,29 @@ class BrokenComponent(gymnasium.Env):
 @pytest.fixture
 def broken_component() -> BrokenComponent:
     return BrokenComponent()
+
+
+@pytest.fixture(scope="session")
+def policy() -> NetworkPolicy:
+    """An untrained policy for a cluster, which acts often."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        space = Layout(Topology("test", (Node("n", "node", None),), ())).observation_space
+        network = PolicyNetwork(NetworkConfig.of(space, width=16, layers=1, idle=0.3))
+    inputs = random_inputs(network.config, 20, 16, seed=9)
+    network.normaliser.update(torch.from_numpy(inputs["features"]), torch.from_numpy(inputs["present"]))
+    return NetworkPolicy(network)
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(policy: NetworkPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That policy as a bundle which has passed the gate, beside something like an interpreter."""
+    root = tmp_path_factory.mktemp("export")
+    interpreter = root / "interpreter"
+    (interpreter / "adapter").mkdir(parents=True)
+    (interpreter / "adapter" / "adapter.safetensors").write_bytes(b"tensors")
+    export(
+        policy, root / "bundle", verdict=GateVerdict(True, (), 30, 30, Interval(-3, -4, -2, 30), 1, 2), gate_attempts=2,
+        interpreter=interpreter, hashes={"scenarios/a.yaml": "00"}, metadata={"run": "r1"},
+    )  # fmt: skip
+    return root / "bundle"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -18,32 +17,10 @@ from policies.network import NetworkConfig, PolicyNetwork
 from policies.onnx_graph import TOLERANCE, largest_difference, random_inputs, write_graph
 from policies.statistics import Interval
 
-FAILED = GateVerdict(False, ("mean +3.0 [-1.0, +7.0]; the interval must be below 0",), 30, 30, Interval(3, -1, 7, 30), 0, 0)
+FAILED = GateVerdict(
+    False, ("mean +3.0 [-1.0, +7.0]; the interval must be below 0",), 30, 30, Interval(3, -1, 7, 30), 0, 0
+)
 PASSED = GateVerdict(True, (), 30, 30, Interval(-3, -4, -2, 30), 1, 2)
-
-
-@pytest.fixture(scope="module")
-def policy() -> NetworkPolicy:
-    torch.manual_seed(0)
-    config = NetworkConfig(features=3, kinds=3, levels=5, severities=2, categories=3, parameters=2, width=16, layers=1)
-    network = PolicyNetwork(config)
-    inputs = random_inputs(config, 20, 16, seed=9)
-    network.normaliser.update(torch.from_numpy(inputs["features"]), torch.from_numpy(inputs["present"]))
-    return NetworkPolicy(network)
-
-
-@pytest.fixture(scope="module")
-def bundle_folder(policy: NetworkPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("export")
-    interpreter = root / "interpreter"
-    (interpreter / "adapter").mkdir(parents=True)
-    (interpreter / "adapter" / "adapter.safetensors").write_bytes(b"tensors")
-    folder = root / "bundle"
-    export(
-        policy, folder, verdict=PASSED, gate_attempts=2, interpreter=interpreter,
-        hashes={"scenarios/a.yaml": "00"}, metadata={"run": "r1"},
-    )  # fmt: skip
-    return folder
 
 
 def test_onnx_equals_torch_for_any_batch_and_size_with_a_diagnosis(tmp_path: Path) -> None:
@@ -57,18 +34,15 @@ def test_onnx_equals_torch_for_any_batch_and_size_with_a_diagnosis(tmp_path: Pat
     assert largest_difference(network, tmp_path / "p.onnx") > TOLERANCE
 
 
-def test_a_bundle_acts_as_the_network_does(
-    policy: NetworkPolicy, bundle_folder: Path, broken_component: gymnasium.Env
-) -> None:
+def test_a_bundle_acts_as_the_network_does(policy: NetworkPolicy, bundle_folder: Path) -> None:
     deployed = BundlePolicy(open_bundle(bundle_folder))
+    observations = random_inputs(policy.network.config, 8, 64, seed=3)
     for mode in ("argmax", "sample"):
         policy.mode = deployed.mode = mode  # type: ignore[assignment]
         policy.reset(4), deployed.reset(4)
-        observation, _ = broken_component.reset(seed=3)
-        for _ in range(8):
-            action = policy.act(observation)
-            np.testing.assert_array_equal(action, deployed.act(observation))
-            observation, *_ = broken_component.step(action)
+        for i in range(8):
+            observation = {name: values[i] for name, values in observations.items()}
+            np.testing.assert_array_equal(policy.act(observation), deployed.act(observation))
     policy.mode = "argmax"
 
 

@@ -133,7 +133,9 @@ def test_a_saved_policy_acts_as_before(make, tmp_path: Path) -> None:
     env = make(0)
     observation, _ = env.reset(seed=5)
     policy.reset(9), loaded.reset(9)
-    assert [policy.act(observation).tolist() for _ in range(20)] == [loaded.act(observation).tolist() for _ in range(20)]
+    assert [policy.act(observation).tolist() for _ in range(20)] == [
+        loaded.act(observation).tolist() for _ in range(20)
+    ]
     with pytest.raises(FileNotFoundError, match=r"policy\.safetensors"):
         NetworkPolicy.load(tmp_path / "nowhere")
 
@@ -178,7 +180,7 @@ def test_kill_9_loses_at_most_one_checkpoint_interval(make, tmp_path: Path) -> N
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment, cwd=os.getcwd()
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment, cwd=Path.cwd()
     )
     assert process.stdout is not None
     done = 0
