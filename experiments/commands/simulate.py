@@ -65,7 +65,7 @@ def command(
 
 
 def replayed(trace: Path) -> list[str]:
-    """The changes to a scenario that replay a trace: its workload alone, and a horizon that lets the last request end."""
+    """The changes that replay a trace: its workload alone, and a horizon that lets the last request end."""
     from twin.inference.workload import read_trace
 
     last = max((arrival.time for arrival in read_trace(trace)), default=0.0)
