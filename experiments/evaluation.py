@@ -106,29 +106,36 @@ def _in_parallel(
     """Cases as they are done; no more are begun than there are workers, so that the clock can stop the rest."""
     context = multiprocessing.get_context("spawn")
     todo = iter(enumerate(planned))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
-        going: dict[Future[list[EpisodeResult]], tuple[int, float]] = {}
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepared, initargs=(tuple(policies),)) as pool:
+        going: dict[Future[tuple[list[EpisodeResult], float]], int] = {}
 
         def begin() -> None:
             following = next(todo, None)
             if following is not None:
                 i, case = following
-                going[pool.submit(compare_on, policies, case.resolved, harm_checks)] = (i, time.monotonic())
+                going[pool.submit(_timed, policies, case.resolved, harm_checks)] = i
 
         for _ in range(workers):
             begin()
         while going:
             finished, _ = wait(going, return_when=FIRST_COMPLETED)
-            for future in sorted(finished, key=lambda f: going[f][0]):
-                i, started = going.pop(future)
-                yield i, future.result(), time.monotonic() - started
+            for future in sorted(finished, key=lambda f: going[f]):
+                yield going.pop(future), *future.result()
                 if not spent():
                     begin()
 
 
-def _one_thread() -> None:
+def _timed(policies: Sequence[str], scenario: ResolvedScenario, harm_checks: int) -> tuple[list[EpisodeResult], float]:
+    began = time.monotonic()
+    return compare_on(policies, scenario, harm_checks), time.monotonic() - began
+
+
+def _prepared(policies: Sequence[str]) -> None:
+    """A worker reads the policies before its first case, which would else seem to take long."""
     import os
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["OMP_NUM_THREADS"] = "1"
+    for specification in policies:
+        contender(specification)
