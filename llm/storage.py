@@ -1,11 +1,11 @@
 """An interpreter on disk: safetensors and JSON, listed with their hashes in a manifest.
 
-    interpreter.json             manifest: format, config, base and revision, types, vocabulary, report, hashes
-    templates.json               the template table
-    projector.safetensors        encoders, projector, soft prompt and heads
-    novelty.safetensors          the unknown score's class centroids and calibration
-    adapter/                     the LoRA adapter, as peft writes it
-    base/                        the base's weights, for `tiny` only
+interpreter.json             manifest: format, config, base and revision, types, vocabulary, report, hashes
+templates.json               the template table
+projector.safetensors        encoders, projector, soft prompt and heads
+novelty.safetensors          the unknown score's class centroids and calibration
+adapter/                     the LoRA adapter, as peft writes it
+base/                        the base's weights, for `tiny` only
 """
 
 from __future__ import annotations

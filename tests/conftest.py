@@ -33,7 +33,7 @@ def inference_scenario() -> MakeScenario:
 
 @pytest.fixture
 def fault() -> Callable[..., dict[str, Any]]:
-    """One fault on the second replica's pod unless told otherwise: `fault("GPUChaos", "powerCap", powerLimit="100W")`."""
+    """One fault, on the second replica unless told otherwise: `fault("GPUChaos", "powerCap", powerLimit="100W")`."""
 
     def make(kind: str, action: str = "", at: str = "60s", **fields: Any) -> dict[str, Any]:
         selector = fields.pop("selector", {"pods": {"ray": ["ray-replicas-1"]}})

@@ -25,7 +25,7 @@ from llm.templates import LONGEST, UNKNOWN, Templates, mask, mine
         ("/v1/chat/completions", "/v1/chat/completions"),
         ("pod ray-replicas-1 on node-3", "pod ray-replicas-<num> on node-<num>"),
         ("POST /v1/chat/completions 503 812.4ms", "POST /v1/chat/completions <503> <num>ms"),
-        ("x HTTP/1.1\" status: 404 len: 12", 'x HTTP/<num>" status: <404> len: <num>'),
+        ('x HTTP/1.1" status: 404 len: 12', 'x HTTP/<num>" status: <404> len: <num>'),
         ("Xid (PCI:0000:05:00): 79, pid=7", "Xid (<pci>): <79>, pid=<num>"),
     ],
 )

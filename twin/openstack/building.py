@@ -66,9 +66,7 @@ def _claim(host: NovaCompute, context: Context, server: Server) -> Steps:
     used = facts.RESERVED_MEMORY_MB + len(host.guests) * facts.FLAVOR_MEMORY_MB
     limit = provider.memory_mb
     say, uuid = host.say, server.uuid
-    say(
-        logs.CLAIM_ATTEMPT, context, facts.FLAVOR_MEMORY_MB, facts.FLAVOR_DISK_GB, facts.FLAVOR_VCPUS, instance=uuid
-    )
+    say(logs.CLAIM_ATTEMPT, context, facts.FLAVOR_MEMORY_MB, facts.FLAVOR_DISK_GB, facts.FLAVOR_VCPUS, instance=uuid)
     say(logs.CLAIM_MEMORY, context, int(host.node.memory / 2**20), used, instance=uuid)
     say(logs.CLAIM_LIMIT, context, limit, limit - used, instance=uuid)
     say(logs.CLAIM_VCPU, context, host.node.cores, len(host.guests) * facts.FLAVOR_VCPUS, instance=uuid)

@@ -104,9 +104,7 @@ NOVA_EVENT = _oslo(
 NOVA_LOCAL_DELETE = _oslo(
     "nova.local-delete", WARNING, "nova.compute.api", "instance's host {} is down, deleting from database"
 )
-AUTH_CRITICAL = _oslo(
-    "auth.critical", Level.CRITICAL, "keystonemiddleware.auth_token", "Unable to validate token: {}"
-)
+AUTH_CRITICAL = _oslo("auth.critical", Level.CRITICAL, "keystonemiddleware.auth_token", "Unable to validate token: {}")
 NOVA_DELETING = _oslo(
     "nova.deleting", INFO, "nova.compute.api", "Instance is already in deleting state, ignoring this request"
 )
@@ -265,9 +263,7 @@ IMAGE_UNKNOWN = _oslo("cache.unknown", WARNING, _CACHE, "Unknown base file: {}")
 IMAGE_ACTIVE = _oslo("cache.active", INFO, _CACHE, "Active base files: {}")
 IMAGE_REMOVABLE = _oslo("cache.removable", INFO, _CACHE, "Removable base files: {}")
 IMAGE_YOUNG = _oslo("cache.young", INFO, _CACHE, "Base or swap file too young to remove: {}")
-MIGRATING = _oslo(
-    "migrate.post", INFO, _MANAGER, "Migrating instance to {} finished successfully."
-)
+MIGRATING = _oslo("migrate.post", INFO, _MANAGER, "Migrating instance to {} finished successfully.")
 MIGRATION_TOOK = _oslo(
     "migrate.took", INFO, _MANAGER, "Took {:.2f} seconds for pre_live_migration on destination host {}."
 )

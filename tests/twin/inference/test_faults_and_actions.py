@@ -1,4 +1,4 @@
-"""Each fault changes what it should, each action renews what it should: nothing is looked up (honesty rules 1 and 2)."""
+"""Each fault changes what it should, each action renews what it should; nothing is looked up (rules 1 and 2)."""
 
 from __future__ import annotations
 
