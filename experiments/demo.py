@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from experiments import tracking
 from experiments.errors import UserError
-from experiments.exporting import Exported, ExportRefused, export_policy
+from experiments.exporting import Exported, export_policy
 from experiments.interpreter_training import train_interpreter
 from experiments.judging import Judged, evaluate_suite
 from experiments.policy_training import configured, train_policy
@@ -222,20 +222,22 @@ def _judged(suite: Suite, policy: str, budget: DemoBudget, run: tracking.Run, on
 def _exported(
     policy: Path, folder: Path, validation: Suite, budget: DemoBudget, run: tracking.Run, done: Callable[[str], None]
 ) -> Exported:
-    """Through the gate as far as the rest of the budget lasts; unvalidated where it refuses."""
-    tried: dict[str, Any] = {
-        "suite": validation,
-        "seconds": budget.seconds.rest / 2,
-        "workers": budget.workers,
-        "parent": run,
-    }
-    try:
-        exported = export_policy(policy, folder, **tried)
+    """Through the gate as far as the rest of the budget lasts; where it refuses, the bundle is written and marked."""
+    exported = export_policy(
+        policy,
+        folder,
+        suite=validation,
+        unvalidated=True,
+        seconds=budget.seconds.rest / 2,
+        workers=budget.workers,
+        parent=run,
+    )
+    verdict = exported.verdict
+    if exported.validated or verdict is None:
         done("passed the gate")
-        return exported
-    except ExportRefused as refusal:
-        done(f"refused: {refusal}; written as UNVALIDATED")
-    return export_policy(policy, folder, suite=None, unvalidated=True, parent=run)
+    else:
+        done(f"refused: {'; '.join(verdict.failures)}; written as UNVALIDATED")
+    return exported
 
 
 def _headline(known: Judged, new: Judged, policy: str) -> dict[str, float]:
