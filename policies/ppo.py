@@ -31,7 +31,7 @@ from twin.streams import Streams
 class PpoConfig:
     """Settings of a training."""
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-4
     """of Adam"""
     gamma: float = 0.99
     """discount of one simulated second"""
@@ -39,7 +39,7 @@ class PpoConfig:
     """decay of the advantage's trace per decision"""
     clip_range: float = 0.2
     """how far a level's probability ratio may move from 1 before its gradient stops"""
-    entropy_coefficient: float = 0.005
+    entropy_coefficient: float = 0.002
     """weight of the entropy bonus, per nat"""
     value_coefficient: float = 0.5
     """weight of the value loss"""
@@ -53,14 +53,16 @@ class PpoConfig:
     """environments stepped together"""
     max_grad_norm: float = 0.5
     """gradients are scaled down to this norm"""
-    target_kl: float | None = 0.03
+    target_kl: float | None = 0.015
     """the epochs of an update end early once the approximate KL divergence exceeds this"""
     reward_scale: float = 0.1
     """rewards (seconds of outage) are multiplied by this, so that values are of order one"""
     imitation_updates: int = 0
     """first updates in which a teacher acts and the network learns to do and to value what it does"""
-    imitation_epochs: int = 8
+    imitation_epochs: int = 12
     """passes over each rollout of the teacher"""
+    imitation_learning_rate: float = 1e-3
+    """of Adam in those updates"""
     checkpoint_updates: int = 5
     """updates between checkpoints"""
     width: int = 64
@@ -71,7 +73,7 @@ class PpoConfig:
     """probability of no-op before training"""
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip_range", "max_grad_norm", "reward_scale"):
+        for name in ("learning_rate", "imitation_learning_rate", "clip_range", "max_grad_norm", "reward_scale"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         for name in ("gamma", "gae_lambda"):
@@ -240,6 +242,8 @@ class _Batch:
 def _learn(training: _Training, batch: _Batch, taught: bool) -> dict[str, float]:
     config = training.config
     history: list[dict[str, float]] = []
+    for group in training.optimizer.param_groups:
+        group["lr"] = config.imitation_learning_rate if taught else config.learning_rate
     for _ in range(config.imitation_epochs if taught else config.epochs):
         order = torch.randperm(len(batch), generator=training.generator)
         for index in order.chunk(config.minibatches):

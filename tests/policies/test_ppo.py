@@ -47,7 +47,7 @@ def make(broken_component):  # type: ignore[no-untyped-def]
 
 
 def test_learns_which_component_is_broken(make, tmp_path: Path) -> None:
-    config = PpoConfig(idle=0.5, entropy_coefficient=0.01)
+    config = PpoConfig(idle=0.5, entropy_coefficient=0.01, learning_rate=5e-4, target_kl=0.03)
     result = train(config, make, folder=tmp_path, seed=0, total_steps=5200)
     learnt, chance = _return_of(result.policy, make(0)), _return_of(RandomLegal(), make(0))
     assert result.stopped == "steps" and result.steps >= 5200
@@ -150,7 +150,7 @@ def test_a_teacher_gives_the_first_updates(make, tmp_path: Path) -> None:
         def act(self, observation) -> np.ndarray:  # type: ignore[no-untyped-def]
             return np.array([1, int(observation["features"][:, 1].argmax()), 0])
 
-    config = PpoConfig(idle=0.5, imitation_updates=3, imitation_epochs=10, learning_rate=1e-3)
+    config = PpoConfig(idle=0.5, imitation_updates=3)
     taught = train(config, make, folder=tmp_path / "a", seed=0, total_steps=600, teacher=Knows)
     assert _return_of(taught.policy, make(0)) > 6.0
     first = train(config, make, folder=tmp_path / "b", seed=0, total_steps=300, teacher=Knows)
