@@ -18,8 +18,8 @@ def wide() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-def print_comparison(judged: Judged, console: Console | None = None) -> None:
-    """The table of an evaluation, and a sentence a policy."""
+def print_comparison(judged: Judged, console: Console | None = None, families: bool = True) -> None:
+    """The table of an evaluation, family by family unless told otherwise, and a sentence a policy."""
     console = console or wide()
     evaluation = judged.evaluation
     done = f"{evaluation.done} of {evaluation.cases} cases"
@@ -27,8 +27,9 @@ def print_comparison(judged: Judged, console: Console | None = None) -> None:
     if evaluation.stopped == "clock":
         title += "; stopped on its clock"
     table = Table(*COLUMNS, title=title, title_justify="left")
-    for i, line in enumerate(judged.summaries):
-        following = judged.summaries[i + 1] if i + 1 < len(judged.summaries) else line
+    shown = [line for line in judged.summaries if families or line.family == "all"]
+    for i, line in enumerate(shown):
+        following = shown[i + 1] if i + 1 < len(shown) else line
         table.add_row(*row(line), end_section=following.family != line.family)
     console.print(table)
     for difference in judged.differences:

@@ -50,7 +50,7 @@ def command(
             on_progress=progress,
         )
     for judged in (done.training, done.unknown):
-        print_comparison(judged, console)
+        print_comparison(judged, console, families=False)
     on_unknown = [d for d in done.unknown.differences if d.policy == done.policy and d.family == "all"]
     if not any(d.better for d in on_unknown):
         console.print("The policy is not shown to beat the rule ladder on unknown faults.")
