@@ -20,14 +20,15 @@ from twin.world import World
 
 ACTION_COST: dict[str, float] = {
     "noop": 0.0,
-    "restart": 0.2,
-    "recreate": 0.3,
-    "reset-gpu": 0.5,
-    "reboot": 1.0,
-    "migrate": 0.5,
-    "scale-out": 1.0,
+    "restart": 1.0,
+    "recreate": 1.0,
+    "reset-gpu": 1.5,
+    "reboot": 3.0,
+    "migrate": 1.5,
+    "scale-out": 1.5,
 }
-"""Seconds of full outage that one action is worth, beside the harm that it does and that the loss already shows."""
+"""Seconds of full outage that one action is worth, beside the harm that it does and that the loss already shows: an
+operator answers for every action, so one that changes nothing is not free (assumed)."""
 
 ScenarioLike = str | Path | Scenario | ResolvedScenario
 

@@ -12,7 +12,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from twin.actions import CATEGORIES, Action
-from twin.env import ClusterEnv
+from twin.env import ACTION_COST, ClusterEnv
 from twin.spaces import Layout, bucket
 from twin.telemetry.features import FEATURES
 
@@ -107,7 +107,7 @@ def test_reward_is_minus_the_loss_and_the_cost_of_the_action(inference_scenario)
     env.reset(seed=1)
     layout = Layout(env.world.topology)
     _, reward, *_ = env.step(layout.encode(Action("scale-out", "ray-head")))
-    assert reward == pytest.approx(-1.0)
+    assert reward == pytest.approx(-ACTION_COST["scale-out"])
 
 
 def test_stop_when_healthy_terminates(inference_scenario, fault):
