@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twin.components import Component
-from twin.faults.kinds import KINDS, FaultKind, family
+from twin.faults.kinds import KINDS, FaultKind
+from twin.faults.pods import matching, family
 from twin.mechanics.conditions import Condition
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import Fault
@@ -99,16 +100,10 @@ def _select(world: World, fault: Fault, kind: FaultKind, path: tuple[Any, ...]) 
                 f"the selector matches nothing: no component '{name}'{hint}", (*path, "selector", field)
             )
         selected.append(component)
-    if selector.namespaces or selector.label_selectors:
-        labels = selector.label_selectors or {}
-        wanted = set(labels.values())
-        for component in world.components.values():
-            if (
-                component.kind in ("vllm", "nginx", "ray-head")
-                and (not labels or wanted & {component.name, component.kind, "ray"})
-                and kind.lands_on(component) is not None
-            ):
-                selected.append(component)
+    if selector.namespaces is not None or selector.label_selectors is not None:
+        everything, cluster = world.components.values(), world.spec.cluster.kind
+        pods = matching(everything, cluster, selector.namespaces, selector.label_selectors)
+        selected += [pod for pod in pods if kind.lands_on(pod) is not None]
     if not selected:
         raise ScenarioError("the selector matches nothing", (*path, "selector"))
     return list(dict.fromkeys(selected))
