@@ -25,7 +25,7 @@ from twin.scenario import ResolvedScenario, Scenario, ScenarioError
 from twin.slo import Objective, SloMeter
 from twin.streams import Streams
 from twin.telemetry.alarms import Watch
-from twin.telemetry.features import COLUMNS, FEATURES
+from twin.telemetry.features import COLUMNS, FEATURES, hidden
 from twin.telemetry.lines import render
 from twin.telemetry.recorder import Recorder
 from twin.telemetry.records import LogLine
@@ -77,6 +77,7 @@ class World:
         self.in_flight: dict[str, Ticket] = {}
         """Actions in progress, by every component that they occupy."""
         self.tickets: list[Ticket] = []
+        self._hidden = hidden(self.spec.telemetry.profile)
         try:
             self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
             self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
@@ -204,6 +205,7 @@ class World:
         for row, component in enumerate(self.components.values()):
             if component.metrics and component.reachable:
                 values[row, COLUMNS[component.kind]] = component.sample()
+        values[:, self._hidden] = np.nan
         return values
 
     def _topology(self) -> Topology:

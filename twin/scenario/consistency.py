@@ -11,6 +11,9 @@ from twin.scenario.schema import ResolvedScenario, Spec
 OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95")}
 """The objectives that a kind of cluster has a signal for, besides success."""
 
+DIALECTS = {"inference": "vllm-0.33", "openstack": "zed"}
+"""The log and metric dialect that a kind of cluster speaks."""
+
 
 def check_names(data: Mapping[str, Any]) -> None:
     """Refuse two faults of one name, where the second is. The data may still be malformed elsewhere."""
@@ -32,6 +35,11 @@ def check(scenario: ResolvedScenario) -> None:
     _check_arrivals(spec)
     _check_workload(spec)
     kind = spec.cluster.kind
+    if spec.telemetry.dialect not in (None, DIALECTS[kind]):
+        raise ScenarioError(
+            f"'{spec.telemetry.dialect}' is no dialect of {kind} clusters, which speak {DIALECTS[kind]}",
+            ("spec", "telemetry", "dialect"),
+        )
     for other, fields in OBJECTIVES.items():
         for field in fields if other != kind else ():
             if getattr(spec.slo, field) is not None:

@@ -134,7 +134,7 @@ class Telemetry(Model):
     """How the cluster is observed."""
 
     scrape: Annotated[Duration, Field(gt=0)] = 5.0
-    profile: Literal["paper", "serving", "enriched"] = "serving"
+    profile: Literal["paper", "serving", "enriched"] = "enriched"
     tracing: Literal["off", "http"] = "http"
     dialect: Literal["vllm-0.33", "zed"] | None = None
 
