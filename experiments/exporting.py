@@ -15,7 +15,7 @@ from experiments.episode import EpisodeResult
 from experiments.errors import UserError
 from experiments.judging import evaluate_suite
 from policies.actor import NetworkPolicy
-from policies.bundle import BundleError
+from policies.bundle import BundleError, sha256
 from policies.export import ExportRefused, export
 from policies.gate import GateVerdict
 from twin.scenario import Suite
@@ -63,7 +63,7 @@ def export_policy(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: is not empty; choose another folder for the bundle with --out")
     record = training_record(policy)
-    seen = interpreter or (Path(record["interpreter"]) if record.get("interpreter") else None)
+    seen = _interpreter_of(record, interpreter)
     name = f"export {policy.name}"
     parameters = {"policy": policy, "interpreter": seen, "unvalidated": unvalidated}
     with tracking.run(name, "export", parameters=parameters, command=command, parent=parent) as run:
@@ -87,12 +87,32 @@ def export_policy(
                 unvalidated=unvalidated,
                 interpreter=seen,
                 hashes=hashes,
-                metadata={"training": record, "run": run.id},
+                metadata={"training": {k: v for k, v in record.items() if k != "interpreter"}, "run": run.id},
             )
         except BundleError as error:
             raise UserError(str(error)) from None
         run.file(folder, "bundle")
         return Exported(folder, judgement, attempts, bundle.validated, run.id)
+
+
+def _interpreter_of(record: dict[str, Any], given: Path | None) -> Path | None:
+    """The interpreter that the policy was trained with and is judged with; `given` may only be a copy of it."""
+    if not record.get("interpreter"):
+        if given is not None:
+            raise UserError(f"--interpreter {given}: the policy was trained without an interpreter and reads none")
+        return None
+    own = Path(record["interpreter"])
+    if given is not None and given.resolve() != own.resolve() and _contents(given) != _contents(own):
+        raise UserError(
+            f"--interpreter {given}: is not the interpreter that the policy was trained with ({own}), "
+            "and the gate would not have judged what the bundle holds"
+        )
+    return own
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): sha256(p) for p in files}
 
 
 def _try_gate(

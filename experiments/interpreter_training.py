@@ -103,6 +103,9 @@ def train_interpreter(
             str(lived),
             "--steps",
             str(report["steps"]),
+            "--base",
+            config.base,
+            *(["--revision", config.revision] if config.revision else []),
         ]
         run.command(["train", "interpreter", *arguments])
         return TrainedBy(folder, report, len(corpus), lived, run.id)

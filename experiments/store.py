@@ -14,6 +14,7 @@ PACKAGES = (
 )  # fmt: skip
 """Packages whose versions every run records."""
 
+_SQLITE = "sqlite:///"
 _PROJECT = re.compile(r'^name\s*=\s*"healtwin"', re.MULTILINE)
 
 
@@ -38,13 +39,16 @@ def store_folder() -> Path:
 
 
 def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, else the SQLite database of the local store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store_folder() / 'mlflow.db'}"
+    """MLFLOW_TRACKING_URI, else the SQLite database of the local store. A SQLite path is made absolute."""
+    given = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store_folder() / 'mlflow.db'}"
+    if not given.startswith(_SQLITE):
+        return given
+    return _SQLITE + str(Path(given.removeprefix(_SQLITE)).absolute())
 
 
 def artifact_root(uri: str) -> Path | None:
     """The folder beside a SQLite store in which its runs keep artifacts; None where a server decides."""
-    return Path(uri.removeprefix("sqlite:///")).parent / "artifacts" if uri.startswith("sqlite:///") else None
+    return Path(uri.removeprefix(_SQLITE)).parent / "artifacts" if uri.startswith(_SQLITE) else None
 
 
 def versions() -> dict[str, str]:

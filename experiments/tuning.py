@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import optuna
 
 OBJECTIVE = "SLO-violation seconds an episode"
-"""What a trial is judged by, on cases of the suite that its policy did not train on; less is better."""
+"""What a trial is judged by, on seeds of the suite that its policy did not train on (if it has several); less is
+better."""
 JUDGING_SEEDS = 1
 """Seeds of the suite, its last ones, on which a trial's policy is judged."""
 SNAKE = {"".join(part.title() if i else part for i, part in enumerate(name.split("_"))): name
@@ -94,9 +95,10 @@ def tune(
         storage=storage,
         direction="minimize",
         load_if_exists=True,
-        sampler=_sampler(study.spec.sampler, seed),
         pruner=_pruner(study.spec.pruner),
     )
+    # A study that is gone on with must not draw again what it drew before.
+    found.sampler = _sampler(study.spec.sampler, seed + len(found.trials))
     began = time.monotonic()
     deadline = began + budget.seconds
     parameters = {
@@ -165,7 +167,15 @@ def _tried(
 
         try:
             result = trained(
-                study.suite, place, config, trial.number, None, budget.steps_per_trial, interpreter, False, record
+                _learnt_from(study.suite),
+                place,
+                config,
+                trial.number,
+                None,
+                budget.steps_per_trial,
+                interpreter,
+                False,
+                record,
             )
         except (optuna.TrialPruned, _OutOfTimeError) as ending:
             stopped: Exception | None = ending
@@ -177,6 +187,11 @@ def _tried(
     if stopped is not None:
         raise stopped
     return value
+
+
+def _learnt_from(suite: Suite) -> Suite:
+    """The suite without the seeds that trials are judged on, where it has others."""
+    return replace(suite, seeds=suite.seeds[:-JUDGING_SEEDS] or suite.seeds)
 
 
 def _judged(suite: Suite, policy: Any, interpreter: Path | None) -> float:

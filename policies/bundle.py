@@ -52,6 +52,13 @@ def open_bundle(folder: Path) -> Bundle:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise BundleError(f"{folder / MANIFEST} has format {manifest['format']}; this version reads {FORMAT}")
+        missing = [key for key in ("name", "decision", "inputs", "interpreter", "validated") if key not in manifest]
+        if missing:
+            raise BundleError(f"{folder / MANIFEST} is not a bundle's description: it lacks {', '.join(missing)}")
+        parts = {GRAPH, *(p.relative_to(folder).as_posix() for p in (folder / INTERPRETER).rglob("*") if p.is_file())}
+        unlisted = sorted(parts - set(manifest["sha256"]))
+        if unlisted:
+            raise BundleError(f"{folder / unlisted[0]} was not exported with the bundle: {MANIFEST} does not list it")
         for name, expected in manifest["sha256"].items():
             if sha256(folder / name) != expected:
                 raise BundleError(f"{folder / name} is not the file that was exported: its sha256 differs")

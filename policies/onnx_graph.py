@@ -60,10 +60,22 @@ def write_graph(network: PolicyNetwork, path: Path) -> float:
             output_names=list(OUTPUTS),
             dynamic_shapes={"inputs": shapes},
         )
+    _without_origins(path)
     difference = largest_difference(network, path)
     if difference > TOLERANCE:
         raise ValueError(f"{path} differs from the network by {difference:.2e}; at most {TOLERANCE:g} is allowed")
     return difference
+
+
+def _without_origins(path: Path) -> None:
+    """Take out what the exporter notes about where each node came from: stack traces with this machine's paths."""
+    import onnx
+
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.initializer, model.graph):
+        del part.metadata_props[:]
+    onnx.save(model, path)
 
 
 @contextmanager

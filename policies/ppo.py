@@ -8,6 +8,7 @@ killed and resumed without changing a bit of the result.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,6 +26,13 @@ from policies.network import NetworkConfig, PolicyNetwork
 from policies.policy import Policy
 from policies.rollout import EpisodeState, MakeEnv, Rollout, Seat, collect, stack
 from twin.streams import Streams
+
+HEADS = 4
+"""Heads of attention, among which the width is divided."""
+_WHOLE = ("epochs", "minibatches", "rollout_steps", "environments", "imitation_updates", "imitation_epochs",
+          "checkpoint_updates", "width", "layers")  # fmt: skip
+_REAL = ("learning_rate", "gamma", "gae_lambda", "clip_range", "entropy_coefficient", "value_coefficient",
+         "max_grad_norm", "reward_scale", "imitation_learning_rate", "idle")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,13 @@ class PpoConfig:
     """probability of no-op before training"""
 
     def __post_init__(self) -> None:
+        for name in (*_WHOLE, *_REAL):
+            value, whole = getattr(self, name), name in _WHOLE
+            fits = isinstance(value, int) if whole else isinstance(value, (int, float))
+            if isinstance(value, bool) or not fits or not math.isfinite(value):
+                raise ValueError(f"{name} must be a {'whole ' if whole else ''}number, got {value!r}")
+        if self.width % HEADS:
+            raise ValueError(f"width must be a multiple of {HEADS}, the heads of attention, got {self.width}")
         for name in ("learning_rate", "imitation_learning_rate", "clip_range", "max_grad_norm", "reward_scale"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -171,7 +186,9 @@ def train(
 def _begin(config: PpoConfig, make_env: MakeEnv, seed: int, teacher: Callable[[], Policy] | None) -> _Training:
     streams = Streams(seed)
     seats = [Seat(make_env(i), i, streams, teacher() if teacher else None) for i in range(config.environments)]
-    sizes = NetworkConfig.of(seats[0].env.observation_space, width=config.width, layers=config.layers, idle=config.idle)
+    sizes = NetworkConfig.of(
+        seats[0].env.observation_space, width=config.width, layers=config.layers, heads=HEADS, idle=config.idle
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams["train/network"].bits() >> 1)
         network = PolicyNetwork(sizes)

@@ -29,12 +29,18 @@ def command(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the results as JSON to this file.")] = None,
 ) -> None:
     """Compare policies with no-op, random legal actions and the rule ladder, paired by seed."""
+    from experiments.errors import UserError
     from experiments.judging import evaluate_suite
     from experiments.progress import Bar
     from experiments.tables import print_comparison
     from twin.scenario import Suite
 
     loaded = Suite.load(suite)
+    if loaded.split == "validation" and policy:
+        raise UserError(
+            f"the suite '{loaded.metadata.name}' is kept for validation: only `healtwin export` judges a policy on it, "
+            "and counts the attempt"
+        )
     with Bar("evaluate") as bar:
         judged = evaluate_suite(
             loaded,

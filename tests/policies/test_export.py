@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ def test_onnx_equals_torch_for_any_batch_and_size_with_a_diagnosis(tmp_path: Pat
     difference = write_graph(network, tmp_path / "p.onnx")  # tries (batch, N) of 1x16, 3x5, 1x2, 2x64 and 1x256
     assert difference <= TOLERANCE
     assert [p.name for p in tmp_path.iterdir()] == ["p.onnx"]  # one file, no external data
+    graph = (tmp_path / "p.onnx").read_bytes()
+    assert b".py" not in graph and str(Path(__file__).parents[2]).encode() not in graph  # no paths of this machine
     with torch.no_grad():
         network.category.bias[0] += 0.01
     assert largest_difference(network, tmp_path / "p.onnx") > TOLERANCE
@@ -99,3 +102,32 @@ def test_neither_a_full_folder_nor_a_pickle_is_taken(policy: NetworkPolicy, tmp_
     (tmp_path / "interpreter" / "model.bin").write_bytes(b"x")
     with pytest.raises(BundleError, match=r"model\.bin"):
         export(policy, tmp_path / "b", verdict=PASSED, gate_attempts=1, interpreter=tmp_path / "interpreter")
+
+
+def test_a_file_that_was_put_into_a_bundle_is_not_read(bundle_folder: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, changed)
+    (changed / "interpreter" / "extra.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"extra\.json was not exported with the bundle"):
+        open_bundle(changed)
+
+
+@pytest.mark.parametrize("key", ["interpreter", "inputs", "decision"])
+def test_a_description_that_lacks_a_part_is_said_to(bundle_folder: Path, tmp_path: Path, key: str) -> None:
+    changed = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, changed)
+    manifest = json.loads((changed / "policy.json").read_text())
+    del manifest[key]
+    (changed / "policy.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=f"lacks {key}"):
+        open_bundle(changed)
+
+
+def test_a_graph_without_a_hash_is_not_run(bundle_folder: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, changed)
+    manifest = json.loads((changed / "policy.json").read_text())
+    del manifest["sha256"]["policy.onnx"]
+    (changed / "policy.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"policy\.onnx was not exported"):
+        open_bundle(changed)

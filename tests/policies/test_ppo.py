@@ -10,6 +10,7 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,3 +200,18 @@ def test_kill_9_loses_at_most_one_checkpoint_interval(make, tmp_path: Path) -> N
     resumed = _train(make, tmp_path, steps, resume=True)
     whole = _train(make, tmp_path / "whole", steps)
     assert parameter_hash(resumed.policy.network) == parameter_hash(whole.policy.network)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"environments": 1.5}, "environments must be a whole number"),
+        ({"epochs": "a"}, "epochs must be a whole number"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number"),
+        ({"entropy_coefficient": "x"}, "entropy_coefficient must be a number"),
+        ({"width": 30}, "width must be a multiple of 4"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_training(setting: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        PpoConfig(**setting)
