@@ -51,8 +51,11 @@ class Ticket:
 
 
 def legal(world: World, category: str, target: Component) -> bool:
-    """Whether an operator could order this now: the target is of the right kind, there, and has no action in flight."""
-    if target.name in world.in_flight:
+    """Whether an operator could order this now.
+
+    The target is of the right kind and there, and neither it nor what runs on it has an action in flight.
+    """
+    if any(component.name in world.in_flight for component in (target, *target.all_residents())):
         return False
     match category:
         case "restart" | "recreate":

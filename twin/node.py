@@ -59,6 +59,7 @@ class Node(Component):
         self._booted = 0.0
         self._oom_kills = 0
         self._stress_since: float | None = None
+        self._watched = False
 
     @property
     def up(self) -> bool:
@@ -79,7 +80,8 @@ class Node(Component):
         stressed = self.value("memory_taken") > 0
         if stressed and self._stress_since is None:
             self._stress_since = self.world.now
-            self._check_memory_later()
+            if not self._watched:
+                self._check_memory_later()
         elif not stressed:
             self._stress_since = None
         self._tell_residents()
@@ -109,9 +111,11 @@ class Node(Component):
 
     def _check_memory_later(self) -> None:
         """Look every second while foreign memory is present, as allocations would."""
+        self._watched = True
         self.world.clock.at(self.world.now + 1.0, lambda _: self._check_memory())
 
     def _check_memory(self) -> None:
+        self._watched = False
         if self._stress_since is None:
             return
         if self._up and self.memory_used > self.memory:

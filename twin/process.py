@@ -159,9 +159,16 @@ class Process(Component):
             self.start()
 
     def _run_startup(self, life: int) -> Generator[Any, Any, None]:
-        came_up = yield from self.startup()
-        if life != self._life:
-            return
+        startup = self.startup()
+        came_up = False
+        try:
+            while True:
+                yield next(startup)
+                if life != self._life:  # stopped or dead meanwhile: what it was about to do never happens
+                    startup.close()
+                    return
+        except StopIteration as end:
+            came_up = bool(end.value)
         if not came_up or not self.can_live():
             self.die("start-up failed")
             return

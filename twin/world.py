@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import faults, inference, openstack
-from twin.actions import CATEGORIES, Action, Ticket, carry_out, legal
+from twin.actions import PARAMETERS, Action, Ticket, carry_out, legal
 from twin.clock import Clock
 from twin.components import Component
 from twin.scenario import ResolvedScenario, Scenario, ScenarioError
@@ -121,6 +121,7 @@ class World:
         """The telemetry of the last seconds, as old as the last scrape. Logs and spans are rendered when asked for."""
         end, start = self.now, max(0.0, self.now - last)
         scrapes = self.recorder.scrapes_between(start, end)
+        written = len(self.recorder.logs)  # an action ordered now may log at this very moment, later
         rows = self.recorder.scrapes[scrapes]
         shape = (len(self.topology.components), len(FEATURES), 0)
         return Window(
@@ -132,14 +133,14 @@ class World:
             scrape_times=np.asarray(self.recorder.scrape_times[scrapes]),
             metrics=np.stack(rows, axis=2) if rows else np.empty(shape, np.float32),
             alarms=tuple(a for a in self.recorder.alarms if a.resolved is None or a.resolved > start),
-            _render_logs=lambda: self.log_lines(start, end),
-            _count_lines=lambda since: self.recorder.count_lines(max(since, start), end),
+            _render_logs=lambda: self.log_lines(start, end, written),
+            _count_lines=lambda since: self.recorder.count_lines(max(since, start), end, written),
             _spans=lambda: [s for s in self.recorder.spans if start < s.start + s.duration <= end],
         )
 
-    def log_lines(self, start: float, end: float) -> list[LogLine]:
-        """The rendered log lines with start < time <= end."""
-        return [render(record, self.epoch) for record in self.recorder.logs_between(start, end)]
+    def log_lines(self, start: float, end: float, written: int | None = None) -> list[LogLine]:
+        """The rendered log lines with start < time <= end, of the first `written` lines where given."""
+        return [render(record, self.epoch) for record in self.recorder.logs_between(start, end, written)]
 
     @property
     def epoch(self) -> float:
@@ -159,7 +160,7 @@ class World:
         target = self.components.get(action.target)
         if action.category == "noop":
             ticket.finished = self.now
-        elif action.category not in CATEGORIES or target is None or not self.legal(action.category, target):
+        elif target is None or action.parameter not in PARAMETERS or not self.legal(action.category, target):
             ticket.legal, ticket.finished = False, self.now
         else:
             occupied = [c.name for c in (target, *target.all_residents())]

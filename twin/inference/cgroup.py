@@ -28,6 +28,7 @@ class Cgroup:
         self.memory = memory
         self.cores = cores
         self._stressed_since: float | None = None
+        self._watched = False
         self._kills = 0
 
     @property
@@ -49,15 +50,18 @@ class Cgroup:
         stressed = self._replica.value("memory_taken") > 0
         if stressed and self._stressed_since is None:
             self._stressed_since = self._replica.world.now
-            self._look_later()
+            if not self._watched:
+                self._look_later()
         elif not stressed:
             self._stressed_since = None
 
     def _look_later(self) -> None:
         world = self._replica.world
+        self._watched = True
         world.clock.at(world.now + 1.0, lambda _: self._look())
 
     def _look(self) -> None:
+        self._watched = False
         if self._stressed_since is None:
             return
         replica = self._replica

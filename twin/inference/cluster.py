@@ -139,7 +139,7 @@ class InferenceTwin:
 
     def can_scale_out(self, target: Component) -> bool:
         """The deployment is scaled through Ray's head, as long as a spare GPU is there."""
-        return isinstance(target, Router) and target.up and self._spare() is not None
+        return isinstance(target, Router) and self._spare() is not None
 
     def scale_out(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
         """One more replica on a spare node."""
@@ -147,6 +147,10 @@ class InferenceTwin:
         if spare is None:
             return
         self.world.in_flight[spare.name] = ticket
+        if not target.up:  # nobody answers the order, which whoever gave it could not know
+            yield self.world.clock.timeout(DURATIONS["scale-out"])
+            self.world.in_flight.pop(spare.name, None)
+            return
         count = sum(r.state is not State.ABSENT for r in self.router.replicas)
         self.router.log(messages.UPSCALING, count, count + 1)
         self.router.log(messages.ADDING)

@@ -106,6 +106,8 @@ class Engine:
             self.running.remove(request)
             self._plan = [(r, n) for r, n in self._plan if r is not request]
             self._free(request)
+        if not self._ends and not self._finishing:
+            self._begin()  # it may have been what the others could not pass
 
     def mechanics_changed(self) -> None:
         """The GPU or the host became faster or slower: from the next step on."""

@@ -151,6 +151,9 @@ class Replica(Process):
         """How many times longer its host work takes than alone on an idle node."""
         return self.cgroup.slowdown * self.node.slowdown
 
+    def can_live(self) -> bool:
+        return super().can_live() and not self.gpu.off_bus
+
     def place_changed(self) -> None:
         if self.gpu.off_bus:
             self.die("CUDA error")
@@ -179,6 +182,8 @@ class Replica(Process):
             return False
         loading = self.model.weight_bytes / WEIGHT_LOAD_BYTES_PER_SECOND * host
         yield clock.timeout(loading)
+        if self.gpu.off_bus:
+            return self._lost_gpu()
         self.log(messages.WEIGHTS, loading)
         self.gpu.memory_used = self.gpu.model.memory * self.settings.gpu_memory_utilization
         tokens = self._blocks * BLOCK_TOKENS
@@ -186,9 +191,16 @@ class Replica(Process):
         self.log(messages.KV_CACHE, tokens, limit, tokens / limit)
         compilation = 0.0 if self._compiled else COMPILE_SECONDS * host
         yield clock.timeout(WARMUP_SECONDS * host + compilation)
+        if self.gpu.off_bus:
+            return self._lost_gpu()
         self._compiled = True
         self.log(messages.INIT_TOOK, WARMUP_SECONDS * host + compilation, compilation)
         return True
+
+    def _lost_gpu(self) -> bool:
+        self.log(messages.CUDA_ERROR)
+        self.log(messages.FATAL)
+        return False
 
     def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
         if Layer.CONTAINER in layers:

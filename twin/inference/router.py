@@ -62,6 +62,7 @@ class Router(Process):
         for replica in self.replicas:
             if replica.name == request.replica and replica.engine is not None:
                 replica.engine.abort(request)
+        self._dispatch_queue()
 
     def on_first_token(self, request: Request) -> None:
         """A replica's first token passes."""
@@ -132,7 +133,7 @@ class Router(Process):
         return True
 
     def on_down(self, reason: str) -> None:
-        """Connections break; the replicas go on with what they have and nobody hears them."""
+        """Connections break: the replicas see their clients go away and abort what they had."""
         self._queue.clear()
         for request in list(self._ongoing.values()):
             self._ongoing.pop(request.id)

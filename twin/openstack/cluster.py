@@ -119,7 +119,7 @@ class OpenStackCluster:
 
     def can_scale_out(self, target: Component) -> bool:
         """nova-api and nova-conductor take more workers; nova-scheduler discovers a spare compute host."""
-        if not isinstance(target, Service) or not target.up:
+        if not isinstance(target, Service):
             return False
         if target is self.site.scheduler:
             return any(spare.node.up for spare in self._spares())
@@ -129,6 +129,8 @@ class OpenStackCluster:
         """Add a worker, or start nova-compute on the first spare host."""
         yield self.world.clock.timeout(DURATIONS["scale-out"])
         assert isinstance(target, Service)
+        if not target.up:  # nobody answers the order, which whoever gave it could not know
+            return
         if target is self.site.scheduler:
             spare = next((spare for spare in self._spares() if spare.node.up), None)
             if spare is not None:

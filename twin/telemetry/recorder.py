@@ -41,13 +41,15 @@ class Recorder:
         self.scrape_times.append(time)
         self.scrapes.append(values)
 
-    def logs_between(self, start: float, end: float) -> Sequence[LogRecord]:
-        """Log records with start < time <= end."""
-        return self.logs[bisect_right(self.logs, start, key=_TIME) : bisect_right(self.logs, end, key=_TIME)]
+    def logs_between(self, start: float, end: float, written: int | None = None) -> Sequence[LogRecord]:
+        """Log records with start < time <= end, of the first `written` records where given."""
+        last = bisect_right(self.logs, end, key=_TIME)
+        return self.logs[bisect_right(self.logs, start, key=_TIME) : last if written is None else min(last, written)]
 
-    def count_lines(self, start: float, end: float) -> Counter[tuple[str, str]]:
-        """Log records with start < time <= end, by (component, level)."""
-        return Counter((record.component, record.template.level.value) for record in self.logs_between(start, end))
+    def count_lines(self, start: float, end: float, written: int | None = None) -> Counter[tuple[str, str]]:
+        """The records of `logs_between`, by (component, level)."""
+        records = self.logs_between(start, end, written)
+        return Counter((record.component, record.template.level.value) for record in records)
 
     def scrapes_between(self, start: float, end: float) -> slice:
         """The scrapes with start <= time <= end."""
