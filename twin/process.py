@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
 from twin.mechanics.layers import RESETS, Layer
+from twin.mechanics.supervision import CRASH_LOOP_RESET
 from twin.telemetry.records import LogTemplate
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ class Process(Component):
     def place_changed(self) -> None:
         """Called when the node under it became faster or slower."""
 
+    def settle(self) -> None:
+        """Account for the work done up to now, where that is kept lazily."""
+
     def can_live(self) -> bool:
         """Whether the process survives on its conditions and its place."""
         return not self.value("crash")
@@ -132,6 +136,8 @@ class Process(Component):
             return
         self._life += 1
         self.state = State.STOPPED
+        if self.world.now - self.started_at > CRASH_LOOP_RESET:
+            self.deaths = 0
         self.deaths += 1
         self.on_death(reason)
         self.on_down(reason)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from twin.actions import Action
-from twin.inference.request import Request
 from twin.process import State
 from twin.world import World
 
@@ -79,20 +78,6 @@ def test_an_unknown_parameter_is_illegal(inference_scenario):
     world = World(inference_scenario(), seed=1)
     assert not order(world, 60, "restart", REPLICA, "soon").legal
     assert not world.in_flight
-
-
-def test_a_request_that_cannot_fit_holds_up_the_others_only_until_it_is_given_up(inference_scenario):
-    """16 blocks of 16 tokens: the first request never fits; the second would wait for a third."""
-    cluster = {"kind": "inference", "preset": "small", "replicas": 1, "engine": {"kvBlocks": 16}}
-    world = World(inference_scenario(cluster=cluster, workload={"arrivals": {"constant": "0.001/s"}}), seed=1)
-    world.run(1)
-    gateway = world.components["nginx-proxy"]
-    gateway.submit(Request(10_001, world.now, 512, 8))
-    world.run(50)
-    gateway.submit(Request(10_002, world.now, 64, 8))
-    world.run(70)
-    assert gateway.in_flight == 0
-    assert [r.template.id for r in world.recorder.logs if r.component == "nginx-proxy"].count("nginx.timed_out") == 1
 
 
 def test_a_window_does_not_change_with_what_is_ordered_after_it(inference_scenario):

@@ -195,6 +195,12 @@ def _settings(cluster: InferenceCluster) -> Preset:
 def _blocks(preset: Preset) -> int:
     engine = preset.engine
     if engine.kv_blocks is not None:
+        if engine.kv_blocks * BLOCK_TOKENS < engine.max_model_len:
+            raise ScenarioError(
+                f"{engine.kv_blocks} KV blocks of {BLOCK_TOKENS} tokens are fewer than maxModelLen "
+                f"{engine.max_model_len} needs",
+                ("spec", "cluster", "engine", "kvBlocks"),
+            )
         return engine.kv_blocks
     gpu, model = GPUS[preset.gpu], MODELS[preset.model]
     blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, engine.max_num_batched_tokens)

@@ -9,7 +9,7 @@ from twin.components import Component
 from twin.inference import messages
 from twin.inference.request import Request
 from twin.mechanics.supervision import crash_loop_delay
-from twin.process import Process
+from twin.process import Process, State
 from twin.telemetry.records import LogTemplate, Span, counter, gauge
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Gateway(Process):
         slo.opened("success", request.id, self.world.now)
         slo.opened("ttft", request.id, self.world.now)
         slo.opened("e2e", request.id, self.world.now)
-        if not self.up:
+        if self.state is not State.RUNNING:  # a draining nginx has closed its listening socket
             self.refused += 1
             self._report(request, 503)
             return
@@ -71,7 +71,7 @@ class Gateway(Process):
         self._open[request.id] = request
         if request.prompt + 1 > self.max_length:
             self.on_ended(request, 400)
-        elif not self.router.up:
+        elif self.router.state is not State.RUNNING:
             self._log_error(messages.REFUSED, request)
             self.on_ended(request, 502)
         else:

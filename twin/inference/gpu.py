@@ -94,6 +94,7 @@ class Gpu(Component):
             self._throttled += seconds
 
     def conditions_changed(self) -> None:
+        self._settle_clients()  # what has run until now ran at the old clock
         self._clocks.clear()
         lost = bool(self.value("off_bus"))
         clients = [r for r in self.residents if isinstance(r, Process) and r.up]
@@ -111,6 +112,7 @@ class Gpu(Component):
             self._last_xid = 0  # the driver was loaded anew
 
     def sample(self) -> Sequence[float]:
+        self._settle_clients()
         elapsed = self.world.now - self._sampled
         if elapsed > 0:
             share = min(1.0, self._busy / elapsed)
@@ -133,6 +135,11 @@ class Gpu(Component):
             self._last_xid,
             self._throttled * 1e9,
         )
+
+    def _settle_clients(self) -> None:
+        for client in self.residents:
+            if isinstance(client, Process):
+                client.settle()
 
     def _report_loss(self, clients: list[Process]) -> None:
         self._last_xid = XID_OFF_BUS

@@ -21,7 +21,7 @@ from twin.mechanics.engine_step import (
 )
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
-from twin.mechanics.supervision import CRASH_LOOP_RESET, crash_loop_delay
+from twin.mechanics.supervision import crash_loop_delay
 from twin.node import Node
 from twin.process import Process
 from twin.telemetry.records import Span, counter, gauge
@@ -255,14 +255,16 @@ class Replica(Process):
 
     def restart_delay(self) -> float | None:
         delay = crash_loop_delay(self.deaths)
-        if self.world.now - self.started_at > CRASH_LOOP_RESET:
-            self.deaths, delay = 1, crash_loop_delay(1)
         if delay > 0:
             self.node.log(messages.BACK_OFF, 0, int(delay), self.name, self.name)
         return delay
 
     def busy(self) -> bool:
         return self.ongoing > 0
+
+    def settle(self) -> None:
+        if self.engine is not None:
+            self.engine.settle()
 
     def sample(self) -> Sequence[float]:
         engine = self.engine

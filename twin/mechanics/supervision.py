@@ -5,7 +5,7 @@ from __future__ import annotations
 CRASH_LOOP_BASE = 10.0
 CRASH_LOOP_LIMIT = 300.0
 CRASH_LOOP_RESET = 600.0
-"""Seconds of running after which kubelet forgets earlier crashes."""
+"""Seconds of running after which a supervisor forgets earlier crashes (kubelet: 10 minutes)."""
 
 
 def crash_loop_delay(deaths: int) -> float:

@@ -15,7 +15,7 @@ def destination(site: Site, source: NovaCompute) -> NovaCompute | None:
     best, most = None, 0.0
     for host, compute in site.computes.items():
         row = site.tables.services.get(compute.name)
-        if compute is source or row is None or row.disabled or not site.heard_from(compute.name) or not compute.up:
+        if compute is source or row is None or row.disabled or not site.heard_from(compute.name):
             continue
         free = site.tables.free(host)[1]
         if free >= facts.FLAVOR_MEMORY_MB and free > most:

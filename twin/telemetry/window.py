@@ -41,7 +41,10 @@ class Topology:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Telemetry with start < time <= end (simulated seconds; `epoch` is the Unix time of second 0)."""
+    """Telemetry of (start, end], simulated seconds; a scrape at `start` itself is included, for rates need two.
+
+    `epoch` is the Unix time of second 0.
+    """
 
     start: float
     end: float

@@ -168,3 +168,17 @@ def test_a_smaller_weight_floor_makes_decoding_faster():
     slow, _, _ = run([(0.0, 64, 64)])
     fast, _, _ = run([(0.0, 64, 64)], model=gpu_bound)
     assert fast.finished[0][1] < slow.finished[0][1]
+
+
+def test_a_request_that_cannot_fit_holds_up_the_others_only_until_it_is_given_up():
+    clock = Clock()
+    log = Log(clock)
+    engine = Engine(clock, SteadyGpu(), MODELS["llama-3.1-8b"], 16, 8, 2048, lambda: 1.0, log)
+    too_long, short = Request(0, 0.0, 512, 8), Request(1, 1.0, 64, 8)
+    engine.submit(too_long)
+    clock.at(1.0, lambda _: engine.submit(short))
+    clock.at(2.0, lambda _: engine.abort(too_long))
+    clock.run()
+    assert [i for i, _ in log.finished] == [1]
+    assert log.first[1] > 2.0
+    assert engine.free_blocks == engine.blocks

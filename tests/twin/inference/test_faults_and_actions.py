@@ -8,6 +8,7 @@ import pytest
 
 from twin.actions import Action
 from twin.process import State
+from twin.scenario import ScenarioError
 from twin.telemetry.features import FEATURES
 from twin.world import World
 
@@ -176,3 +177,26 @@ def test_a_target_with_an_action_in_flight_takes_no_other(inference_scenario):
     world = live(inference_scenario(), (80, Action("reboot", "node-1")), until=90)
     for category, target in (("reboot", "node-1"), ("reset-gpu", "gpu-1"), ("restart", "ray-replicas-1")):
         assert not world.legal(category, world.components[target])
+
+
+def test_a_draining_gateway_takes_no_new_request_and_loses_none(inference_scenario):
+    world = live(inference_scenario(), (80, Action("restart", "nginx-proxy", "gentle")), until=80.1)
+    gateway = world.cluster.gateway
+    accepted = gateway.accepted
+    while gateway.state is State.DRAINING:
+        assert gateway.accepted == accepted
+        world.run(world.now + 0.5)
+    assert gateway.refused > 0
+    assert gateway.sample()[4] == 0  # nothing in flight ended with 5xx
+
+
+def test_a_pool_too_small_for_the_longest_request_is_refused(inference_scenario):
+    cluster = {"kind": "inference", "preset": "small", "engine": {"kvBlocks": 16}}
+    with pytest.raises(ScenarioError, match="fewer than maxModelLen 8192"):
+        World(inference_scenario(cluster=cluster))
+
+
+def test_a_model_that_does_not_fit_its_gpu_is_refused(inference_scenario):
+    cluster = {"kind": "inference", "preset": "small", "engine": {"gpuMemoryUtilization": "50%"}}
+    with pytest.raises(ScenarioError, match="does not fit a10g"):
+        World(inference_scenario(cluster=cluster))
