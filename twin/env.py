@@ -20,12 +20,12 @@ from twin.world import World
 
 ACTION_COST: dict[str, float] = {
     "noop": 0.0,
-    "restart": 1.0,
-    "recreate": 1.0,
-    "reset-gpu": 1.5,
-    "reboot": 3.0,
-    "migrate": 1.5,
-    "scale-out": 1.5,
+    "restart": 3.0,
+    "recreate": 3.0,
+    "reset-gpu": 4.0,
+    "reboot": 8.0,
+    "migrate": 4.0,
+    "scale-out": 4.0,
 }
 """Seconds of full outage that one action is worth, beside the harm that it does and that the loss already shows: an
 operator answers for every action, so one that changes nothing is not free (assumed)."""
