@@ -25,7 +25,8 @@ class Summary:
     seeds: int
     violation_seconds: Interval
     recovery_seconds: Interval | None
-    """Over the episodes that violated the SLO; censored ones count up to the horizon, so it is at least this."""
+    """Over the episodes that violated the SLO and did not heal themselves, which are counted apart; censored ones count
+    up to the horizon, so it is at least this."""
     violated: int
     """Episodes that violated the SLO."""
     censored: int
@@ -77,7 +78,9 @@ def summarise(episodes: Sequence[EpisodeResult]) -> list[Summary]:
 
 def _summary(policy: str, family: str, episodes: Sequence[EpisodeResult]) -> Summary:
     violations = by_seed((e.seed, e.violation_seconds) for e in episodes)
-    recoveries = by_seed((e.seed, e.recovery_seconds) for e in episodes if e.recovery_seconds is not None)
+    recoveries = by_seed(
+        (e.seed, e.recovery_seconds) for e in episodes if e.recovery_seconds is not None and not e.healed_itself
+    )
     return Summary(
         policy=policy,
         family=family,

@@ -126,6 +126,9 @@ def _try_gate(
 ) -> GateVerdict:
     if suite.split != "validation":
         raise UserError(f"the suite '{suite.metadata.name}' is kept for {suite.split}: the gate asks validation only")
+    attempt = {"suite": suite.metadata.name, "digest": suite.digest, "run": run.id}
+    earlier = _attempts(policy)
+    _note_attempts(policy, [*earlier, {**attempt, "passed": None}])  # counted even if it is broken off
     judged = evaluate_suite(
         suite,
         [str(policy)],
@@ -137,7 +140,7 @@ def _try_gate(
         on_case=on_case,
     )
     judgement = verdict(judged.evaluation.episodes, str(policy))
-    _note_attempt(policy, {"suite": suite.metadata.name, "digest": suite.digest, "run": run.id, **judgement.as_json()})
+    _note_attempts(policy, [*earlier, {**attempt, **judgement.as_json()}])
     return judgement
 
 
@@ -151,9 +154,9 @@ def _attempts(policy: Path) -> list[Any]:
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
 
 
-def _note_attempt(policy: Path, attempt: dict[str, Any]) -> None:
+def _note_attempts(policy: Path, attempts: list[Any]) -> None:
     path, temporary = policy / ATTEMPTS, policy / f".{ATTEMPTS}"
-    temporary.write_text(json.dumps([*_attempts(policy), attempt], indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(attempts, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 

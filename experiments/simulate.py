@@ -50,9 +50,9 @@ def simulate(
     Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the
     scenario cannot be built.
     """
-    telemetry.prepare(folder, force)
     resolved = scenario.resolve(seed)
     who = None if policy in (None, "noop") else contender(str(policy))
+    telemetry.prepare(folder, force)
     name = policy or "noop"
     if not track:
         return _simulate(scenario, resolved, folder, who, name, on_progress, None)

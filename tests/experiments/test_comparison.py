@@ -23,6 +23,7 @@ from experiments.episode import EpisodeResult, IncidentOutcome
 from policies.statistics import mean_interval
 
 HEALED = IncidentOutcome("f", "ProcessChaos/crash", "process", ("api",), 70.0, 75.0, "supervisor")
+CLEARED = replace(HEALED, cleared_by="restart api")
 
 
 def episode(policy: str, seed: int, violation: float = 10.0, **changes: Any) -> EpisodeResult:
@@ -41,7 +42,7 @@ def episode(policy: str, seed: int, violation: float = 10.0, **changes: Any) -> 
         wrong=0,
         harmful=0,
         harm_checked=0,
-        incidents=(HEALED,),
+        incidents=(CLEARED,),
     )
     return replace(plain, **changes)
 
@@ -59,7 +60,7 @@ def test_episodes_without_a_violation_have_no_recovery_time_and_are_counted_apar
     assert line.violated == 1
     assert line.recovery_seconds is not None
     assert line.recovery_seconds.mean == 30.0
-    assert row(line)[5] == "1 / 0 / 2"
+    assert row(line)[5] == "1 / 0 / 0"
 
 
 def test_censored_recoveries_are_marked_as_lower_bounds() -> None:
@@ -68,10 +69,16 @@ def test_censored_recoveries_are_marked_as_lower_bounds() -> None:
     assert row(line)[4].startswith("≥ ")
 
 
-def test_faults_that_cleared_by_themselves_are_counted() -> None:
-    by_action = replace(HEALED, cleared_by="restart api")
-    episodes = [episode("noop", 1), episode("noop", 2, incidents=(by_action,)), episode("noop", 3, incidents=())]
-    assert summarise(episodes)[0].healed_themselves == 1
+def test_faults_that_cleared_by_themselves_are_counted_apart() -> None:
+    episodes = [
+        episode("noop", 1, incidents=(HEALED,)),
+        episode("noop", 2, 30.0),
+        episode("noop", 3, 30.0, incidents=()),
+    ]
+    line = summarise(episodes)[0]
+    assert line.healed_themselves == 1
+    assert line.recovery_seconds is not None
+    assert line.recovery_seconds.mean == 30.0  # and have no part in the mean recovery
 
 
 def test_families_have_lines_of_their_own_where_there_are_several() -> None:
