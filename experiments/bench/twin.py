@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 import simpy
 
-from experiments.bench.rows import Row, at_least, at_most, fastest, per_cpu_second
+from experiments.bench.rows import Row, at_most, fastest, per_cpu_second
 from twin.clock import Clock
 from twin.env import ClusterEnv
 from twin.scenario import Scenario
@@ -22,9 +22,6 @@ EVENTS = 20_000
 """Events of one measured stretch of the kernel."""
 TURNS = 4
 """Times that the two kernels are measured in turns; the fastest of each counts, for the machine may be busy."""
-KERNEL_BAR = 0.8
-"""Share of bare SimPy's events that the kernel must keep. An empty subclass of SimPy's environment has 0.86 on CPython
-3.11; the clock only adds methods to one."""
 START_BAR, HELP_BAR = 1.0, 0.5
 """Seconds: `import twin` in well under a second, `healtwin --help` in half a one (DESIGN)."""
 SCENARIOS = {"inference": "inference-healthy", "openstack": "openstack-healthy"}
@@ -51,7 +48,8 @@ def _kernel(seconds: float) -> Iterator[Row]:
     bare, ours = (max(turn) for turn in zip(*([_alone(call) for call in calls] for _ in range(TURNS)), strict=True))
     anchor = f"bare SimPy: {bare:,.0f}"
     yield Row("kernel: timeouts", ours, "events / CPU-s", anchor=anchor)
-    yield at_least("kernel: timeouts, of bare SimPy's", ours / bare, "ratio", KERNEL_BAR, anchor)
+    # An empty subclass of SimPy's environment has 0.86 on CPython 3.11; the clock only adds methods to one.
+    yield Row("kernel: timeouts, of bare SimPy's", ours / bare, "ratio", anchor=anchor)
     yield Row("kernel: call-backs", _alone(f"{callbacks.__name__}({seconds})"), "events / CPU-s", anchor=anchor)
 
 
