@@ -66,11 +66,6 @@ def _installed() -> list[tuple[str, str]]:
     return [(d.metadata["Name"], d.version) for d in distributions() if d.metadata["Name"]]
 
 
-def package_version() -> str:
-    """The installed version of healtwin, or `0` where it runs from a folder without being installed."""
-    return versions().get("healtwin") or "0"
-
-
 def commit() -> tuple[str, str] | None:
     """The git commit of the checkout the code runs from and the diff against it; None outside a checkout."""
     root = checkout(Path(__file__).resolve().parent)

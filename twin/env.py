@@ -39,7 +39,7 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     A decision every `spec.control.interval`. The horizon is a truncation; `terminated` comes only with
     `spec.control.stopWhenHealthy`, once every fault is gone and the SLO has been met for 60 s.
 
-    `info["window"]` is the telemetry since the last decision (logs rendered when asked for), `info["elapsed"]` the
+    `info["window"]` is the telemetry of the last `window` seconds (logs rendered when asked for), `info["elapsed"]` the
     seconds since it, for a discount per second; `info["illegal"]` counts illegal actions of the episode.
     """
 

@@ -1,1 +1,1 @@
-"""Benchmarks: figures beside anchors that ran in the same process and minute."""
+"""Benchmarks: figures beside anchors that ran in the same minute."""

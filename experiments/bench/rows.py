@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,11 +26,6 @@ class Row:
         return asdict(self)
 
 
-def at_least(row: str, value: float, unit: str, bar: float, anchor: str = "") -> Row:
-    """A figure that must not be lower."""
-    return Row(row, value, unit, f">= {bar:g}", anchor, value >= bar)
-
-
 def at_most(row: str, value: float, unit: str, bar: float, anchor: str = "") -> Row:
     """A figure that must not be higher."""
     return Row(row, value, unit, f"<= {bar:g}", anchor, value <= bar)
@@ -42,18 +37,12 @@ def per_cpu_second(work: Callable[[], float], seconds: float) -> float:
     It is called again, and returns how much it did, until `seconds` of CPU time have passed. The best call counts:
     others share these cores, and what they take is not ours.
     """
-    return beside([work], seconds)[0]
-
-
-def beside(works: Sequence[Callable[[], float]], seconds: float) -> list[float]:
-    """`per_cpu_second` of several works that take turns, so that a busy moment strikes all of them."""
-    best, spent = [0.0] * len(works), 0.0
-    while spent < seconds * len(works):
-        for i, work in enumerate(works):
-            began = time.process_time()
-            done = work()
-            took = max(time.process_time() - began, 1e-9)
-            best[i], spent = max(best[i], done / took), spent + took
+    best = spent = 0.0
+    while spent < seconds:
+        began = time.process_time()
+        done = work()
+        took = max(time.process_time() - began, 1e-9)
+        best, spent = max(best, done / took), spent + took
     return best
 
 

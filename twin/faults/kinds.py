@@ -12,7 +12,7 @@ from twin.components import Component
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.process import Process
-from twin.quantities import Duration, Power, Ratio, Size
+from twin.quantities import Power, Ratio, Size
 from twin.scenario.schema import Model
 
 
@@ -38,10 +38,6 @@ def _gpu(component: Component) -> Component | None:
     """The GPU itself, a pod's GPU, or the first GPU of a node."""
     candidates = (component, *component.places(), *component.residents)
     return next((c for c in candidates if c.kind == "gpu"), None)
-
-
-def _node(component: Component) -> Component | None:
-    return component if component.kind == "node" else None
 
 
 def _process(component: Component) -> Component | None:
@@ -80,7 +76,8 @@ class PodKill(Model):
     """Chaos Mesh's PodChaos `container-kill` and `pod-kill`: the program is killed; its supervisor starts another."""
 
     container_names: tuple[str, ...] | None = None
-    grace_period: Annotated[int, Field(ge=0)] = 0
+    grace_period: Literal[0] = 0
+    """Only Chaos Mesh's default, an immediate kill, is modelled."""
 
 
 class _MemoryStressor(Model):
@@ -88,13 +85,11 @@ class _MemoryStressor(Model):
     size: Annotated[Size, Field(gt=0)]
     growth: Size = Field(1e9, gt=0, description="bytes a second and worker, until `size` is reached")
     oom_score_adj: int = Field(0, ge=-1000, le=1000, description="-1000: the kernel never kills the stressor")
-    options: tuple[str, ...] = ()
 
 
 class _CpuStressor(Model):
     workers: int = Field(ge=1)
     load: int = Field(100, ge=0, le=100)
-    options: tuple[str, ...] = ()
 
 
 class _Stressors(Model):
@@ -119,7 +114,6 @@ class Slow(Model):
     """Every statement takes `factor` times as long: sessions hold locks. A restart ends the sessions."""
 
     factor: Annotated[Ratio, Field(gt=1.0)]
-    ramp: Duration = 0.0
 
 
 def family(kind: FaultKind, parameters: Any) -> str:

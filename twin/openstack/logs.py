@@ -111,7 +111,6 @@ NOVA_DELETING = _oslo(
 NEUTRON_ACCESS = _oslo("neutron.access", INFO, "neutron.wsgi", '{} "{} {} HTTP/1.1" status: {}  len: {} time: {:.7f}')
 NEUTRON_FAILED = _oslo("neutron.failed", ERROR, "neutron.api.v2.resource", "create failed: No details.: {}")
 NEUTRON_TRACE = _oslo("neutron.trace", ERROR, "neutron.api.v2.resource", "{}")
-NEUTRON_NO_DHCP = _oslo("neutron.no-dhcp", WARNING, "neutron.scheduler.dhcp_agent_scheduler", "No more DHCP agents")
 PLACEMENT_ACCESS = _oslo(
     "placement.access", INFO, "placement.requestlog", '{} "{} {}" status: {} len: {} microversion: 1.36'
 )
