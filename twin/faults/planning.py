@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from twin.components import Component
-from twin.faults.kinds import KINDS, FaultKind, family
+from twin.faults.kind import FaultKind, family
+from twin.faults.kinds import KINDS
 from twin.faults.pods import matching
 from twin.mechanics.conditions import Condition
 from twin.scenario.errors import ScenarioError, nearest

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from twin.actions import Ticket, drain
 from twin.components import Component
-from twin.inference import messages
 from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
+from twin.inference.messages import serve
 from twin.inference.replica import Replica
 from twin.inference.request import Request
 from twin.inference.router import Router
@@ -124,7 +124,7 @@ class InferenceTwin:
             return
         self.world.in_flight[spare.name] = ticket
         old = target.gpu
-        self.router.log(messages.MIGRATING, self.router._replica_id(target), target.node.name)
+        self.router.log(serve.MIGRATING, self.router._replica_id(target), target.node.name)
         if ticket.action.parameter == "gentle":
             yield from drain(self.world, [target])
         target.stop("migrate")
@@ -152,8 +152,8 @@ class InferenceTwin:
             self.world.in_flight.pop(spare.name, None)
             return
         count = sum(r.state is not State.ABSENT for r in self.router.replicas)
-        self.router.log(messages.UPSCALING, count, count + 1)
-        self.router.log(messages.ADDING)
+        self.router.log(serve.UPSCALING, count, count + 1)
+        self.router.log(serve.ADDING)
         yield self.world.clock.timeout(DURATIONS["scale-out"])
         spare.start()
         self.world.in_flight.pop(spare.name, None)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
-from twin.inference import messages
+from twin.inference.messages import nginx
 from twin.inference.request import Request
 from twin.mechanics.supervision import crash_loop_delay
 from twin.process import Process, State
@@ -72,7 +72,7 @@ class Gateway(Process):
         if request.prompt + 1 > self.max_length:
             self.on_ended(request, 400)
         elif self.router.state is not State.RUNNING:
-            self._log_error(messages.REFUSED, request)
+            self._log_error(nginx.REFUSED, request)
             self.on_ended(request, 502)
         else:
             self._silent[request.id] = request
@@ -92,14 +92,14 @@ class Gateway(Process):
         self.answered += 1
         if status in (500, 502) and self.router.up:
             phase = "response header from" if request.first_token is None else ""
-            self._log_error(messages.CLOSED, request, phase or "from")
+            self._log_error(nginx.CLOSED, request, phase or "from")
         shown = 200 if request.first_token is not None and status >= 500 else status  # the header had been sent
         request.ended, request.status = self.world.now, status
         self._statuses[shown // 100] += 1
         self._upstream_seconds += self.world.now - request.arrived
         size = 412 + BYTES_PER_TOKEN * request.generated
         seconds = self.world.now - request.arrived
-        self.log(messages.ACCESS, _client(request), PATH, shown, size, seconds)
+        self.log(nginx.ACCESS, _client(request), PATH, shown, size, seconds)
         if self.world.spec.telemetry.tracing != "off":
             ids = self.world.streams["trace"]
             trace, span = ids.hexadecimal(32, request.id), ids.hexadecimal(16, request.id, "nginx")
@@ -133,7 +133,7 @@ class Gateway(Process):
                 break
             late.append(request)
         for request in late:
-            self._log_error(messages.TIMED_OUT, request)
+            self._log_error(nginx.TIMED_OUT, request)
             self.router.abort(request)
             self.on_ended(request, 504)
         self._arm_timer()

@@ -6,10 +6,10 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.actions import CATEGORIES
-from twin.inference import messages
 from twin.inference.cgroup import Cgroup
 from twin.inference.engine import Engine
 from twin.inference.gpu import Gpu
+from twin.inference.messages import kubelet, vllm
 from twin.inference.request import Request
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
@@ -176,30 +176,30 @@ class Replica(Process):
         """Import, find the GPU, load weights, profile and warm up; a new container compiles again."""
         clock, host = self.world.clock, self.slowdown()
         yield clock.timeout(IMPORT_SECONDS * host)
-        self.log(messages.INIT, self.model.served_name, self.settings.max_model_len)
+        self.log(vllm.INIT, self.model.served_name, self.settings.max_model_len)
         if self.gpu.off_bus:
-            self.log(messages.NO_GPU)
+            self.log(vllm.NO_GPU)
             return False
         loading = self.model.weight_bytes / WEIGHT_LOAD_BYTES_PER_SECOND * host
         yield clock.timeout(loading)
         if self.gpu.off_bus:
             return self._lost_gpu()
-        self.log(messages.WEIGHTS, loading)
+        self.log(vllm.WEIGHTS, loading)
         self.gpu.memory_used = self.gpu.model.memory * self.settings.gpu_memory_utilization
         tokens = self._blocks * BLOCK_TOKENS
         limit = self.settings.max_model_len
-        self.log(messages.KV_CACHE, tokens, limit, tokens / limit)
+        self.log(vllm.KV_CACHE, tokens, limit, tokens / limit)
         compilation = 0.0 if self._compiled else COMPILE_SECONDS * host
         yield clock.timeout(WARMUP_SECONDS * host + compilation)
         if self.gpu.off_bus:
             return self._lost_gpu()
         self._compiled = True
-        self.log(messages.INIT_TOOK, WARMUP_SECONDS * host + compilation, compilation)
+        self.log(vllm.INIT_TOOK, WARMUP_SECONDS * host + compilation, compilation)
         return True
 
     def _lost_gpu(self) -> bool:
-        self.log(messages.CUDA_ERROR)
-        self.log(messages.FATAL)
+        self.log(vllm.CUDA_ERROR)
+        self.log(vllm.FATAL)
         return False
 
     def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
@@ -229,14 +229,14 @@ class Replica(Process):
         if self.engine is None:
             pass  # died in its start-up, which has said why
         elif reason == "CUDA error":
-            self.log(messages.CUDA_ERROR)
-            self.log(messages.FATAL)
-            self.log(messages.OUTPUT_HANDLER)
+            self.log(vllm.CUDA_ERROR)
+            self.log(vllm.FATAL)
+            self.log(vllm.OUTPUT_HANDLER)
         else:
-            self.log(messages.WORKER_DIED, "VllmWorker-0", -9 if reason == "oom" else 1)
-            self.log(messages.OUTPUT_HANDLER)
+            self.log(vllm.WORKER_DIED, "VllmWorker-0", -9 if reason == "oom" else 1)
+            self.log(vllm.OUTPUT_HANDLER)
         container = self.world.streams["container"].hexadecimal(64, self.name, self.pid)
-        self.node.log(messages.CONTAINER_DIED, 0, self.name, container[:36], container)
+        self.node.log(kubelet.CONTAINER_DIED, 0, self.name, container[:36], container)
 
     def on_down(self, reason: str) -> None:
         self.gpu.memory_used = 0.0
@@ -246,17 +246,17 @@ class Replica(Process):
             lost = self.engine.stop()
             self.engine = None
         for request in lost:
-            self.log(messages.REQUEST_FAILED, self.world.streams["request"].hexadecimal(8, request.id))
+            self.log(vllm.REQUEST_FAILED, self.world.streams["request"].hexadecimal(8, request.id))
             self._trace(request, 500)
         if reason in CATEGORIES:
-            self.log(messages.SHUTDOWN)
+            self.log(vllm.SHUTDOWN)
         if self.router is not None:
             self.router.replica_down(self, lost, crashed=reason not in CATEGORIES)
 
     def restart_delay(self) -> float | None:
         delay = crash_loop_delay(self.deaths)
         if delay > 0:
-            self.node.log(messages.BACK_OFF, 0, int(delay), self.name, self.name)
+            self.node.log(kubelet.BACK_OFF, 0, int(delay), self.name, self.name)
         return delay
 
     def busy(self) -> bool:
@@ -300,7 +300,7 @@ class Replica(Process):
             if any(rates) or engine.busy:
                 preempted = f"Preemptions: {engine.preemptions}, " if engine.preemptions else ""
                 counts = (len(engine.running), len(engine.waiting), preempted)
-                self.log(messages.STATS, *rates, *counts, 100.0 * engine.kv_usage)
+                self.log(vllm.STATS, *rates, *counts, 100.0 * engine.kv_usage)
             self._log_stats_later(pid, engine.prompt_tokens, engine.generation_tokens)
 
         self.world.clock.at(self.world.now + STATS_INTERVAL, log)

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
-from twin.inference import messages
+from twin.inference.messages import serve
 from twin.inference.replica import Replica
 from twin.inference.request import Request
 from twin.mechanics.supervision import crash_loop_delay
@@ -79,7 +79,7 @@ class Router(Process):
         if not ready:
             self._queue.append(request)
             if len(self._queue) == 1:
-                self.log(messages.NO_REPLICA, len(self._queue))
+                self.log(serve.NO_REPLICA, len(self._queue))
             return
         if len(ready) > 2:
             draw = self.world.streams["router"]
@@ -113,13 +113,13 @@ class Router(Process):
     def replica_up(self, replica: Replica) -> None:
         """A replica passed its first health check."""
         if self.up:
-            self.log(messages.STARTED, self._replica_id(replica))
+            self.log(serve.STARTED, self._replica_id(replica))
             self._dispatch_queue()
 
     def replica_down(self, replica: Replica, lost: Sequence[Request], crashed: bool) -> None:
         """A replica is gone and so are its requests: Serve does not run a request twice."""
         if self.up:
-            self.log(messages.ACTOR_CRASHED if crashed else messages.STOPPING, self._replica_id(replica))
+            self.log(serve.ACTOR_CRASHED if crashed else serve.STOPPING, self._replica_id(replica))
         for request in lost:
             self._end(request, 500)
 

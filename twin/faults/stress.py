@@ -1,0 +1,73 @@
+"""Foreign load on memory and cores: Chaos Mesh's StressChaos."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from twin.components import Component
+from twin.faults.kind import FaultKind
+from twin.mechanics.conditions import Condition
+from twin.mechanics.layers import Layer
+from twin.quantities import Size
+from twin.scenario.schema import Model
+
+
+def _pod_or_node(component: Component) -> Component | None:
+    """Where foreign memory and threads can live: inside a pod's container, or on a node."""
+    return component if component.kind in ("vllm", "node") else None
+
+
+class _MemoryStressor(Model):
+    workers: int = Field(1, ge=1)
+    size: Annotated[Size, Field(gt=0)]
+    growth: Size = Field(1e9, gt=0, description="bytes a second and worker, until `size` is reached")
+    oom_score_adj: int = Field(0, ge=-1000, le=1000, description="-1000: the kernel never kills the stressor")
+
+
+class _CpuStressor(Model):
+    workers: int = Field(ge=1)
+    load: int = Field(100, ge=0, le=100)
+
+
+class _Stressors(Model):
+    memory: _MemoryStressor | None = None
+    cpu: _CpuStressor | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> _Stressors:
+        if self.memory is None and self.cpu is None:
+            raise ValueError("expected memory, cpu or both")
+        return self
+
+
+class Stress(Model):
+    """Chaos Mesh's StressChaos: stress-ng runs in a container, or here also on a node."""
+
+    stressors: _Stressors
+    container_names: tuple[str, ...] | None = None
+
+
+def _stress_family(parameters: Stress) -> str:
+    return "memory" if parameters.stressors.memory is not None else "cpu"
+
+
+def _stress(parameters: Stress, cause: str, component: Component) -> tuple[Condition, ...]:
+    layer = Layer.OS if component.kind == "node" else Layer.CONTAINER
+    conditions: list[Condition] = []
+    memory, cpu = parameters.stressors.memory, parameters.stressors.cpu
+    if memory is not None:
+        conditions += [
+            Condition(layer, "memory_taken", memory.size * memory.workers, cause),
+            Condition(layer, "memory_growth", memory.growth * memory.workers, cause),
+            Condition(layer, "memory_adjustment", memory.oom_score_adj / 1000.0, cause),
+        ]
+    if cpu is not None:
+        conditions.append(Condition(layer, "cpu_stress", cpu.workers * cpu.load / 100.0, cause))
+    return tuple(conditions)
+
+
+KINDS: dict[str, dict[str, FaultKind]] = {
+    "StressChaos": {"": FaultKind(_stress_family, "a replica's pod or a node", Stress, _pod_or_node, _stress)},
+}

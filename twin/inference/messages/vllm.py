@@ -1,0 +1,59 @@
+"""vLLM's log statements (wording of vLLM 0.33; file, line and process names are illustrative)."""
+
+from __future__ import annotations
+
+from twin.telemetry.records import Level, LogTemplate
+
+
+def _vllm(id: str, level: Level, origin: str, text: str) -> LogTemplate:
+    return LogTemplate(f"vllm.{id}", "vllm", level, origin, text)
+
+
+INIT = _vllm(
+    "init",
+    Level.INFO,
+    "EngineCore/core.py:112",
+    "Initializing a V1 LLM engine (v0.33.0) with config: model='{}', max_seq_len={}",
+)
+WEIGHTS = _vllm("weights", Level.INFO, "EngineCore/default_loader.py:314", "Loading weights took {:.2f} seconds")
+KV_CACHE = _vllm(
+    "kv_cache",
+    Level.INFO,
+    "EngineCore/kv_cache_utils.py:1147",
+    "GPU KV cache size: {:,} tokens, Maximum concurrency for {:,} tokens per request: {:.2f}x",
+)
+INIT_TOOK = _vllm(
+    "init_took",
+    Level.INFO,
+    "EngineCore/core.py:301",
+    "init engine (profile, create kv cache, warmup model) took {:.2f} s (compilation: {:.2f} s)",
+)
+STATS = _vllm(
+    "stats",
+    Level.INFO,
+    "APIServer/loggers.py:335",
+    "Engine 000: Avg prompt throughput: {:.1f} tokens/s, Avg generation throughput: {:.1f} tokens/s, Running: {} reqs, "
+    "Waiting: {} reqs, {}GPU KV cache usage: {:.1f}%",
+)
+NO_GPU = _vllm(
+    "no_gpu",
+    Level.ERROR,
+    "EngineCore/core.py:842",
+    "EngineCore failed to start. RuntimeError: No CUDA GPUs are available",
+)
+CUDA_ERROR = _vllm(
+    "cuda_error",
+    Level.ERROR,
+    "EngineCore/core.py:866",
+    "torch.AcceleratorError: CUDA error: unspecified launch failure",
+)
+WORKER_DIED = _vllm(
+    "worker_died",
+    Level.ERROR,
+    "EngineCore/multiproc_executor.py:231",
+    "Worker proc {} died unexpectedly (exit code: {}), shutting down executor.",
+)
+FATAL = _vllm("fatal", Level.ERROR, "EngineCore/core.py:866", "EngineCore encountered a fatal error.")
+OUTPUT_HANDLER = _vllm("output_handler", Level.ERROR, "APIServer/async_llm.py:691", "AsyncLLM output_handler failed.")
+REQUEST_FAILED = _vllm("request_failed", Level.INFO, "APIServer/async_llm.py:412", "Request {} failed (engine dead).")
+SHUTDOWN = _vllm("shutdown", Level.INFO, "APIServer/launcher.py:110", "Shutting down FastAPI HTTP server.")
