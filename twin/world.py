@@ -21,6 +21,7 @@ from twin import faults, inference, openstack
 from twin.actions import PARAMETERS, Action, Ticket, carry_out, legal
 from twin.clock import Clock
 from twin.components import Component
+from twin.network import Network
 from twin.scenario import ResolvedScenario, Scenario, ScenarioError
 from twin.slo import Objective, SloMeter
 from twin.streams import Streams
@@ -72,6 +73,7 @@ class World:
         self.clock = Clock()
         self.streams = Streams(self.seed)
         self.recorder = Recorder()
+        self.network = Network(self)
         self.truth = Truth()
         self.components: dict[str, Component] = {}
         self.in_flight: dict[str, Ticket] = {}

@@ -39,7 +39,7 @@ KINDS: dict[str, dict[str, FaultKind]] = {
             "a GPU, a pod or a node with a GPU",
             PowerCap,
             _gpu,
-            lambda p, cause, _: (Condition(Layer.GPU, "power_limit", p.power_limit, cause),),
+            lambda p, cause, _: (Condition(Layer.SETTINGS, "power_limit", p.power_limit, cause),),
         ),
         "fallOffBus": FaultKind(
             "gpu-bus",

@@ -40,12 +40,12 @@ AMBIENT_TEMPERATURE = 32.0
 class Gpu(Component):
     """One GPU with its kernel driver.
 
-    The driver's settings and the device's volatile state are on layer GPU, the PCIe link on BUS. What the driver
+    The driver's settings are on layer SETTINGS, the device's volatile state on GPU, the PCIe link on BUS. What the driver
     logs goes to the node's kernel log.
     """
 
     kind = "gpu"
-    layers = frozenset({Layer.CONTEXT, Layer.GPU, Layer.FIRMWARE, Layer.BUS, Layer.BOARD})
+    layers = frozenset({Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE, Layer.BUS, Layer.BOARD})
     metrics = (
         gauge("DCGM_FI_DEV_SM_CLOCK", "MHz"),
         gauge("DCGM_FI_DEV_POWER_USAGE", "W"),

@@ -19,11 +19,14 @@ class Layer(StrEnum):
     DATA = "data"  # what a store holds
     OS = "os"  # kernel, page cache, other processes of a node
     CONTEXT = "context"  # a GPU process's CUDA context and channels
-    GPU = "gpu"  # volatile state of the device: SRAM, settings, clocks
+    SETTINGS = "settings"  # what the driver was told: power limit, clocks, modes
+    GPU = "gpu"  # volatile state of the device: SRAM, engines, copies
     FIRMWARE = "firmware"  # the GPU System Processor
     BUS = "bus"  # the PCIe link
+    POWER = "power"  # what standby power keeps alive: retimers, management controllers, NIC firmware
     BOARD = "board"  # the hardware itself
     NETWORK = "network"  # links and routes
+    DEMAND = "demand"  # what clients ask of the service: no operator's action renews it
 
 
 class Part(StrEnum):
@@ -47,7 +50,7 @@ def _reset(part: Part, *layers: Layer) -> Reset:
 
 
 _PROCESS_DIES = (_reset(Part.TARGET, Layer.PROCESS), _reset(Part.DEVICE, Layer.CONTEXT))
-_POWER_STATE_OF_GPU = (Layer.CONTEXT, Layer.GPU, Layer.FIRMWARE)
+_POWER_STATE_OF_GPU = (Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE)
 
 RESETS: dict[str, tuple[Reset, ...]] = {
     "noop": (),

@@ -47,6 +47,8 @@ class LogRecord(NamedTuple):
     component: str
     template: LogTemplate
     args: tuple[Any, ...]
+    skew: float = 0.0
+    """How far the clock of its machine is off, seconds: the printed time is `time + skew`."""
 
 
 class LogLine(NamedTuple):
