@@ -61,7 +61,6 @@ class Vocabulary:
 
 def declared_counters() -> frozenset[str]:
     """Metrics that the exporters declare as counters whatever their name (DCGM's violation counters, for one)."""
-    from twin.telemetry.features import METRICS
-    from twin.telemetry.records import MetricType
+    from twin.telemetry.features import FEATURES, IS_COUNTER
 
-    return frozenset(name for name, metric in METRICS.items() if metric.type is MetricType.COUNTER)
+    return frozenset(name for name, counter in zip(FEATURES, IS_COUNTER, strict=True) if counter)

@@ -26,7 +26,8 @@ from twin.scenario import ResolvedScenario, Scenario, ScenarioError
 from twin.slo import Objective, SloMeter
 from twin.streams import Streams
 from twin.telemetry.alarms import Watch
-from twin.telemetry.features import COLUMNS, FEATURES, hidden
+from twin.telemetry.exposition import exposition
+from twin.telemetry.features import FEATURES, hidden
 from twin.telemetry.lines import render
 from twin.telemetry.recorder import Recorder
 from twin.telemetry.records import LogLine
@@ -84,6 +85,7 @@ class World:
             self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
             self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
             self.topology = self._topology()
+            self.exposition = exposition(((c.name, c.metrics) for c in self.components.values()), FEATURES)
             self._watch = Watch(self.topology)
             self._plans = faults.plan(self)
         except ScenarioError as error:
@@ -199,17 +201,21 @@ class World:
     def _scrape(self) -> Generator[Any, Any, None]:
         while True:
             yield self.clock.timeout(self.spec.telemetry.scrape)
-            values = self._sample()
-            self.recorder.scrape(self.now, values)
+            self.recorder.scrape(self.now, *self._sample())
             self._watch.evaluate(self.now, self.recorder)
 
-    def _sample(self) -> NDArray[np.float32]:
-        values = np.full((len(self.components), len(FEATURES)), np.nan, np.float32)
-        for row, component in enumerate(self.components.values()):
+    def _sample(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """The features [component, feature] and all series [series] of one scrape; NaN where nobody answers."""
+        layout = self.exposition
+        series = np.full(layout.size, np.nan)
+        for component, offset in zip(self.components.values(), layout.offsets, strict=True):
             if component.metrics and component.reachable:
-                values[row, COLUMNS[component.kind]] = component.sample()
+                sample = component.sample()
+                series[offset : offset + len(sample)] = sample
+        values = np.full((len(self.components), len(FEATURES)), np.nan, np.float32)
+        values[layout.rows, layout.columns] = series[layout.positions]
         values[:, self._hidden] = np.nan
-        return values
+        return values, series
 
     def _topology(self) -> Topology:
         everything = self.components.values()

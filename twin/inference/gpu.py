@@ -40,20 +40,20 @@ AMBIENT_TEMPERATURE = 32.0
 class Gpu(Component):
     """One GPU with its kernel driver.
 
-    The driver's settings are on layer SETTINGS, the device's volatile state on GPU, the PCIe link on BUS. What the driver
-    logs goes to the node's kernel log.
+    The driver's settings are on layer SETTINGS, the device's volatile state on GPU, the PCIe link on BUS.
+    What the driver logs goes to the node's kernel log.
     """
 
     kind = "gpu"
     layers = frozenset({Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE, Layer.BUS, Layer.BOARD})
     metrics = (
-        gauge("DCGM_FI_DEV_SM_CLOCK", "MHz"),
-        gauge("DCGM_FI_DEV_POWER_USAGE", "W"),
+        gauge("DCGM_FI_DEV_SM_CLOCK", "MHz", "enriched"),
+        gauge("DCGM_FI_DEV_POWER_USAGE", "W", "enriched"),
         gauge("DCGM_FI_DEV_GPU_TEMP", "C"),
         gauge("DCGM_FI_DEV_GPU_UTIL", "%"),
         gauge("DCGM_FI_DEV_FB_USED", "MiB"),
         gauge("DCGM_FI_DEV_XID_ERRORS"),
-        counter("DCGM_FI_DEV_POWER_VIOLATION", "ns"),
+        counter("DCGM_FI_DEV_POWER_VIOLATION", "ns", "enriched"),
     )
 
     def __init__(self, world: World, name: str, place: Component, model: GpuModel) -> None:

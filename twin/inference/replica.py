@@ -45,15 +45,15 @@ class Replica(Process):
     kind = "vllm"
     program = "VLLM::EngineCor"
     metrics = (
-        gauge("vllm:num_requests_running", "requests"),
-        gauge("vllm:num_requests_waiting", "requests"),
-        gauge("vllm:kv_cache_usage_perc", "ratio"),
-        counter("vllm:num_preemptions_total"),
+        gauge("vllm:num_requests_running", "requests", "serving"),
+        gauge("vllm:num_requests_waiting", "requests", "serving"),
+        gauge("vllm:kv_cache_usage_perc", "ratio", "serving"),
+        counter("vllm:num_preemptions_total", "", "serving"),
         counter("vllm:prompt_tokens_total", "tokens"),
         counter("vllm:generation_tokens_total", "tokens"),
         counter("vllm:request_success_total", "requests"),
-        counter("vllm:time_to_first_token_seconds_sum", "s"),
-        counter("vllm:time_to_first_token_seconds_count", "requests"),
+        counter("vllm:time_to_first_token_seconds_sum", "s", "serving"),
+        counter("vllm:time_to_first_token_seconds_count", "requests", "serving"),
         counter("vllm:e2e_request_latency_seconds_sum", "s"),
         gauge("container_memory_working_set_bytes", "bytes"),
     )

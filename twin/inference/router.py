@@ -30,7 +30,7 @@ class Router(Process):
     metrics = (
         counter("ray_serve_num_router_requests_total", "requests"),
         counter("ray_serve_deployment_error_counter_total", "requests"),
-        gauge("ray_serve_deployment_queued_queries", "requests"),
+        gauge("ray_serve_deployment_queued_queries", "requests", "serving"),
         gauge("ray_serve_num_ongoing_http_requests", "requests"),
         gauge("ray_serve_deployment_replica_healthy", "replicas"),
     )

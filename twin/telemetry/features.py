@@ -1,43 +1,34 @@
-"""The feature axis: all metrics of all component kinds in one fixed order, so that one network reads both clusters."""
+"""The feature axis: what policies may see of all component kinds, in one fixed order, so that one network reads both
+clusters. What an exporter exposes beyond that is in `twin.telemetry.exposition`."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin import inference, openstack
 from twin.components import Component
-from twin.telemetry.records import Metric, MetricType
+from twin.telemetry.exposition import series_of
+from twin.telemetry.records import Profile
 
 KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (*inference.KINDS, *openstack.KINDS)}
 """Component kinds of both clusters; the position is the kind's number in observations."""
 
-METRICS: dict[str, Metric] = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
-FEATURES: tuple[str, ...] = tuple(METRICS)
-"""Metric names: the feature axis of scrapes and observations."""
+_SERIES = {s.name: s for kind in KINDS.values() for s in series_of(kind.metrics) if s.profile is not None}
+FEATURES: tuple[str, ...] = tuple(_SERIES)
+"""Series names: the feature axis of scrapes and observations."""
 
-IS_COUNTER = np.array([metric.type is MetricType.COUNTER for metric in METRICS.values()])
+IS_COUNTER = np.array([series.counter for series in _SERIES.values()])
 """[feature] which features are counters, to be read as rates."""
 
-COLUMNS: dict[str, NDArray[np.intp]] = {
-    name: np.array([FEATURES.index(metric.name) for metric in kind.metrics], dtype=np.intp)
-    for name, kind in KINDS.items()
+_RANK = {profile: rank for rank, profile in enumerate(get_args(Profile))}
+PROFILES: dict[str, tuple[str, ...]] = {
+    profile: tuple(s.name for s in _SERIES.values() if s.profile is not None and _RANK[s.profile] > rank)
+    for profile, rank in _RANK.items()
 }
-"""Per kind: the feature columns of its metrics, in the order of `Component.sample`."""
-
-_ENRICHED = ("DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_POWER_VIOLATION")
-_SERVING = (
-    "vllm:num_requests_running",
-    "vllm:num_requests_waiting",
-    "vllm:kv_cache_usage_perc",
-    "vllm:num_preemptions_total",
-    "vllm:time_to_first_token_seconds_sum",
-    "vllm:time_to_first_token_seconds_count",
-    "ray_serve_deployment_queued_queries",
-)
-PROFILES: dict[str, tuple[str, ...]] = {"enriched": (), "serving": _ENRICHED, "paper": (*_SERVING, *_ENRICHED)}
-"""What each telemetry profile leaves out. `paper` is what the methods of arXiv 2603.02057 were given: utilisation,
-memory, traffic and latency; `serving` adds what the engine says of itself; `enriched` clocks, power and throttling."""
+"""What each telemetry profile leaves out."""
 
 
 def hidden(profile: str) -> NDArray[np.intp]:

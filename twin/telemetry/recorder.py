@@ -27,19 +27,22 @@ class Recorder:
         """When each scrape happened, seconds."""
         self.scrapes: list[NDArray[np.float32]] = []
         """One array [component, feature] a scrape; NaN where the exporter did not answer or has no such metric."""
+        self.series: list[NDArray[np.float64]] = []
+        """One array [series] a scrape, in the order of the world's `exposition`: everything the exporters expose."""
 
-    def log(self, time: float, component: str, template: LogTemplate, args: tuple[Any, ...]) -> None:
-        """Record that a log statement was reached."""
-        self.logs.append(LogRecord(time, component, template, args))
+    def log(self, time: float, component: str, template: LogTemplate, args: tuple[Any, ...], skew: float = 0.0) -> None:
+        """Record that a log statement was reached, on a machine whose clock is off by `skew` seconds."""
+        self.logs.append(LogRecord(time, component, template, args, skew))
 
     def span(self, span: Span) -> None:
         """Record a finished span."""
         self.spans.append(span)
 
-    def scrape(self, time: float, values: NDArray[np.float32]) -> None:
+    def scrape(self, time: float, values: NDArray[np.float32], series: NDArray[np.float64]) -> None:
         """Record one scrape of all components."""
         self.scrape_times.append(time)
         self.scrapes.append(values)
+        self.series.append(series)
 
     def logs_between(self, start: float, end: float, written: int | None = None) -> Sequence[LogRecord]:
         """Log records with start < time <= end, of the first `written` records where given."""

@@ -6,9 +6,10 @@ tests; it never reaches an interpreter, which sees rendered lines only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Level(StrEnum):
@@ -65,25 +66,44 @@ class MetricType(StrEnum):
 
     GAUGE = "gauge"
     COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+Profile = Literal["paper", "serving", "enriched"]
+"""How much of the telemetry policies and interpreters are given, from little to much; each holds the one before.
+
+`paper` is what the methods of arXiv 2603.02057 were given: utilisation, memory, traffic and latency; `serving` adds
+what the engine says of itself; `enriched` clocks, power and throttling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A series an exporter exposes for a component, by the exporter's own name."""
+    """A metric that an exporter exposes for a component, by the exporter's own name; fixed labels are in the name.
+
+    `profile` is the smallest profile that shows it to policies; None where it is exported only. `buckets` are the upper
+    bounds of a histogram without +Inf.
+    """
 
     name: str
     type: MetricType
     unit: str
+    profile: Profile | None = "paper"
+    buckets: tuple[float, ...] = ()
 
 
-def gauge(name: str, unit: str = "") -> Metric:
+def gauge(name: str, unit: str = "", profile: Profile | None = "paper") -> Metric:
     """A gauge metric."""
-    return Metric(name, MetricType.GAUGE, unit)
+    return Metric(name, MetricType.GAUGE, unit, profile)
 
 
-def counter(name: str, unit: str = "") -> Metric:
+def counter(name: str, unit: str = "", profile: Profile | None = "paper") -> Metric:
     """A counter metric."""
-    return Metric(name, MetricType.COUNTER, unit)
+    return Metric(name, MetricType.COUNTER, unit, profile)
+
+
+def histogram(name: str, buckets: Sequence[float], unit: str = "", profile: Profile | None = None) -> Metric:
+    """A histogram metric. Its profile is that of its sum and count; the buckets are exported only."""
+    return Metric(name, MetricType.HISTOGRAM, unit, profile, tuple(buckets))
 
 
 class Span(NamedTuple):

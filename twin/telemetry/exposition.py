@@ -1,0 +1,77 @@
+"""What the exporters of one cluster expose: every series of every component, in one flat order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.telemetry.records import Metric, MetricType, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a metrics page: a gauge or counter, or one of a histogram's."""
+
+    name: str
+    counter: bool
+    profile: Profile | None
+
+
+def series_of(metrics: Iterable[Metric]) -> Iterator[Series]:
+    """The series of metrics, in the order of `Component.sample`."""
+    for metric in metrics:
+        if metric.type is not MetricType.HISTOGRAM:
+            yield Series(metric.name, metric.type is MetricType.COUNTER, metric.profile)
+            continue
+        name, brace, labels = metric.name.partition("{")
+        labels = labels.rstrip("}")
+        yield Series(f"{name}_sum{brace}{labels}{'}' if brace else ''}", True, metric.profile)
+        yield Series(f"{name}_count{brace}{labels}{'}' if brace else ''}", True, metric.profile)
+        for bound in (*metric.buckets, np.inf):
+            le = "+Inf" if bound == np.inf else repr(float(bound))
+            yield Series(f'{name}_bucket{{{labels}{"," if labels else ""}le="{le}"}}', True, None)
+
+
+@dataclass(frozen=True)
+class Exposition:
+    """The flat order of one cluster's series. `names[i]` are those of component i, from `offsets[i]` on."""
+
+    components: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    offsets: tuple[int, ...]
+    size: int
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    positions: NDArray[np.intp]
+    """[k] the flat series at `positions` are the features at (`rows`, `columns`)."""
+
+
+def exposition(components: Iterable[tuple[str, Iterable[Metric]]], features: tuple[str, ...]) -> Exposition:
+    """Lay out the series of components given as (name, metrics); `features` is the feature axis."""
+    column = {name: j for j, name in enumerate(features)}
+    owners, names, offsets = [], [], []
+    rows, columns, positions = [], [], []
+    size = 0
+    for row, (owner, metrics) in enumerate(components):
+        series = list(series_of(metrics))
+        owners.append(owner)
+        names.append(tuple(s.name for s in series))
+        offsets.append(size)
+        for i, one in enumerate(series):
+            if one.profile is not None:
+                rows.append(row)
+                columns.append(column[one.name])
+                positions.append(size + i)
+        size += len(series)
+    return Exposition(
+        tuple(owners),
+        tuple(names),
+        tuple(offsets),
+        size,
+        np.array(rows, np.intp),
+        np.array(columns, np.intp),
+        np.array(positions, np.intp),
+    )
