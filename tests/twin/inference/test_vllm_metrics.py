@@ -6,26 +6,31 @@ from twin.inference.vllm_metrics import NAMES_085, VLLM_033, VLLM_085, VllmMetri
 from twin.telemetry.exposition import series_of
 from twin.telemetry.records import MetricType
 
-GAUGES = """
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+GAUGES = _words("""
 num_requests_running num_requests_waiting num_requests_waiting_by_reason num_requests_kv_fetch_by_stage
 kv_cache_usage_perc engine_sleep_state lora_requests_info cache_config_info watermark_requests engine_healthy
-""".split()
-COUNTERS = """
+""")
+COUNTERS = _words("""
 num_preemptions prompt_tokens prompt_tokens_by_source prompt_tokens_cached prompt_tokens_cached_by_source
 generation_tokens request_success prefix_cache_queries prefix_cache_hits external_prefix_cache_queries
 external_prefix_cache_hits mm_cache_queries mm_cache_hits corrupted_requests admission_rejections
-""".split()
-HISTOGRAMS = """
+""")
+HISTOGRAMS = _words("""
 time_to_first_token_seconds inter_token_latency_seconds request_time_per_output_token_seconds
 e2e_request_latency_seconds request_queue_time_seconds request_inference_time_seconds request_prefill_time_seconds
 request_decode_time_seconds request_prompt_tokens request_generation_tokens request_max_num_generation_tokens
 request_params_n request_params_max_tokens request_prefill_kv_computed_tokens request_num_preemptions
 iteration_tokens_total kv_block_lifetime_seconds kv_block_idle_before_evict_seconds kv_block_reuse_gap_seconds
-""".split()
-GONE = """
+""")
+GONE = _words("""
 gpu_cache_usage_perc gpu_prefix_cache_queries_total gpu_prefix_cache_hits_total time_per_output_token_seconds
 num_requests_swapped
-""".split()
+""")
 
 
 def _names(metrics: tuple[VllmMetric, ...], kind: MetricType) -> set[str]:
