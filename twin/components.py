@@ -49,12 +49,14 @@ class Component:
         if condition.layer not in self.layers:
             raise ValueError(f"{self.name} ({self.kind}) has no layer {condition.layer}")
         self.conditions.append(condition)
+        self.world.network.conditions_changed(self)
         self.conditions_changed()
 
     def lift(self, condition: Condition) -> None:
         """Remove a condition if it is still there."""
         if condition in self.conditions:
             self.conditions.remove(condition)
+            self.world.network.conditions_changed(self)
             self.conditions_changed()
 
     def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
@@ -63,6 +65,7 @@ class Component:
         if gone:
             self.conditions = [c for c in self.conditions if c.layer not in layers]
             self.world.truth.cleared(self.name, gone, self.world.now, by)
+            self.world.network.conditions_changed(self)
             self.conditions_changed()
         return gone
 
@@ -119,8 +122,8 @@ class Component:
 
     @property
     def reachable(self) -> bool:
-        """Whether its exporter answers a scrape: it and every place under it are up."""
-        return all(place.up for place in self.places()) and self.up
+        """Whether its exporter answers a scrape: it and every place under it are up, and the network lets it through."""
+        return all(place.up for place in self.places()) and self.up and self.world.network.scraped(self)
 
     @property
     def up(self) -> bool:

@@ -22,10 +22,24 @@ UNITS: dict[str, dict[str, float]] = {
     },
     "rate": {"/s": 1.0, "/min": 1 / 60.0, "/m": 1 / 60.0, "/h": 1 / 3600.0},
     "ratio": {"%": 0.01, "": 1.0},
+    "bandwidth": {"B/s": 1.0, **{f"{p}B/s": 1000.0**i for i, p in enumerate(("k", "M", "G", "T"), 1)}},
+    "throughput": {"FLOPS": 1.0, "GFLOPS": 1e9, "TFLOPS": 1e12, "PFLOPS": 1e15},
+    "frequency": {"Hz": 1.0, "MHz": 1e6, "GHz": 1e9},
+    "latency": {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9},
 }
 """Per dimension: the units a scenario may write and what they are worth in the base unit."""
 
-EXAMPLES = {"duration": "240s", "power": "150W", "size": "8GB", "rate": "5/s", "ratio": "99%"}
+EXAMPLES = {
+    "duration": "240s",
+    "power": "150W",
+    "size": "8GB",
+    "rate": "5/s",
+    "ratio": "99%",
+    "bandwidth": "900GB/s",
+    "throughput": "312TFLOPS",
+    "frequency": "1410MHz",
+    "latency": "10us",
+}
 
 _QUANTITY = re.compile(r"^\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf))\s*(\S*)\s*$", re.IGNORECASE)
 
@@ -59,6 +73,25 @@ def parse(value: Any, dimension: str) -> float:
     return number * units.get(unit, 1.0)
 
 
+_GO_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|\u00b5s|ns|m|s)")
+_GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "\u00b5s": 1e-6, "ns": 1e-9}
+
+
+def go_duration(text: Any) -> float:
+    """Seconds of a Go duration such as ``1m30s`` or ``-10ms``, which is what Chaos Mesh's manifests write.
+
+    Raises ValueError for anything else.
+    """
+    if text == "0" or (isinstance(text, (int, float)) and text == 0):
+        return 0.0
+    body = text.lstrip("+-") if isinstance(text, str) else ""
+    parts = _GO_DURATION.findall(body)
+    if not parts or "".join(number + unit for number, unit in parts) != body or len(str(text)) - len(body) > 1:
+        raise ValueError(f"expected a duration such as 60s or 1m30s, got {text!r}")
+    seconds = sum(float(number) * _GO_UNITS[unit] for number, unit in parts)
+    return -seconds if str(text).startswith("-") else seconds
+
+
 def write(value: float, dimension: str) -> str | float:
     """The value as a scenario writes it, in the base unit; `parse` gives back the same float."""
     unit = next((unit for unit, worth in UNITS[dimension].items() if worth == 1.0 and unit), "")
@@ -87,3 +120,11 @@ Rate = _quantity("rate")
 """Per second."""
 Ratio = _quantity("ratio")
 """A share in [0, 1] or a factor."""
+Bandwidth = _quantity("bandwidth")
+"""Bytes per second."""
+Throughput = _quantity("throughput")
+"""Operations per second."""
+Frequency = _quantity("frequency")
+"""Hertz."""
+Latency = _quantity("latency")
+"""Seconds."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from twin.components import Component
@@ -26,7 +26,10 @@ class FaultKind:
     parameters: type[Model]
     lands_on: Callable[[Component], Component | None]
     conditions: Callable[[Any, str, Component], tuple[Condition, ...]]
-    """(parameters, name of the fault, component hit) -> the conditions it puts there."""
+    """(parameters, name of the fault, component hit) -> the conditions it puts there. A ScenarioError that it raises
+    has the key's path within the fault."""
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the original's grammar that are refused, and why."""
 
 
 def family(kind: FaultKind, parameters: Any) -> str:

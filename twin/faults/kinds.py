@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from twin.faults import database, gpu, process, stress
+from twin.faults import database, gpu, network, process, stress
 from twin.faults.kind import FaultKind
 
 KINDS: dict[str, dict[str, FaultKind]] = {
     **gpu.KINDS,
     **process.KINDS,
     **stress.KINDS,
+    **network.KINDS,
     **database.KINDS,
 }
 """Fault kinds by kind and action (the empty action is that of a kind that has none)."""

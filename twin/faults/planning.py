@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from twin.components import Component
 from twin.faults.kind import FaultKind, family
 from twin.faults.kinds import KINDS
-from twin.faults.pods import matching
+from twin.faults.selection import choose, select
 from twin.mechanics.conditions import Condition
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import Fault
@@ -42,9 +42,12 @@ def plan(world: World) -> list[Plan]:
         kind = fault_kind(fault, path)
         parameters = fault_parameters(kind, fault, path)
         hit = _hit(world, fault, kind, path)
-        conditions = tuple(
-            (component, c) for component in hit for c in kind.conditions(parameters, fault.name, component)
-        )
+        try:
+            conditions = tuple(
+                (component, c) for component in hit for c in kind.conditions(parameters, fault.name, component)
+            )
+        except ScenarioError as error:  # in a parameter that can be judged only against the cluster
+            raise ScenarioError(error.message, (*path, *error.path)) from None
         until = None if fault.duration is None else fault.at + fault.duration
         plans.append(Plan(fault.name, fault.at, until, conditions))
         label = f"{fault.kind}/{fault.action}" if fault.action else fault.kind
@@ -67,6 +70,9 @@ def fault_kind(fault: Fault, path: tuple[Any, ...]) -> FaultKind:
 
 def fault_parameters(kind: FaultKind, fault: Fault, path: tuple[Any, ...]) -> Any:
     """The fault's own parameters, checked."""
+    for key in fault.parameters:
+        if key in kind.unsupported:
+            raise ScenarioError(f"'{key}' is not supported: {kind.unsupported[key]}", (*path, key))
     try:
         return kind.parameters.model_validate(fault.parameters)
     except ValidationError as error:
@@ -75,63 +81,13 @@ def fault_parameters(kind: FaultKind, fault: Fault, path: tuple[Any, ...]) -> An
 
 
 def _hit(world: World, fault: Fault, kind: FaultKind, path: tuple[Any, ...]) -> list[Component]:
-    candidates = _select(world, fault, kind, path)
+    candidates = select(world, fault.selector, lambda c: kind.lands_on(c) is not None, (*path, "selector"))
     for component in candidates:  # all of them, so that an error shows at every seed
         if kind.lands_on(component) is None:
             raise ScenarioError(
                 f"{fault.kind} {fault.action} cannot hit '{component.name}', a {component.kind}: it hits {kind.hits}",
                 (*path, "selector"),
             )
-    landings = (kind.lands_on(component) for component in _choose(world, fault, candidates, path))
+    chosen = choose(world, fault.name, fault.mode, fault.value, candidates, path)
+    landings = (kind.lands_on(component) for component in chosen)
     return list(dict.fromkeys(landing for landing in landings if landing is not None))
-
-
-def _select(world: World, fault: Fault, kind: FaultKind, path: tuple[Any, ...]) -> list[Component]:
-    """What the selector names, and of what its labels match, whatever the fault can hit."""
-    selector = fault.selector
-    names: list[tuple[str, str]] = [("components", n) for n in selector.components or ()]
-    names += [("nodes", n) for n in selector.nodes or ()]
-    names += [("pods", n) for pods in (selector.pods or {}).values() for n in pods]
-    selected = []
-    for field, name in names:
-        component = world.components.get(name)
-        if component is None:
-            hint = nearest(name, world.components)
-            raise ScenarioError(
-                f"the selector matches nothing: no component '{name}'{hint}", (*path, "selector", field)
-            )
-        selected.append(component)
-    if selector.namespaces is not None or selector.label_selectors is not None:
-        everything, cluster = world.components.values(), world.spec.cluster.kind
-        pods = matching(everything, cluster, selector.namespaces, selector.label_selectors)
-        selected += [pod for pod in pods if kind.lands_on(pod) is not None]
-    if not selected:
-        raise ScenarioError("the selector matches nothing", (*path, "selector"))
-    return list(dict.fromkeys(selected))
-
-
-def _choose(world: World, fault: Fault, candidates: list[Component], path: tuple[Any, ...]) -> list[Component]:
-    """Chaos Mesh's modes. Which ones are hit is drawn per fault, so that another fault changes nothing."""
-    stream = world.streams["fault/target"]
-    number = _number(fault, path)
-    if fault.mode == "all":
-        return candidates
-    shuffled = sorted(candidates, key=lambda c: stream.uniform(fault.name, c.name))
-    if fault.mode == "random-max-percent":
-        number *= stream.uniform(fault.name, "share")
-    count = len(candidates) * number / 100.0 if "percent" in fault.mode else number
-    return shuffled[: max(1, round(count))]
-
-
-def _number(fault: Fault, path: tuple[Any, ...]) -> float:
-    """How many to hit, or what share in per cent: the mode's value."""
-    if fault.mode in ("one", "all"):
-        return 1.0
-    try:
-        number = float(fault.value or "")
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= (100.0 if "percent" in fault.mode else 1e6):
-        what = "a percentage" if "percent" in fault.mode else "a number above 0"
-        raise ScenarioError(f"mode {fault.mode} needs {what} as value, got {fault.value!r}", (*path, "value"))
-    return number

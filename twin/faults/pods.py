@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from twin.components import Component
+from twin.inference.replica import Replica
 from twin.process import Process
 
 NAMESPACES = {"inference": "ray", "openstack": "openstack"}
@@ -12,12 +13,16 @@ NAMESPACES = {"inference": "ray", "openstack": "openstack"}
 
 
 def labels(component: Component) -> dict[str, str]:
-    """A pod's labels, after Kubernetes' recommended ones."""
-    return {
+    """A pod's labels: Kubernetes' recommended ones, and on replicas those of the reference testbed's RayService."""
+    recommended = {
         "app": component.kind,
         "app.kubernetes.io/name": component.kind,
         "app.kubernetes.io/instance": component.name,
     }
+    if not isinstance(component, Replica):
+        return recommended
+    model = component.model.served_name.rpartition("/")[2].lower()
+    return {**recommended, "app": component.name, "model.name": model, "ray.io/serve": "true"}
 
 
 def matching(

@@ -1,26 +1,20 @@
-"""Building the inference cluster from its preset and settings, and what operators do to its shape."""
+"""Building the inference cluster from its preset and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from twin.actions import Ticket, drain
-from twin.components import Component
 from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
-from twin.inference.messages import serve
+from twin.inference.operations import Operations
 from twin.inference.replica import Replica
 from twin.inference.request import Request
 from twin.inference.router import Router
 from twin.inference.workload import arrivals
-from twin.mechanics.durations import DURATIONS
 from twin.mechanics.engine_step import BLOCK_TOKENS, kv_blocks
 from twin.mechanics.hardware import GPUS, MODELS
-from twin.mechanics.layers import RESETS
 from twin.node import Node
-from twin.process import State
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import EngineSettings, InferenceCluster
 from twin.slo import Objective
@@ -63,6 +57,7 @@ class InferenceTwin:
         blocks = _blocks(preset)
         settings = preset.engine
         head_node = Node(world, "node-head", preset.node_memory, preset.node_cores)
+        world.network.monitor = head_node
         self.router = Router(world, "ray-head", head_node, preset.max_ongoing_requests)
         self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, settings.max_model_len)
         self.router.gateway = self.gateway
@@ -76,6 +71,7 @@ class InferenceTwin:
             replica.router = self.router
             self.router.replicas.append(replica)
             self.router.depends_on.append(replica)
+        self.operations = Operations(self.router, self.gateway).table
         self._arrivals = arrivals(world.spec.workload, world.streams)
         self._sent = 0
 
@@ -109,65 +105,6 @@ class InferenceTwin:
         limits = {"ttft": slo.ttft_p99, "e2e": slo.e2e_p99}
         chosen = [Objective(signal, 0.99, limit) for signal, limit in limits.items() if limit is not None]
         return [*chosen, Objective("success", slo.success, None)]
-
-    # --- shape ------------------------------------------------------------------------------------------------
-
-    def can_migrate(self, target: Component) -> bool:
-        """A replica can move to a spare GPU."""
-        return isinstance(target, Replica) and target.state is not State.ABSENT and self._spare() is not None
-
-    def migrate(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
-        """A new pod of the replica on a spare node; its old GPU becomes the spare."""
-        spare = self._spare()
-        assert isinstance(target, Replica)
-        if spare is None:
-            return
-        self.world.in_flight[spare.name] = ticket
-        old = target.gpu
-        self.router.log(serve.MIGRATING, self.router._replica_id(target), target.node.name)
-        if ticket.action.parameter == "gentle":
-            yield from drain(self.world, [target])
-        target.stop("migrate")
-        ticket.relieved += [*old.conditions, *target.node.conditions]
-        ticket.relieved += target.reset(RESETS["migrate"], by=str(ticket.action))
-        new = spare.gpu
-        spare.move(old)
-        target.move(new)
-        yield self.world.clock.timeout(DURATIONS["migrate"])
-        target.start()
-        self.world.in_flight.pop(spare.name, None)
-
-    def can_scale_out(self, target: Component) -> bool:
-        """The deployment is scaled through Ray's head, as long as a spare GPU is there."""
-        return isinstance(target, Router) and self._spare() is not None
-
-    def scale_out(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
-        """One more replica on a spare node."""
-        spare = self._spare()
-        if spare is None:
-            return
-        self.world.in_flight[spare.name] = ticket
-        if not target.up:  # nobody answers the order, which whoever gave it could not know
-            yield self.world.clock.timeout(DURATIONS["scale-out"])
-            self.world.in_flight.pop(spare.name, None)
-            return
-        count = sum(r.state is not State.ABSENT for r in self.router.replicas)
-        self.router.log(serve.UPSCALING, count, count + 1)
-        self.router.log(serve.ADDING)
-        yield self.world.clock.timeout(DURATIONS["scale-out"])
-        spare.start()
-        self.world.in_flight.pop(spare.name, None)
-
-    def _spare(self) -> Replica | None:
-        """An unused replica slot whose node is up."""
-        return next(
-            (
-                r
-                for r in self.router.replicas
-                if r.state is State.ABSENT and r.place_up and r.name not in self.world.in_flight
-            ),
-            None,
-        )
 
 
 def build(world: World) -> InferenceTwin:

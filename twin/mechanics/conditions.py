@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from twin.mechanics.layers import Layer
 
@@ -18,6 +19,11 @@ class Parameter:
     combine: Callable[[Iterable[float]], float]
 
 
+def _any_of(shares: Iterable[float]) -> float:
+    """The share hit by at least one of several independent shares."""
+    return 1.0 - math.prod(1.0 - share for share in shares)
+
+
 PARAMETERS: dict[str, Parameter] = {
     "power_limit": Parameter("W", math.inf, min),  # board power limit below the default
     "off_bus": Parameter("bool", 0.0, max),  # the device no longer answers on PCIe
@@ -27,8 +33,26 @@ PARAMETERS: dict[str, Parameter] = {
     "memory_adjustment": Parameter("ratio", 0.0, min),  # oom_score_adj / 1000 of the foreign processes
     "cpu_stress": Parameter("workers", 0.0, sum),  # foreign runnable threads
     "service_time": Parameter("ratio", 1.0, math.prod),  # service-time multiplier
+    "latency": Parameter("s", 0.0, sum),  # that packets take longer
+    "jitter": Parameter("s", 0.0, sum),  # by which that varies, either way
+    "correlation": Parameter("ratio", 0.0, max),  # of the delays of packets of one time
+    "loss": Parameter("ratio", 0.0, _any_of),  # of packets
+    "corruption": Parameter("ratio", 0.0, _any_of),  # of packets, which their checksum reveals
+    "duplicate": Parameter("ratio", 0.0, sum),  # of packets
+    "bandwidth": Parameter("bytes/s", math.inf, min),  # of a token bucket
+    "blocked": Parameter("bool", 0.0, max),  # no packet passes
+    "dns_failure": Parameter("bool", 0.0, max),  # names do not resolve
 }
 """Every parameter a condition may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Which packets of a component a condition concerns: those it sends, receives or both, to or from whom."""
+
+    direction: Literal["to", "from", "both"] = "to"
+    peers: frozenset[str] = frozenset()
+    """Names of the components (or nodes) at the other end; empty for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +66,8 @@ class Condition:
     parameter: str
     value: float
     cause: str
+    traffic: Traffic = Traffic()
+    """Of parameters that concern packets, which packets."""
 
     def __post_init__(self) -> None:
         if self.parameter not in PARAMETERS:

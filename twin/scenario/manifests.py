@@ -6,10 +6,10 @@ refused where the fault is planned, by name.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path as File
 from typing import Any
 
+from twin.quantities import go_duration
 from twin.scenario.errors import Path, ScenarioError, nearest
 from twin.scenario.source import Document, located, read
 
@@ -17,8 +17,6 @@ BESIDE = ("manifest", "at", "duration", "name")
 """What a scenario may say about a manifest; name and duration replace the manifest's own."""
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def expand(document: Document) -> Document:
@@ -85,7 +83,10 @@ def _fault(manifest: Document) -> tuple[dict[str, Any], list[tuple[Path, Path]]]
 
 def _seconds(text: Any) -> float:
     """Seconds of a Go duration such as ``1m30s`` (what Chaos Mesh writes)."""
-    parts = _GO_DURATION.findall(text) if isinstance(text, str) else []
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ScenarioError(f"expected a duration such as 60s or 1m30s, got {text!r}", ("spec", "duration"))
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        seconds = go_duration(text)
+    except ValueError as error:
+        raise ScenarioError(str(error), ("spec", "duration")) from None
+    if seconds <= 0:
+        raise ScenarioError(f"expected a duration above 0, got {text!r}", ("spec", "duration"))
+    return seconds

@@ -18,10 +18,10 @@ def crash(fault, **selector):
 
 def test_labels_are_joined_by_and(inference_scenario, fault):
     assert hit(inference_scenario(crash(fault, labelSelectors={"app": "ray-head"}))) == ["ray-head"]
-    one = {"app": "vllm", "app.kubernetes.io/instance": "ray-replicas-2"}
+    one = {"app.kubernetes.io/name": "vllm", "app": "ray-replicas-2"}
     assert hit(inference_scenario(crash(fault, labelSelectors=one))) == ["ray-replicas-2"]
     with pytest.raises(ScenarioError, match="matches nothing"):
-        World(inference_scenario(crash(fault, labelSelectors={"app": "vllm", "app.kubernetes.io/name": "nginx"})))
+        World(inference_scenario(crash(fault, labelSelectors={"app.kubernetes.io/name": "vllm", "app": "nginx"})))
 
 
 def test_a_namespace_selects_its_pods_and_no_other(inference_scenario, fault):
