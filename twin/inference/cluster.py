@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from twin.inference.clients import Clients
 from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
 from twin.inference.operations import Operations
 from twin.inference.replica import Replica
-from twin.inference.request import Request
 from twin.inference.router import Router
-from twin.inference.workload import arrivals
-from twin.mechanics.engine_step import BLOCK_TOKENS, kv_blocks
-from twin.mechanics.hardware import GPUS, MODELS
+from twin.mechanics.engine_step import BLOCK_TOKENS, kv_blocks, reserved_bytes
 from twin.node import Node
+from twin.scenario import hardware
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import EngineSettings, InferenceCluster
 from twin.slo import Objective
@@ -52,8 +51,8 @@ class InferenceTwin:
 
     def __init__(self, world: World, preset: Preset) -> None:
         self.world = world
-        self._gpu_model = GPUS[preset.gpu]
-        self._model = MODELS[preset.model]
+        self._gpu_model = hardware.gpu(preset.gpu)
+        self._model = hardware.model(preset.model)
         blocks = _blocks(preset)
         settings = preset.engine
         head_node = Node(world, "node-head", preset.node_memory, preset.node_cores)
@@ -72,8 +71,7 @@ class InferenceTwin:
             self.router.replicas.append(replica)
             self.router.depends_on.append(replica)
         self.operations = Operations(self.router, self.gateway).table
-        self._arrivals = arrivals(world.spec.workload, world.streams)
-        self._sent = 0
+        self.clients = Clients(world, self.gateway)
 
     # --- workload ---------------------------------------------------------------------------------------------
 
@@ -83,21 +81,7 @@ class InferenceTwin:
         self.gateway.boot()
         for replica in self.router.replicas[: self._active]:
             replica.boot()
-        self._expect_next()
-
-    def _expect_next(self) -> None:
-        arrival = next(self._arrivals, None)
-        if arrival is None:
-            return
-        limit = self.gateway.max_length
-        output = min(arrival.output, max(1, limit - arrival.prompt))
-        request = Request(self._sent, arrival.time, arrival.prompt, output)
-        self._sent += 1
-        self.world.clock.at(arrival.time, lambda _: self._send(request))
-
-    def _send(self, request: Request) -> None:
-        self.gateway.submit(request)
-        self._expect_next()
+        self.clients.start()
 
     def objectives(self) -> list[Objective]:
         """Time to first token, time to last token where asked for, and success."""
@@ -121,10 +105,11 @@ def _settings(cluster: InferenceCluster) -> Preset:
         raise ScenarioError(f"no preset '{name}'{nearest(name, PRESETS)}", (*path, "preset"))
     given = cluster.model_dump(exclude={"kind", "preset", "engine"}, exclude_none=True)
     preset = replace(PRESETS[name], **given, engine=cluster.engine or PRESETS[name].engine)
-    if preset.gpu not in GPUS:
-        raise ScenarioError(f"no GPU '{preset.gpu}'{nearest(preset.gpu, GPUS)}", (*path, "gpu"))
-    if preset.model not in MODELS:
-        raise ScenarioError(f"no model '{preset.model}'{nearest(preset.model, MODELS)}", (*path, "model"))
+    for find, key in ((hardware.gpu, "gpu"), (hardware.model, "model")):
+        try:
+            find(getattr(preset, key))
+        except ScenarioError as error:
+            raise ScenarioError(str(error) if error.where else error.message, (*path, key)) from None
     _blocks(preset)
     return preset
 
@@ -139,12 +124,17 @@ def _blocks(preset: Preset) -> int:
                 ("spec", "cluster", "engine", "kvBlocks"),
             )
         return engine.kv_blocks
-    gpu, model = GPUS[preset.gpu], MODELS[preset.model]
-    blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, engine.max_num_batched_tokens)
+    gpu, model = hardware.gpu(preset.gpu), hardware.model(preset.model)
+    batch = engine.max_num_batched_tokens, engine.max_num_seqs
+    blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, *batch)
     if blocks * BLOCK_TOKENS < engine.max_model_len:
+        usable, rest = gpu.memory * engine.gpu_memory_utilization, reserved_bytes(model, *batch)
         raise ScenarioError(
-            f"{model.name} does not fit {gpu.name}: {model.weight_bytes / 1e9:.1f} GB of weights leave "
-            f"{max(0, blocks)} KV blocks of {BLOCK_TOKENS} tokens, fewer than maxModelLen {engine.max_model_len} needs",
+            f"{model.name} does not fit {gpu.name}: of {usable / 1e9:.1f} GB ({engine.gpu_memory_utilization:g} x "
+            f"{gpu.memory / 1e9:.1f} GB), weights take {model.weight_bytes / 1e9:.1f} GB and activations, states and "
+            f"CUDA graphs {(rest - model.weight_bytes) / 1e9:.1f} GB; that leaves {max(0, blocks)} KV blocks of "
+            f"{BLOCK_TOKENS} tokens, and maxModelLen {engine.max_model_len} needs "
+            f"{-(-engine.max_model_len // BLOCK_TOKENS)}",
             ("spec", "cluster", "model"),
         )
     return blocks

@@ -1,18 +1,36 @@
-"""How long one step of an LLM engine takes, and what it does to the GPU: a roofline with a floor.
+"""How long one step of an LLM engine keeps its GPUs busy: the sum of its kernels (`twin.mechanics.kernels`).
 
-    gpu time = max(weights / bandwidth, 2 x parameters x tokens / throughput)      flat, then linear in tokens
-             + attention of the prefill tokens / throughput                        quadratic in the prompt
-             + KV bytes read / bandwidth                                           linear in the context
-    step     = max(gpu time, host time)                                            scheduling overlaps the GPU
+    matrix products      flat in the tokens of the batch, then linear: weights first, tensor cores later
+    attention            KV bytes read by decodes / bandwidth, and (query, key) pairs of prefills / throughput
+    norms, activations   bytes / bandwidth
+    all-reduce           two a layer where the model is spread over several GPUs
+    step                 max(gpu time, host time): vLLM schedules the next step while the GPU works on this one
 
-The clock scales throughput, not memory bandwidth: a throttled GPU prefills slowly and decodes almost as before.
+The clock scales the tensor cores and not the memory: a throttled GPU prefills slowly and decodes almost as before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin.mechanics.hardware import Gpu, Model
+from twin.mechanics.interconnect import all_reduce
+from twin.mechanics.kernels import (
+    ATTENTION_SECONDS,
+    DECODE_TILE_SECONDS,
+    KERNEL_SECONDS,
+    KV_EFFICIENCY,
+    KV_HEADS_HALF,
+    PREFILL_EFFICIENCY,
+    PREFILL_TILE_SECONDS,
+    PREFILL_TILE_TOKENS,
+    SAMPLER_SECONDS,
+    SMALL_KERNEL_SECONDS,
+    Product,
+    Speed,
+    product,
+)
 
 HOST_SECONDS = 1.0e-3
 """Host time of a step (assumed; vLLM V1 hides it behind the GPU: 9 microseconds of gap when idle were measured on
@@ -24,38 +42,183 @@ HOST_SECONDS_PER_SEQUENCE = 2.0e-5
 BLOCK_TOKENS = 16
 """Tokens in a KV block (vLLM's DEFAULT_BLOCK_SIZE)."""
 
-ACTIVATION_TOKENS_BYTES = 2.0e5
-"""Bytes of activations per batched token that the profiling run reserves (assumed: a few hidden-size buffers)."""
 
-CUDA_GRAPH_BYTES = 1.2e9
-"""Bytes of CUDA context and captured graphs (assumed)."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one kind of kernel takes in a step: a constant, and so much per token and per sampled sequence (seconds)."""
+
+    constant: float = 0.0
+    per_token: float = 0.0
+    per_sequence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """The coefficients of one model on one GPU at one clock. Seconds, per token where the name says so."""
+    """The coefficients of one model on its GPUs in their present condition. Seconds."""
 
-    weights: float
-    compute_per_token: float
-    attention_per_token_pair: float
+    products: Mapping[str, Product]
+    """Matrix products over all tokens of the batch, by name."""
+    output: Product
+    """The output matrix, over the sequences that get a token."""
+    experts: ExpertProducts | None
+    parts: Mapping[str, Part]
+    """Everything that is linear in tokens and sequences, by name."""
+    constant: float
+    per_token: float
+    per_sequence: float
+    """Sums of `parts`."""
     kv_per_token: float
+    """Per context token that a decode reads."""
+    attention_per_pair: float
+    """Per (query token, context token) pair of a prefill chunk."""
 
-    def gpu_seconds(self, tokens: int, kv_tokens: int, prefill_pairs: float) -> float:
-        """GPU time of a step: `tokens` in the batch, `kv_tokens` of context read by decoding sequences, and
-        `prefill_pairs`, the sum over prefill chunks of chunk length x mean context."""
-        matrix = max(self.weights, self.compute_per_token * tokens)
-        return matrix + self.attention_per_token_pair * prefill_pairs + self.kv_per_token * kv_tokens
+    def fixed(self, tokens: int, sequences: int) -> float:
+        """What depends on the numbers of tokens and sampled sequences alone; pure, so that callers may memoise it."""
+        total = self.constant + self.per_token * tokens + self.per_sequence * sequences
+        for operator in self.products.values():
+            total += operator.seconds(tokens)
+        if self.experts is not None:
+            total += self.experts.seconds(tokens)
+        return total + self.output.seconds(sequences) if sequences else total
+
+    def gpu_seconds(self, tokens: int, sequences: int, kv_tokens: float, pairs: float) -> float:
+        """GPU time of a step: `tokens` in the batch, `sequences` that get a token, `kv_tokens` of context read by
+        decoding sequences, and `pairs`, the sum over prefill chunks of chunk length x mean context."""
+        return self.fixed(tokens, sequences) + self.kv_per_token * kv_tokens + self.attention_per_pair * pairs
+
+    def breakdown(self, tokens: int, sequences: int, kv_tokens: float, pairs: float) -> dict[str, float]:
+        """The same by kind of kernel."""
+        found = {name: operator.seconds(tokens) for name, operator in self.products.items()}
+        if self.experts is not None:
+            found["experts"] = self.experts.seconds(tokens)
+        found["lm_head"] = self.output.seconds(sequences) if sequences else 0.0
+        for name, part in self.parts.items():
+            found[name] = part.constant + part.per_token * tokens + part.per_sequence * sequences
+        found["attention"] += self.kv_per_token * kv_tokens + self.attention_per_pair * pairs
+        return found
 
 
-def step_cost(gpu: Gpu, model: Model, clock: float = 1.0) -> StepCost:
-    """Coefficients at a clock ratio in (0, 1]."""
-    throughput = gpu.flops * gpu.compute_efficiency * clock
+@dataclass(frozen=True, slots=True)
+class ExpertProducts:
+    """The two grouped products of mixture-of-experts layers: they read the experts that the batch touches."""
+
+    fixed: float
+    layers: int
+    number: int
+    missed_by_a_token: float
+    """Share of the experts that one token leaves unread."""
+    weights: float
+    """Seconds to read one expert."""
+    rows_read: float
+    compute: float
+    """Seconds of tensor cores for one token in one expert."""
+    per_token: int
+
+    TILE = 16
+    """Rows to which the grouped kernel pads an expert's tokens (vLLM's smallest tile of tokens)."""
+
+    def seconds(self, tokens: float) -> float:
+        """All layers with that many tokens."""
+        touched = self.number * (1.0 - self.missed_by_a_token**tokens)
+        rows = self.per_token * tokens
+        memory = self.weights * touched + self.rows_read * rows
+        compute = self.compute * max(rows, min(rows, touched) * self.TILE)
+        return self.fixed + self.layers * float((memory**3 + compute**3) ** (1.0 / 3.0))
+
+
+def step_cost(
+    gpu: Gpu,
+    model: Model,
+    tensor_parallel: int = 1,
+    clock: float = 1.0,
+    bandwidth: float = 1.0,
+    link: float = 1.0,
+) -> StepCost:
+    """Coefficients of a model spread over `tensor_parallel` GPUs.
+
+    `clock` is the ratio of the SM clock to its maximum, `bandwidth` that of memory and `link` that of the
+    interconnect to a sound one, each in (0, 1].
+    """
+    speed = Speed.of(gpu, clock, bandwidth)
+    tp, layers, h = tensor_parallel, model.layers, model.hidden
+    heads, kv_heads = model.heads / tp, max(1.0, model.kv_heads / tp)  # fewer KV heads than GPUs are copied
+    width = model.bytes_per_parameter
+
+    def matrix(outputs: float, inner: float) -> Product:
+        return product(speed, outputs, inner, layers, width)
+
+    products = {
+        "qkv": matrix((heads + 2 * kv_heads) * model.head_size, h),
+        "o": matrix(h, heads * model.head_size),
+    }
+    if model.mamba is not None:
+        products["mamba_in"] = matrix(model.mamba.projection / tp, h)
+        products["mamba_out"] = matrix(h, model.mamba.inner / tp)
+    experts = _experts(model, speed, tp)
+    if experts is None:
+        products["gate_up"] = matrix(2 * model.intermediate / tp, h)
+        products["down"] = matrix(h, model.intermediate / tp)
+    else:
+        products["router"] = matrix(experts.number, h)
+    parts = _parts(gpu, model, speed, heads, kv_heads, tp, link)
+    keys = speed.bandwidth * KV_EFFICIENCY * kv_heads / (kv_heads + KV_HEADS_HALF)
     return StepCost(
-        weights=model.weight_bytes / (gpu.bandwidth * gpu.weight_efficiency),
-        compute_per_token=2.0 * model.parameters / throughput,
-        attention_per_token_pair=4.0 * model.layers * model.heads * model.head_size / throughput,
-        kv_per_token=model.kv_bytes_per_token / (gpu.bandwidth * gpu.kv_efficiency),
+        products=products,
+        output=product(speed, model.vocabulary / tp, h, 1, width),
+        experts=experts,
+        parts=parts,
+        constant=sum(part.constant for part in parts.values()),
+        per_token=sum(part.per_token for part in parts.values()),
+        per_sequence=sum(part.per_sequence for part in parts.values()),
+        kv_per_token=2.0 * layers * kv_heads * model.head_size * model.kv_bytes_per_value / keys,
+        attention_per_pair=4.0 * layers * heads * model.head_size / (speed.throughput * PREFILL_EFFICIENCY),
     )
+
+
+def _experts(model: Model, speed: Speed, tp: int) -> ExpertProducts | None:
+    e = model.experts
+    if e is None:
+        return None
+    values = 3.0 * model.hidden * e.intermediate / tp
+    return ExpertProducts(
+        fixed=model.layers * (2 * KERNEL_SECONDS + 4 * SMALL_KERNEL_SECONDS),  # routing, sorting and summing beside
+        layers=model.layers,
+        number=e.number,
+        missed_by_a_token=1.0 - e.per_token / e.number,
+        weights=values * model.bytes_per_parameter / speed.bandwidth,
+        rows_read=2.0 * (2 * model.hidden + 3 * e.intermediate / tp) / speed.bandwidth,
+        compute=2.0 * values / speed.throughput,
+        per_token=e.per_token,
+    )
+
+
+def _parts(
+    gpu: Gpu, model: Model, speed: Speed, heads: float, kv_heads: float, tp: int, link: float
+) -> dict[str, Part]:
+    layers, h = model.layers, model.hidden
+    width = model.intermediate / tp if model.experts is None else 0.0
+    small = SMALL_KERNEL_SECONDS * layers
+    byte = 2.0 * layers / speed.bandwidth  # a bf16 value read or written once in every layer
+    normed = heads + kv_heads if model.qk_norm else 0.0
+    tile = layers / gpu.multiprocessors
+    found = {
+        "attention": Part(
+            ATTENTION_SECONDS * layers,
+            heads * PREFILL_TILE_SECONDS / PREFILL_TILE_TOKENS * tile,
+            kv_heads * DECODE_TILE_SECONDS * tile,
+        ),
+        "norms": Part(2 * small + SMALL_KERNEL_SECONDS, 4 * h * byte),
+        "rope": Part(2 * small, 2 * (heads + kv_heads + normed) * model.head_size * byte),
+        "activation": Part(small, 3 * width * byte),
+        "sampler": Part(SAMPLER_SECONDS, 0.0, 4.0 * model.vocabulary / speed.bandwidth),
+    }
+    if model.mamba is not None:
+        m = model.mamba
+        state = 2.0 * m.inner * m.state * model.kv_bytes_per_value * layers / tp / speed.bandwidth
+        found["mamba"] = Part(4 * small, 6 * (m.inner + m.convolved) / tp * byte, state)
+    start, per_byte = all_reduce(gpu.link, tp, link)
+    found["all_reduce"] = Part(2 * layers * start, 2 * layers * per_byte * 2.0 * h)
+    return found
 
 
 def host_seconds(sequences: int, slowdown: float) -> float:
@@ -63,12 +226,52 @@ def host_seconds(sequences: int, slowdown: float) -> float:
     return (HOST_SECONDS + HOST_SECONDS_PER_SEQUENCE * sequences) * slowdown
 
 
-def kv_blocks(gpu: Gpu, model: Model, utilization: float, batched_tokens: int) -> int:
-    """KV blocks that fit beside weights and activations; 0 or less where the model does not fit."""
-    activations = ACTIVATION_TOKENS_BYTES * batched_tokens + CUDA_GRAPH_BYTES
-    free = gpu.memory * utilization - model.weight_bytes - activations
-    return int(free // (model.kv_bytes_per_token * BLOCK_TOKENS))
+def utilisation(gpu_seconds: float, step_seconds: float) -> float:
+    """Share of a step during which a kernel is resident: what DCGM_FI_DEV_GPU_UTIL counts."""
+    return min(1.0, gpu_seconds / step_seconds) if step_seconds > 0 else 0.0
 
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+RESIDENT_BYTES = 0.6e9
+"""CUDA context, libraries and communication buffers, outside of torch's pool (assumed; vLLM prints it as non-torch
+memory, some hundred megabytes)."""
+
+CUDA_GRAPH_BYTES = 0.6e9
+"""Captured CUDA graphs (assumed; vLLM prints "Graph capturing finished in … secs, took … GiB")."""
+
+
+def activation_bytes(model: Model, batched_tokens: int, sequences: int, tensor_parallel: int = 1) -> float:
+    """Peak activations of the profiling run: hidden states, one feed-forward layer, and fp32 logits with a copy."""
+    e = model.experts
+    inner = model.intermediate if e is None else e.per_token * e.intermediate
+    per_token = 2.0 * (6 * model.hidden + 3 * inner / tensor_parallel)
+    return per_token * batched_tokens + 2 * 4.0 * model.vocabulary * sequences
+
+
+def kv_blocks(
+    gpu: Gpu,
+    model: Model,
+    utilization: float,
+    batched_tokens: int,
+    sequences: int = 128,
+    tensor_parallel: int = 1,
+) -> int:
+    """KV blocks that fit beside weights, activations and recurrent states; 0 or less where the model does not fit."""
+    free = gpu.memory * utilization - reserved_bytes(model, batched_tokens, sequences, tensor_parallel)
+    kv_heads = max(1.0, model.kv_heads / tensor_parallel)
+    per_token = model.kv_bytes_per_token * kv_heads / model.kv_heads
+    return int(free // (per_token * BLOCK_TOKENS)) if per_token else 0
+
+
+def reserved_bytes(model: Model, batched_tokens: int, sequences: int, tensor_parallel: int = 1) -> float:
+    """Bytes on each GPU that are not KV cache."""
+    weights = (model.weight_bytes + model.state_bytes_per_sequence * sequences) / tensor_parallel
+    activations = activation_bytes(model, batched_tokens, sequences, tensor_parallel)
+    return weights + activations + RESIDENT_BYTES + CUDA_GRAPH_BYTES
+
+
+# --- start-up ----------------------------------------------------------------------------------------------------
 
 WEIGHT_LOAD_BYTES_PER_SECOND = 1.0e9
 """Reading weights from the node's disk or page cache (assumed: one NVMe drive with decompression)."""

@@ -1,4 +1,5 @@
-"""GPUs and models as data. Every constant with its source beside it."""
+"""What a GPU and a language model are, as far as their speed and memory go. Plain data; `twin.scenario.hardware` reads
+it from files, where every constant has its source beside it."""
 
 from __future__ import annotations
 
@@ -6,8 +7,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """How the GPUs of one node reach each other."""
+
+    bandwidth: float
+    """Bytes/s a GPU sends in one direction (datasheet)."""
+    latency: float
+    """Seconds of an all-reduce of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU model."""
+    """A GPU model. Peaks are the datasheet's; the two efficiencies are what kernels reach of them."""
 
     name: str
     model_name: str
@@ -15,71 +26,140 @@ class Gpu:
     memory: float
     """Bytes of device memory that the driver reports."""
     bandwidth: float
-    """Peak memory bandwidth, bytes/s (datasheet)."""
+    """Peak memory bandwidth, bytes/s."""
     flops: float
-    """Peak dense bf16 tensor throughput, FLOP/s (datasheet)."""
+    """Peak dense bf16 tensor throughput with fp32 accumulation, FLOP/s."""
+    multiprocessors: int
+    """Streaming multiprocessors."""
     power: float
-    """Default board power limit, W (datasheet)."""
+    """Default board power limit, W."""
     idle_power: float
     """W."""
     clock: float
-    """Maximum SM clock, MHz (datasheet)."""
+    """Maximum SM clock, MHz."""
     min_clock: float
     """Lowest SM clock, MHz."""
-    weight_efficiency: float
-    """Share of peak bandwidth reached when streaming weights."""
-    kv_efficiency: float
-    """Share of peak bandwidth reached when reading the KV cache."""
+    memory_efficiency: float
+    """Share of the peak bandwidth reached when streaming weights."""
     compute_efficiency: float
-    """Share of peak throughput reached in large matrix products."""
+    """Share of the peak throughput reached in large matrix products."""
+    link: Link
 
 
-GPUS: dict[str, Gpu] = {
-    gpu.name: gpu
-    for gpu in (
-        # Efficiencies of the SXM parts: vLLM 0.14 kernel tables of aiconfigurator (Apache-2.0), Llama-3.1-8B TP1:
-        # 16.06 GB of weights in alpha ms, 131,072 B of KV per token in gamma ms, prefill tokens/s at 2,048.
-        Gpu("a100-sxm-80gb", "NVIDIA A100-SXM4-80GB", 85.2e9, 2.039e12, 312e12, 400, 60, 1410, 210, 0.71, 0.80, 0.875),
-        Gpu("h100-sxm", "NVIDIA H100 80GB HBM3", 85.5e9, 3.352e12, 989e12, 700, 70, 1980, 210, 0.78, 0.94, 0.884),
-        Gpu("h200-sxm", "NVIDIA H200", 150.8e9, 4.8e12, 989e12, 700, 75, 1980, 210, 0.70, 0.93, 0.812),
-        # A10G: datasheet of the 24 GB, 300 W card; efficiencies assumed as the A100's, same architecture family.
-        Gpu("a10g", "NVIDIA A10G", 24.1e9, 0.6e12, 70e12, 300, 20, 1710, 210, 0.71, 0.80, 0.875),
-    )
-}
+@dataclass(frozen=True, slots=True)
+class Experts:
+    """The mixture-of-experts layers that stand in place of the dense feed-forward ones."""
+
+    number: int
+    per_token: int
+    intermediate: int
+    """Width of one expert."""
+
+    def touched(self, tokens: float) -> float:
+        """Experts that a batch of `tokens` reads in expectation, each token choosing evenly."""
+        return self.number * (1.0 - float((1.0 - self.per_token / self.number) ** tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Mamba:
+    """The state-space half of a hybrid layer (Mamba-2)."""
+
+    inner: int
+    """Width of the state-space channels."""
+    state: int
+    """States per channel."""
+    heads: int
+    groups: int
+    convolution: int
+    """Taps of the causal convolution."""
+
+    @property
+    def projection(self) -> int:
+        """Outputs of the input projection: gate, channels, B and C of every group, one step size per head."""
+        return 2 * self.inner + 2 * self.groups * self.state + self.heads
+
+    @property
+    def convolved(self) -> int:
+        """Channels that pass the convolution."""
+        return self.inner + 2 * self.groups * self.state
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A language model as the serving engine sees it."""
+    """A decoder-only language model as its published configuration describes it."""
 
     name: str
     served_name: str
-    parameters: float
     layers: int
-    """Layers with attention."""
+    hidden: int
+    intermediate: int
+    """Width of the dense feed-forward layer; unused where `experts` is given."""
     heads: int
     kv_heads: int
     head_size: int
+    vocabulary: int
+    tied_embeddings: bool = False
+    qkv_bias: bool = False
+    qk_norm: bool = False
+    experts: Experts | None = None
+    mamba: Mamba | None = None
     bytes_per_parameter: float = 2.0
+    kv_bytes_per_value: float = 2.0
+
+    @property
+    def layer_parameters(self) -> int:
+        """Parameters of one layer."""
+        attention = self.hidden * (2 * self.heads + 2 * self.kv_heads) * self.head_size
+        attention += (self.heads + 2 * self.kv_heads) * self.head_size if self.qkv_bias else 0
+        attention += 2 * self.head_size if self.qk_norm else 0
+        norms = 2 * self.hidden
+        return attention + norms + self._feed_forward_parameters + self._mamba_parameters
+
+    @property
+    def _feed_forward_parameters(self) -> int:
+        if self.experts is None:
+            return 3 * self.hidden * self.intermediate
+        e = self.experts
+        return e.number * 3 * self.hidden * e.intermediate + self.hidden * e.number
+
+    @property
+    def _mamba_parameters(self) -> int:
+        if self.mamba is None:
+            return 0
+        m = self.mamba
+        per_head = 3 * m.heads  # A, D and the bias of the step size
+        return self.hidden * (m.projection + m.inner) + (m.convolution + 1) * m.convolved + per_head
+
+    @property
+    def parameters(self) -> int:
+        """All parameters: layers, embeddings (once where they are tied), the last norm."""
+        embeddings = self.vocabulary * self.hidden * (1 if self.tied_embeddings else 2)
+        return self.layers * self.layer_parameters + embeddings + self.hidden
+
+    @property
+    def active_parameters(self) -> int:
+        """Parameters that one token passes: of the experts, those it is routed to; of the embeddings, the output."""
+        idle = 0
+        if self.experts is not None:
+            e = self.experts
+            idle = self.layers * (e.number - e.per_token) * 3 * self.hidden * e.intermediate
+        return self.parameters - idle - (0 if self.tied_embeddings else self.vocabulary * self.hidden)
 
     @property
     def weight_bytes(self) -> float:
-        """Bytes of weights in device memory."""
+        """Bytes of weights over all GPUs that hold them."""
         return self.parameters * self.bytes_per_parameter
 
     @property
     def kv_bytes_per_token(self) -> float:
-        """Bytes of keys and values per token: 2 (K and V) x layers x KV heads x head size x 2 (bf16)."""
-        return 2.0 * self.layers * self.kv_heads * self.head_size * 2.0
+        """Bytes of keys and values per token: 2 (K and V) x layers x KV heads x head size x bytes a value."""
+        return 2.0 * self.layers * self.kv_heads * self.head_size * self.kv_bytes_per_value
 
-
-MODELS: dict[str, Model] = {
-    model.name: model
-    for model in (
-        # Shapes: the models' published config.json.
-        Model("llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct", 8.03e9, 32, 32, 8, 128),
-        Model("falcon-h1-7b", "tiiuae/Falcon-H1-7B-Instruct", 7.59e9, 44, 12, 2, 128),
-        Model("qwen-2.5-7b", "Qwen/Qwen2.5-7B-Instruct", 7.62e9, 28, 28, 4, 128),
-        Model("llama-2-7b", "meta-llama/Llama-2-7b-chat-hf", 6.74e9, 32, 32, 32, 128),
-    )
-}
+    @property
+    def state_bytes_per_sequence(self) -> float:
+        """Bytes of recurrent state that a sequence holds beside its KV blocks, whatever its length."""
+        if self.mamba is None:
+            return 0.0
+        m = self.mamba
+        values = m.inner * m.state + m.convolved * (m.convolution - 1)
+        return float(self.layers * values) * self.kv_bytes_per_value

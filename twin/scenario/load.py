@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from twin.scenario import catalogue, draws
+from twin.scenario import catalogue, draws, hardware
 from twin.scenario.consistency import check, check_names
 from twin.scenario.errors import ScenarioError
 from twin.scenario.manifests import expand
@@ -103,21 +103,40 @@ class Scenario:
         return self.document.locate(error)
 
     def _validated(self, data: dict[str, Any]) -> ResolvedScenario:
-        return _validated(ResolvedScenario, self._with_trace(data))
+        return _validated(ResolvedScenario, self._with_files(data))
 
-    def _with_trace(self, data: dict[str, Any]) -> dict[str, Any]:
-        """A trace named in a file lies relative to that file; one named by an override, to the current folder."""
-        spec = data.get("spec")
-        workload = spec.get("workload") if isinstance(spec, dict) else None
-        trace = workload.get("trace") if isinstance(workload, dict) else None
-        if not isinstance(trace, str):
-            return data
-        path = ("spec", "workload", "trace")
-        overridden = self.document.where(path).startswith("--set ")
-        file = ((Path() if overridden else self.document.folder) / trace).resolve()
-        if not file.is_file():
-            raise ScenarioError(f"no such file: {file}", path)
-        return {**data, "spec": {**data["spec"], "workload": {**data["spec"]["workload"], "trace": str(file)}}}
+    def _with_files(self, data: dict[str, Any]) -> dict[str, Any]:
+        """A file named in a file lies relative to that file; one named by an override, to the current folder."""
+        for block, key in _FILES:
+            spec = data.get("spec")
+            fields = spec.get(block) if isinstance(spec, dict) else None
+            name = fields.get(key) if isinstance(fields, dict) else None
+            if not isinstance(name, str):
+                continue
+            path = ("spec", block, key)
+            overridden = self.document.where(path).startswith("--set ")
+            file = self._file(key, name, (Path() if overridden else self.document.folder), path)
+            data = {**data, "spec": {**data["spec"], block: {**data["spec"][block], key: file}}}
+        return data
+
+    def _file(self, key: str, name: str, folder: Path, path: tuple[str, ...]) -> str:
+        """The absolute name of a file; the name itself where it is that of a GPU or model that ships."""
+        if key == "trace":
+            file = (folder / name).resolve()
+            if not file.is_file():
+                raise ScenarioError(f"no such file: {file}", path)
+            return str(file)
+        kind: Literal["GPU", "Model"] = "GPU" if key == "gpu" else "Model"
+        if name in hardware.shipped(kind):
+            return name
+        try:
+            return str(hardware.find(kind, name, folder).resolve())
+        except ScenarioError as error:
+            raise ScenarioError(error.message, path) from None
+
+
+_FILES = (("workload", "trace"), ("cluster", "gpu"), ("cluster", "model"))
+"""Fields of `spec` that may name a file."""
 
 
 def to_yaml(resolved: ResolvedScenario) -> str:

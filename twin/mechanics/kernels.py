@@ -1,0 +1,91 @@
+"""How long a GPU kernel takes: a fixed time, then whichever is slower of memory and tensor cores, with a soft knee.
+
+    matrix product    KERNEL + ((bytes / bandwidth)^3 + (operations / throughput)^3)^(1/3)
+    anything else     a fixed time + bytes / bandwidth
+
+Only the two efficiencies of a GPU are fitted to it; the constants here hold for every GPU and model. They were fitted
+once to the published kernel tables of Llama-3.1-8B on A100, H100 and H200 (aiconfigurator, vLLM 0.14, Apache-2.0) and
+on RTX PRO 6000 (LLMServingSim's profiles, MIT); `healtwin hardware fit` shows how well they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twin.mechanics.hardware import Gpu
+
+KERNEL_SECONDS = 4.0e-6
+"""Start, ramp and drain of a matrix product (tables of matrix products, 1 row)."""
+
+SMALL_KERNEL_SECONDS = 2.5e-6
+"""The same of a norm, a rotary embedding or an activation (LLMServingSim's profile at 1 token: 2.4 to 2.7)."""
+
+KNEE = 3.0
+"""Sharpness of the knee between memory and compute (tables of matrix products, 1 to 8,192 rows)."""
+
+ATTENTION_SECONDS = 11.0e-6
+"""Start of an attention call: scheduling its splits, and joining them (tables of decode attention, short contexts)."""
+
+KV_EFFICIENCY = 1.08
+"""Share of bandwidth that reading KV pages reaches over that of weights: long rows of one head, no tail."""
+
+KV_HEADS_HALF = 0.30
+"""KV heads on a GPU at which reading them would be half as fast: few heads, few streams (tables, 1 to 8 KV heads)."""
+
+DECODE_TILE_SECONDS = 2.2e-6
+"""Set-up of one sequence's KV head on a multiprocessor (tables of decode attention, 1 to 256 sequences)."""
+
+PREFILL_EFFICIENCY = 0.70
+"""Share of throughput that causal attention over long prompts reaches over that of large matrix products."""
+
+PREFILL_TILE_SECONDS = 9.0e-6
+PREFILL_TILE_TOKENS = 128
+"""Set-up of 128 queries of a head on a multiprocessor (tables of prefill attention, 512 to 16,384 tokens)."""
+
+SAMPLER_SECONDS = 25.0e-6
+"""Sampling's handful of kernels (LLMServingSim's profile at 1 sequence)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a GPU's kernels reach now: bytes/s from memory, FLOP/s in its tensor cores."""
+
+    bandwidth: float
+    throughput: float
+
+    @classmethod
+    def of(cls, gpu: Gpu, clock: float = 1.0, bandwidth: float = 1.0) -> Speed:
+        """`clock` is the ratio of the SM clock to its maximum, `bandwidth` that of the memory to a sound one."""
+        return cls(gpu.bandwidth * gpu.memory_efficiency * bandwidth, gpu.flops * gpu.compute_efficiency * clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Matrix products of one shape: `count` times (rows x inner) @ (inner x outputs) with weights of that shape."""
+
+    count: float
+    fixed: float
+    """Seconds of all kernels' starts."""
+    weights: float
+    """Seconds that one takes to read its weights."""
+    rows_read: float
+    """Seconds to read and write its activations, per row."""
+    compute: float
+    """Seconds of tensor cores, per row."""
+
+    def seconds(self, rows: float) -> float:
+        """All `count` of them with that many rows."""
+        memory = self.weights + self.rows_read * rows
+        compute = self.compute * rows
+        return self.fixed + self.count * float((memory**KNEE + compute**KNEE) ** (1.0 / KNEE))
+
+
+def product(speed: Speed, outputs: float, inner: float, count: float = 1.0, width: float = 2.0) -> Product:
+    """`count` products with weights of outputs x inner values of `width` bytes; activations are bf16."""
+    return Product(
+        count=count,
+        fixed=KERNEL_SECONDS * count,
+        weights=outputs * inner * width / speed.bandwidth,
+        rows_read=2.0 * (outputs + inner) / speed.bandwidth,
+        compute=2.0 * outputs * inner / speed.throughput,
+    )
