@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults import database, gpu, network, process, stress
+from twin.faults import database, gpu, network, process, stress, workload
 from twin.faults.kind import FaultKind
 
 KINDS: dict[str, dict[str, FaultKind]] = {
@@ -11,5 +11,6 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **stress.KINDS,
     **network.KINDS,
     **database.KINDS,
+    **workload.KINDS,
 }
 """Fault kinds by kind and action (the empty action is that of a kind that has none)."""

@@ -1,14 +1,20 @@
-"""nginx in front of Ray Serve: proxies, times out, writes the access log; and the clients behind it."""
+"""nginx in front of Ray Serve: limits, proxies, times out, writes the access log."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
 from twin.inference.messages import nginx
 from twin.inference.request import Request
+from twin.inference.upstream import Peer, RateLimit, Upstream
+from twin.mechanics.layers import Layer
+from twin.mechanics.serving import CONNECT_TIMEOUT, NGINX_START, READ_TIMEOUT, WORKER_CONNECTIONS
 from twin.mechanics.supervision import crash_loop_delay
+from twin.node import Node
 from twin.process import Process, State
 from twin.telemetry.records import LogTemplate, Span, counter, gauge
 
@@ -16,89 +22,192 @@ if TYPE_CHECKING:
     from twin.inference.router import Router
     from twin.world import World
 
-READ_TIMEOUT = 60.0
-"""proxy_read_timeout: the longest gap between two reads from the upstream (nginx default)."""
-
 PATH = "/v1/chat/completions"
 BYTES_PER_TOKEN = 190
 """Size of one server-sent event of a streamed chat completion (assumed; a chunk of JSON with one token)."""
 
+SIGNALS = ("success", "e2e", "ttft")
+CODES = (400, 499, 500, 502, 503, 504)
+
+
+def _count(status: object) -> str:
+    return f'nginx_http_response_count_total{{status="{status}"}}'
+
 
 class Gateway(Process):
-    """nginx. A request it cannot hand on ends with 502, one without a first byte in time with 504."""
+    """nginx. A request it cannot hand on ends with 502, one without a byte from upstream in time with 504."""
 
     kind = "nginx"
     program = "nginx"
+    layers = Process.layers | {Layer.DEMAND}
     metrics = (
         counter("nginx_http_requests_total", "requests"),
         gauge("nginx_connections_active", "connections"),
-        counter('nginx_http_response_count_total{status="2xx"}', "requests"),
-        counter('nginx_http_response_count_total{status="4xx"}', "requests"),
-        counter('nginx_http_response_count_total{status="5xx"}', "requests"),
+        counter(_count("2xx"), "requests"),
+        counter(_count("4xx"), "requests"),
+        counter(_count("5xx"), "requests"),
         counter("nginx_http_upstream_time_seconds_sum", "s"),
+        *(counter(_count(code), "requests", profile=None) for code in CODES),
+        gauge("nginx_up", profile=None),
+        counter("nginx_connections_accepted", "connections", profile=None),
+        counter("nginx_connections_handled", "connections", profile=None),
+        gauge("nginx_connections_reading", "connections", profile=None),
+        gauge("nginx_connections_writing", "connections", profile=None),
+        gauge("nginx_connections_waiting", "connections", profile=None),
+        counter("nginx_http_response_size_bytes_sum", "bytes", profile=None),
+        counter("nginx_http_response_time_seconds_sum", "s", profile=None),
+        counter("nginx_http_response_time_seconds_count", "requests", profile=None),
     )
 
     def __init__(self, world: World, name: str, place: Component, router: Router, max_length: int) -> None:
         super().__init__(world, name, place)
         self.router = router
+        self.upstream: Upstream[Router] = Upstream([(router, "10.42.0.21:8000")])
         self.max_length = max_length
         self.depends_on.append(router)
+        self.rate_limit: float | None = None
+        """Requests/s that limit_req lets in; None: it is not configured."""
         self.accepted = self.answered = self.refused = 0
         """Requests taken in, ended in any way, and never taken in because nginx itself was down."""
+        self._limiter = RateLimit()
         self._open: dict[int, Request] = {}
-        self._silent: dict[int, Request] = {}
-        """Open requests without a first byte, oldest first."""
-        self._timer_set = False
+        self._peers: dict[int, Peer[Router]] = {}
+        """Open requests that an upstream has accepted."""
+        self._deadlines: dict[int, float] = {}
+        """When an open request has waited too long for its upstream."""
+        self._timers: list[tuple[float, int]] = []
+        """The same as a heap; entries of requests that ended or moved on are stale."""
+        self._armed = math.inf
         self._statuses = {2: 0, 4: 0, 5: 0}
-        self._upstream_seconds = 0.0
+        self._codes = dict.fromkeys(CODES, 0)
+        self._upstream_seconds = self._seconds = 0.0
+        self._bytes = 0
 
     @property
     def in_flight(self) -> int:
         """Requests taken in and not yet ended."""
         return len(self._open)
 
+    @property
+    def read_timeout(self) -> float:
+        """proxy_read_timeout, as configured now."""
+        return min(READ_TIMEOUT, self.value("upstream_timeout"))
+
+    # --- clients ----------------------------------------------------------------------------------------------
+
     def submit(self, request: Request) -> None:
         """A client sends a request."""
-        slo = self.world.slo
-        slo.opened("success", request.id, self.world.now)
-        slo.opened("ttft", request.id, self.world.now)
-        slo.opened("e2e", request.id, self.world.now)
+        for signal in SIGNALS:
+            self.world.slo.opened(signal, request.id, self.world.now)
         if self.state is not State.RUNNING:  # a draining nginx has closed its listening socket
             self.refused += 1
+            request.ended, request.status = self.world.now, 503
             self._report(request, 503)
             return
         self.accepted += 1
         self._open[request.id] = request
-        if request.prompt + 1 > self.max_length:
-            self.on_ended(request, 400)
-        elif self.router.state is not State.RUNNING:
-            self._log_error(nginx.REFUSED, request)
-            self.on_ended(request, 502)
+        excess = None if self.rate_limit is None else self._limiter.admits(self.world.now, self.rate_limit)
+        if excess is not None:
+            self._log_error(nginx.LIMITED, request, "", excess)
+            self._end(request, 503)
+        elif 2 * len(self._open) > self._connection_limit:
+            self._log_error(nginx.NO_CONNECTIONS, request, self.upstream.peers[0].address, self._worker_connections)
+            self._end(request, 500)
+        elif request.prompt + 1 > self.max_length:
+            self._end(request, 400)
         else:
-            self._silent[request.id] = request
-            self._arm_timer()
-            self.router.submit(request)
+            self._connect(request, ())
+
+    def client_gone(self, request: Request) -> None:
+        """The client closed its connection: nginx closes the one to its upstream."""
+        if request.id in self._open:
+            self._hang_up(request)
+            self._end(request, 499)
+
+    # --- upstream ---------------------------------------------------------------------------------------------
+
+    def _connect(self, request: Request, tried: tuple[Peer[Router], ...]) -> None:
+        """Try the next peer. A connection that was refused carried no request, so a POST may go to another."""
+        peer = self.upstream.pick(self.world.now, tried)
+        if peer is None:
+            if not tried:
+                self._log_error(nginx.NO_LIVE, request, "llm")
+            self._end(request, 502)
+            return
+        self._await(request, CONNECT_TIMEOUT)
+        network, router = self.world.network, peer.server
+        wrong_port = bool(self.value("upstream_port_wrong"))
+
+        def arrive() -> None:
+            if not network.node_of(router).up:
+                return  # nobody there to refuse
+            if router.accepting and not wrong_port:
+                network.deliver(router, self, lambda: self._connected(request, peer))
+                router.submit(request)
+            else:
+                network.deliver(router, self, lambda: self._refused(request, peer, tried))
+
+        network.deliver(self, router, arrive)
+
+    def _connected(self, request: Request, peer: Peer[Router]) -> None:
+        if request.id in self._open:
+            self._peers[request.id] = peer
+            self._await(request, self.read_timeout)
+
+    def _refused(self, request: Request, peer: Peer[Router], tried: tuple[Peer[Router], ...]) -> None:
+        if request.id in self._open:
+            self._log_error(nginx.REFUSED, request, peer.address)
+            self.upstream.failed(peer, self.world.now)
+            self._connect(request, (*tried, peer))
 
     def on_first_token(self, request: Request) -> None:
-        """The first byte of the answer: status 200 is on its way to the client."""
-        self._silent.pop(request.id, None)
+        """The header of the answer: status 200 is on its way to the client."""
+        if request.id not in self._open:
+            return
+        peer = self._peers.get(request.id)
+        if peer is not None:
+            self.upstream.answered(peer)
+        self._await(request, self.read_timeout)
         self.world.slo.met("ttft", request.id, self.world.now)
 
     def on_ended(self, request: Request, status: int) -> None:
-        """The answer is complete, or there will be none."""
-        if self._open.pop(request.id, None) is None:
+        """The answer is complete, or there will be none; 502 where the upstream closed the connection."""
+        if request.id not in self._open:
             return
-        self._silent.pop(request.id, None)
+        peer = self._peers.get(request.id)
+        streaming = request.first_token is not None
+        if peer is not None:
+            if status == 502 or (streaming and status != 200):
+                self._log_error(nginx.CLOSED, request, peer.address, nginx.BODY if streaming else nginx.HEADER)
+            if status == 502:
+                self.upstream.failed(peer, self.world.now)
+            else:
+                self.upstream.answered(peer)
+        self._end(request, status)
+
+    def _hang_up(self, request: Request) -> None:
+        """Close the connection to the upstream."""
+        router = self._peers[request.id].server if request.id in self._peers else self.router
+        self.world.network.deliver(self, router, lambda: router.abort(request))
+
+    def _end(self, request: Request, status: int) -> None:
+        del self._open[request.id]
+        self._deadlines.pop(request.id, None)
+        peer = self._peers.pop(request.id, None)
+        now = self.world.now
         self.answered += 1
-        if status in (500, 502) and self.router.up:
-            phase = "response header from" if request.first_token is None else ""
-            self._log_error(nginx.CLOSED, request, phase or "from")
-        shown = 200 if request.first_token is not None and status >= 500 else status  # the header had been sent
-        request.ended, request.status = self.world.now, status
-        self._statuses[shown // 100] += 1
-        self._upstream_seconds += self.world.now - request.arrived
+        # The status line had been sent with the first token: what went wrong since then shows in the error log only.
+        shown = 200 if request.first_token is not None and status >= 499 else status
+        request.ended, request.status = now, status
+        seconds = now - request.arrived
         size = 412 + BYTES_PER_TOKEN * request.generated
-        seconds = self.world.now - request.arrived
+        self._statuses[shown // 100] += 1
+        if shown in self._codes:
+            self._codes[shown] += 1
+        self._seconds += seconds
+        self._bytes += size
+        if peer is not None:
+            self._upstream_seconds += seconds
         self.log(nginx.ACCESS, _client(request), PATH, shown, size, seconds)
         if self.world.spec.telemetry.tracing != "off":
             ids = self.world.streams["trace"]
@@ -107,47 +216,82 @@ class Gateway(Process):
         self._report(request, status)
 
     def _report(self, request: Request, status: int) -> None:
-        """What the client saw, for the SLO. A refusal of the client's own mistake (4xx) is no failure."""
+        """What the client saw, for the SLO. A refusal of the client's own mistake is no failure; giving up is."""
         slo = self.world.slo
-        if status == 200 or 400 <= status < 500:
-            for signal in ("success", "e2e", "ttft"):
+        for signal in SIGNALS:
+            if status == 200 or 400 <= status < 499:
                 slo.met(signal, request.id, self.world.now)
-        else:
-            for signal in ("success", "e2e", "ttft"):
+            else:
                 slo.failed(signal, request.id)
+        if request.on_end is not None:
+            request.on_end(request)
 
     # --- time-outs --------------------------------------------------------------------------------------------
 
-    def _arm_timer(self) -> None:
-        if self._timer_set or not self._silent:
-            return
-        self._timer_set = True
-        oldest = next(iter(self._silent.values()))
-        self.world.clock.at(max(self.world.now, oldest.arrived + READ_TIMEOUT), lambda _: self._expire())
+    def _await(self, request: Request, seconds: float) -> None:
+        """Wait that long for the upstream, from now on."""
+        known = request.id in self._deadlines
+        earlier = known and self._deadlines[request.id] > self.world.now + seconds
+        self._deadlines[request.id] = self.world.now + seconds
+        if not known or earlier:
+            self._arm(request.id, self.world.now + seconds)
 
-    def _expire(self) -> None:
-        self._timer_set = False
-        late = []
-        for request in self._silent.values():
-            if request.arrived + READ_TIMEOUT > self.world.now:
+    def _arm(self, number: int, deadline: float) -> None:
+        heappush(self._timers, (deadline, number))
+        if deadline < self._armed:
+            self._armed = deadline
+            self.world.clock.at(deadline, lambda _: self._expire(deadline))
+
+    def _expire(self, armed: float) -> None:
+        if armed != self._armed:
+            return  # an earlier one was armed since
+        self._armed = math.inf
+        now = self.world.now
+        while self._timers:
+            due, number = self._timers[0]
+            deadline = self._deadlines.get(number)
+            if deadline is not None and deadline <= now:
+                heappop(self._timers)
+                self._late(self._open[number])
+            elif deadline is None or deadline != due:
+                heappop(self._timers)
+                if deadline is not None:
+                    heappush(self._timers, (deadline, number))
+            else:
                 break
-            late.append(request)
-        for request in late:
-            self._log_error(nginx.TIMED_OUT, request)
-            self.router.abort(request)
-            self.on_ended(request, 504)
-        self._arm_timer()
+        if self._timers:
+            self._armed = due = self._timers[0][0]
+            self.world.clock.at(due, lambda _: self._expire(due))
+
+    def _late(self, request: Request) -> None:
+        peer = self._peers.get(request.id)
+        if request.first_token is not None and peer is not None:
+            quiet = self.world.now - peer.server.last_chunk(request)
+            if quiet < self.read_timeout:
+                self._await(request, self.read_timeout - quiet)
+                self._arm(request.id, self._deadlines[request.id])
+                return
+        phase = nginx.CONNECTING if peer is None else nginx.BODY if request.first_token is not None else nginx.HEADER
+        failing = peer or self.upstream.peers[0]
+        self._log_error(nginx.TIMED_OUT, request, failing.address, phase)
+        self.upstream.failed(failing, self.world.now)
+        self._hang_up(request)
+        self._end(request, 504)
 
     # --- life -------------------------------------------------------------------------------------------------
 
     def startup(self) -> Generator[Any, Any, bool]:
-        yield self.world.clock.timeout(1.0)
-        return True
+        """Read the configuration; a name in it that does not resolve is fatal."""
+        yield self.world.clock.timeout(NGINX_START)
+        if self.world.network.resolves(self):
+            return True
+        self.log(nginx.NOT_RESOLVED, 0, "", "", "", "llama-serve-svc")
+        return False
 
     def on_down(self, reason: str) -> None:
         for request in list(self._open.values()):
-            self.router.abort(request)
-            self.on_ended(request, 503)
+            self._hang_up(request)
+            self._end(request, 503)
 
     def restart_delay(self) -> float | None:
         return crash_loop_delay(self.deaths)
@@ -155,13 +299,38 @@ class Gateway(Process):
     def busy(self) -> bool:
         return bool(self._open)
 
-    def sample(self) -> Sequence[float]:
-        statuses = self._statuses
-        requests = self.accepted
-        return (requests, len(self._open), statuses[2], statuses[4], statuses[5], self._upstream_seconds)
+    @property
+    def _worker_connections(self) -> int:
+        return int(min(WORKER_CONNECTIONS, self.value("connection_limit")))
 
-    def _log_error(self, template: LogTemplate, request: Request, *fields: Any) -> None:
-        self.log(template, request.id + 1, _client(request), PATH, "10.42.0.21:8000", *fields)
+    @property
+    def _connection_limit(self) -> int:
+        """Connections to clients and upstreams that all workers can hold; one worker a core (`auto`)."""
+        return self._worker_connections * (self.place.cores if isinstance(self.place, Node) else 1)
+
+    def sample(self) -> Sequence[float]:
+        statuses, open_requests = self._statuses, len(self._open)
+        return (
+            self.accepted,
+            open_requests,
+            statuses[2],
+            statuses[4],
+            statuses[5],
+            self._upstream_seconds,
+            *self._codes.values(),
+            1.0,
+            self.accepted,
+            self.accepted,
+            0.0,
+            open_requests,
+            0.0,
+            self._bytes,
+            self._seconds,
+            self.answered,
+        )
+
+    def _log_error(self, template: LogTemplate, request: Request, upstream: str, *fields: Any) -> None:
+        self.log(template, request.id + 1, _client(request), PATH, upstream, *fields)
 
 
 def _client(request: Request) -> str:

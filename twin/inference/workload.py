@@ -1,19 +1,31 @@
-"""Clients of the inference cluster: arrivals and lengths of requests, drawn or from a trace."""
+"""What the clients of the inference cluster ask, and when: drawn, or from a trace.
+
+Every draw is keyed by the number of the request, so that no fault and no policy changes another request's luck.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import heapq
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin.mechanics.llm_workload import AZURE_2023_OUTPUT, AZURE_2023_PROMPT, quantile
+from twin.inference.request import Prefix
+from twin.mechanics import llm_workload
+from twin.mechanics.arrivals import RateProfile, client_mix, diurnal
+from twin.mechanics.distributions import Gamma, Weibull
+from twin.mechanics.llm_workload import AZURE_2023_OUTPUT, AZURE_2023_PROMPT, Quantile
 from twin.scenario.errors import ScenarioError
-from twin.scenario.schema import Workload
-from twin.streams import Streams
+from twin.scenario.workload import Arrivals, LengthPart, Lengths, Workload
+from twin.streams import Key, Stream, Streams
 
 TRACE_COLUMNS = ("arrival_s", "prompt_tokens", "output_tokens")
+PREFIX_COLUMNS = ("prefix_group", "prefix_tokens")
+"""Optional columns of a trace: requests of one group begin with the same that many tokens."""
+
 DEFAULT_TOKENS = {"prompt": 512, "output": 256}
 """The lengths of the reference testbed (arXiv 2603.02057)."""
 
@@ -25,36 +37,150 @@ class Arrival:
     time: float
     prompt: int
     output: int
+    prefix: Prefix = ()
+
+
+class Asks:
+    """What requests ask: lengths and shared beginnings, by the key of the request."""
+
+    def __init__(self, workload: Workload, streams: Streams) -> None:
+        self._prompt = _quantile(workload.prompt, AZURE_2023_PROMPT, DEFAULT_TOKENS["prompt"])
+        self._output = _quantile(workload.output, AZURE_2023_OUTPUT, DEFAULT_TOKENS["output"])
+        self._prompts, self._outputs = streams["workload/prompt"], streams["workload/output"]
+        self._shared, self._prefixes = workload.prefix, streams["workload/prefix"]
+
+    def of(self, time: float, *key: Key) -> Arrival:
+        """The request of that key, which comes at `time`."""
+        prompt, output = self._prompt(self._prompts.uniform(*key)), self._output(self._outputs.uniform(*key))
+        return Arrival(time, prompt, output, self._prefix(prompt, key))
+
+    def _prefix(self, prompt: int, key: tuple[Key, ...]) -> Prefix:
+        shared = self._shared
+        if shared is None or self._prefixes.uniform(*key, "share") >= shared.share:
+            return ()
+        group = self._prefixes.integer(1, shared.groups, *key)
+        return ((f"system {group}", min(shared.tokens, prompt)),)
 
 
 def arrivals(workload: Workload, streams: Streams) -> Iterator[Arrival]:
-    """The requests of a workload in the order of arrival; endless unless it is a trace."""
+    """The requests of a workload in the order of arrival; endless unless it is a trace, none for a closed loop."""
     if workload.trace is not None:
         yield from read_trace(Path(workload.trace))
         return
-    rate = workload.arrivals
-    if rate is None:
+    if workload.arrivals is None or workload.arrivals.concurrency is not None:
         return
-    gaps, prompts, outputs = streams["workload/gap"], streams["workload/prompt"], streams["workload/output"]
+    asks = Asks(workload, streams)
+    for number, time in enumerate(times(workload.arrivals, streams)):
+        yield asks.of(time, number)
+
+
+def times(form: Arrivals, streams: Streams) -> Iterator[float]:
+    """The arrival times of an open workload, in order; endless unless a profile ends at rate 0."""
+    gaps = streams["workload/gap"]
+    if form.constant is not None:
+        return _constant(1.0 / form.constant)
+    if form.poisson is not None:
+        return _poisson(1.0 / form.poisson, gaps)
+    if form.gamma is not None:
+        return _renewal(Gamma.of(1.0 / form.gamma.rate, form.gamma.cv), gaps)
+    if form.weibull is not None:
+        return _renewal(Weibull.of(1.0 / form.weibull.rate, form.weibull.cv), gaps)
+    if form.mix is not None:
+        return _mix(form.mix.rate, form.mix.clients, gaps)
+    profile = _profile(form)
+    return iter(()) if profile is None else _rescaled(profile, gaps)
+
+
+def nominal_rate(workload: Workload, time: float) -> float | None:
+    """Requests a second that the workload means to send at a time; None where only a run can tell (closed loop)."""
+    if workload.trace is not None:
+        count, last = 0, 0.0
+        for arrival in read_trace(Path(workload.trace)):
+            count, last = count + 1, arrival.time
+        return count / last if last > 0 else 0.0
+    form = workload.arrivals
+    if form is None or form.concurrency is not None:
+        return None
+    profile = _profile(form)
+    if profile is not None:
+        return profile.rate(time)
+    renewal = form.gamma or form.weibull or form.mix
+    return renewal.rate if renewal else form.constant or form.poisson
+
+
+def _profile(form: Arrivals) -> RateProfile | None:
+    if form.profile is not None:
+        return RateProfile([(point.at, point.rate) for point in form.profile])
+    return diurnal(form.diurnal.rate, form.diurnal.start / 3600.0) if form.diurnal is not None else None
+
+
+def _constant(gap: float) -> Iterator[float]:
+    time = 0.0
+    while True:
+        time += gap
+        yield time
+
+
+def _poisson(mean: float, gaps: Stream) -> Iterator[float]:
     time, number = 0.0, 0
     while True:
-        mean = 1.0 / (rate.constant or rate.poisson or 1.0)
-        time += mean if rate.constant else gaps.exponential(mean, number)
-        yield Arrival(
-            time,
-            _tokens(workload.prompt, AZURE_2023_PROMPT, DEFAULT_TOKENS["prompt"], prompts.uniform(number)),
-            _tokens(workload.output, AZURE_2023_OUTPUT, DEFAULT_TOKENS["output"], outputs.uniform(number)),
-        )
+        time += gaps.exponential(mean, number)
+        yield time
         number += 1
 
 
-def _tokens(length: int | str | None, grid: tuple[int, ...], default: int, probability: float) -> int:
-    return quantile(probability, grid) if isinstance(length, str) else length or default
+def _renewal(gap: Gamma | Weibull, gaps: Stream, *key: Key) -> Iterator[float]:
+    """A stationary renewal process: the first gap is what is left of one that began before."""
+    time = gap.residual(lambda i: gaps.uniform(*key, "first", i))
+    number = 0
+    while True:
+        yield time
+        number += 1
+        n = number  # bound now: the lambda is called within this turn only
+        time += gap.sample(lambda i: gaps.uniform(*key, n, i))  # noqa: B023
+
+
+def _rescaled(profile: RateProfile, gaps: Stream) -> Iterator[float]:
+    expected = 0.0
+    for unit in _poisson(1.0, gaps):
+        expected = profile.reached(unit)
+        if math.isinf(expected):
+            return
+        yield expected
+
+
+def _mix(rate: float, clients: int, gaps: Stream) -> Iterator[float]:
+    """The merged arrivals of independent clients."""
+    sources: list[Iterator[float]] = []
+    for i, client in enumerate(client_mix(clients)):
+        family = Weibull if client.weibull else Gamma
+        sources.append(_renewal(family.of(1.0 / (rate * client.share), client.cv), gaps, "client", i))
+    return heapq.merge(*sources)
+
+
+def _quantile(length: int | str | Lengths | None, grid: tuple[int, ...], default: int) -> Quantile:
+    if isinstance(length, str):
+        return lambda uniform: llm_workload.quantile(uniform, grid)
+    if not isinstance(length, Lengths):
+        return llm_workload.fixed(length or default)
+    if length.mixture is not None:
+        return llm_workload.mixture([(part.weight, _part(part)) for part in length.mixture])
+    return _part(length)
+
+
+def _part(part: Lengths | LengthPart) -> Quantile:
+    if part.between is not None:
+        return llm_workload.between(*part.between)
+    if part.lognormal is not None:
+        return llm_workload.lognormal(part.lognormal.median, part.lognormal.sigma)
+    assert isinstance(part, LengthPart) and part.tokens is not None
+    return llm_workload.fixed(part.tokens)
 
 
 def read_trace(path: Path) -> Iterator[Arrival]:
     """Requests of a CSV trace with columns arrival_s, prompt_tokens, output_tokens; ``.gz`` is read as it is.
 
+    With prefix_group and prefix_tokens, requests of one group begin with the same that many tokens (empty: none).
     Raises ScenarioError with file and line for a missing column, a bad number, or a time before the last one.
     """
     where = ("spec", "workload", "trace")
@@ -65,14 +191,20 @@ def read_trace(path: Path) -> Iterator[Arrival]:
         raise ScenarioError(f"cannot read the trace {path}: {error.strerror}", where) from None
     with raw as file:
         reader = csv.DictReader(file)
-        missing = [c for c in TRACE_COLUMNS if c not in (reader.fieldnames or ())]
+        columns = reader.fieldnames or ()
+        wanted = TRACE_COLUMNS + (PREFIX_COLUMNS if any(c in columns for c in PREFIX_COLUMNS) else ())
+        missing = [c for c in wanted if c not in columns]
         if missing:
             raise ScenarioError(f"{path}:1: the trace has no column {', '.join(missing)}", where)
         last = 0.0
         for row in reader:
             at = f"{path}:{reader.line_num}"
             try:
-                arrival = Arrival(float(row["arrival_s"]), int(row["prompt_tokens"]), int(row["output_tokens"]))
+                prompt = int(row["prompt_tokens"])
+                prefix: Prefix = ()
+                if row.get("prefix_group"):
+                    prefix = ((f"system {row['prefix_group']}", min(prompt, int(row["prefix_tokens"]))),)
+                arrival = Arrival(float(row["arrival_s"]), prompt, int(row["output_tokens"]), prefix)
             except (TypeError, ValueError):
                 raise ScenarioError(f"{at}: not a number in {dict(row)}", where) from None
             if not arrival.time >= last:

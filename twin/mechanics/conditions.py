@@ -27,11 +27,37 @@ def _any_of(shares: Iterable[float]) -> float:
 PARAMETERS: dict[str, Parameter] = {
     "power_limit": Parameter("W", math.inf, min),  # board power limit below the default
     "off_bus": Parameter("bool", 0.0, max),  # the device no longer answers on PCIe
+    "heat_path": Parameter("ratio", 1.0, math.prod),  # thermal resistance from a GPU to its inlet air
+    "thermal_alert": Parameter("bool", 0.0, max),  # a hot spot makes the GPU's hardware divide its clock
+    "power_brake": Parameter("bool", 0.0, max),  # the power supply makes the GPU's hardware divide its clock
+    "memory_bandwidth": Parameter("ratio", 1.0, math.prod),  # of the device memory, left
+    "pcie_width": Parameter("ratio", 1.0, min),  # of the lanes to the host, left
+    "nvlink_bandwidth": Parameter("ratio", 1.0, math.prod),  # to the peers, left
+    "nvlink_errors": Parameter("1/s", 0.0, sum),  # flits with a wrong CRC, which are sent again
+    "nvlink_down": Parameter("links", 0.0, sum),  # links to the peers that have failed for good
+    "silent_corruption": Parameter("ratio", 0.0, max),  # of the results, wrong without a sign of it
+    "illegal_instruction": Parameter("bool", 0.0, max),  # a context's kernel traps
+    "illegal_address": Parameter("bool", 0.0, max),  # a context's kernel touches an unmapped address
+    "software_exception": Parameter("bool", 0.0, max),  # a context's channel is stopped by its own software
+    "context_removed": Parameter("bool", 0.0, max),  # the operating system takes a context away
+    "poisoned_page": Parameter("bool", 0.0, max),  # a context read data with an uncorrectable error
+    "row_to_remap": Parameter("rows", 0.0, sum),  # memory rows that a spare will replace from the next reset on
+    "no_spare_rows": Parameter("bool", 0.0, max),  # a memory row in use is damaged and has no spare left
+    "correctable_errors": Parameter("1/s", 0.0, sum),  # single-bit errors in device memory
+    "uncontained_error": Parameter("bool", 0.0, max),  # corrupt data may have reached any context
+    "context_switch_hang": Parameter("bool", 0.0, max),  # an engine does not give up its context
+    "gsp_silent": Parameter("bool", 0.0, max),  # the GPU System Processor does not answer
+    "gsp_fault": Parameter("bool", 0.0, max),  # a task of the GPU System Processor has crashed
     "crash": Parameter("bool", 0.0, max),  # the process cannot live: it dies now and at every start
     "memory_taken": Parameter("bytes", 0.0, sum),  # resident memory of foreign processes
     "memory_growth": Parameter("bytes/s", 0.0, sum),  # how fast the foreign process reaches that size
     "memory_adjustment": Parameter("ratio", 0.0, min),  # oom_score_adj / 1000 of the foreign processes
     "cpu_stress": Parameter("workers", 0.0, sum),  # foreign runnable threads
+    "hang": Parameter("bool", 0.0, max),  # a worker of the engine does not come back from its step
+    "collective_hang": Parameter("bool", 0.0, max),  # the same, with its kernels spinning on the GPUs
+    "memory_leak": Parameter("bytes/s", 0.0, sum),  # growth of the process itself
+    "max_num_seqs": Parameter("sequences", 0.0, max),  # rolled out to engines; 0: as deployed
+    "gpu_memory_utilization": Parameter("ratio", 0.0, max),  # the same
     "service_time": Parameter("ratio", 1.0, math.prod),  # service-time multiplier
     "latency": Parameter("s", 0.0, sum),  # that packets take longer
     "jitter": Parameter("s", 0.0, sum),  # by which that varies, either way
@@ -42,6 +68,29 @@ PARAMETERS: dict[str, Parameter] = {
     "bandwidth": Parameter("bytes/s", math.inf, min),  # of a token bucket
     "blocked": Parameter("bool", 0.0, max),  # no packet passes
     "dns_failure": Parameter("bool", 0.0, max),  # names do not resolve
+    "gcs_down": Parameter("bool", 0.0, max),  # Ray's GCS answers no call
+    "controller_stuck": Parameter("bool", 0.0, max),  # the Serve controller's loop stands still
+    "proxy_hang": Parameter("bool", 0.0, max),  # the Serve proxy accepts connections and says nothing
+    "router_stale": Parameter("bool", 0.0, max),  # the proxy's routing table and queue lengths are not updated
+    "queue_limit": Parameter("requests", math.inf, min),  # Serve's max_queued_requests
+    "ongoing_limit": Parameter("requests", math.inf, min),  # Serve's max_ongoing_requests
+    "upstream_timeout": Parameter("s", math.inf, min),  # nginx's proxy_read_timeout
+    "upstream_port_wrong": Parameter("bool", 0.0, max),  # nginx's proxy_pass names a port nobody listens on
+    "connection_limit": Parameter("connections", math.inf, min),  # nginx's worker_connections
+    "store_refuses": Parameter("bool", 0.0, max),  # the store's port refuses connections
+    "store_rate": Parameter("ratio", 1.0, math.prod),  # share of its bandwidth that the store can send
+    "objects_missing": Parameter("bool", 0.0, max),  # the store answers 404 for weights and images
+    "arrival_rate": Parameter("ratio", 1.0, math.prod),  # of the usual rate of calls
+    "arrival_ramp": Parameter("s", 0.0, max),  # over which a crowd gathers
+    "prompt_length": Parameter("ratio", 1.0, math.prod),  # of the usual prompts
+    "output_length": Parameter("ratio", 1.0, math.prod),  # of the usual outputs
+    "shifted_share": Parameter("ratio", 1.0, min),  # of the calls whose lengths changed
+    "client_timeout": Parameter("s", math.inf, min),  # how long clients wait for a whole answer
+    "client_retries": Parameter("attempts", 0.0, sum),  # more than usual
+    "client_backoff": Parameter("ratio", 1.0, math.prod),  # of the usual pause before a retry
+    "abuse_rate": Parameter("1/s", 0.0, sum),  # calls of a client that asks too much
+    "abuse_prompt": Parameter("tokens", 0.0, max),  # of each of its calls
+    "abuse_output": Parameter("tokens", 0.0, max),
 }
 """Every parameter a condition may name."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from twin.scenario.errors import ScenarioError
 from twin.scenario.schema import ResolvedScenario, Spec
+from twin.scenario.workload import Lengths
 
 OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95")}
 """The objectives that a kind of cluster has a signal for, besides success."""
 
-DIALECTS = {"inference": "vllm-0.33", "openstack": "zed"}
-"""The log and metric dialect that a kind of cluster speaks."""
+DIALECTS = {"inference": ("vllm-0.33", "vllm-0.8.5"), "openstack": ("zed",)}
+"""The log and metric dialects that a kind of cluster can speak."""
 
 
 def check_names(data: Mapping[str, Any]) -> None:
@@ -35,9 +37,9 @@ def check(scenario: ResolvedScenario) -> None:
     _check_arrivals(spec)
     _check_workload(spec)
     kind = spec.cluster.kind
-    if spec.telemetry.dialect not in (None, DIALECTS[kind]):
+    if spec.telemetry.dialect not in (None, *DIALECTS[kind]):
         raise ScenarioError(
-            f"'{spec.telemetry.dialect}' is no dialect of {kind} clusters, which speak {DIALECTS[kind]}",
+            f"'{spec.telemetry.dialect}' is no dialect of {kind} clusters, which speak {' or '.join(DIALECTS[kind])}",
             ("spec", "telemetry", "dialect"),
         )
     for other, fields in OBJECTIVES.items():
@@ -71,23 +73,40 @@ def _check_arrivals(spec: Spec) -> None:
     if arrivals is None:
         return
     path = ("spec", "workload", "arrivals")
-    if (arrivals.constant is None) == (arrivals.poisson is None):
-        raise ScenarioError("expected exactly one of constant and poisson", path)
-    if not (arrivals.constant or arrivals.poisson):
-        raise ScenarioError("a rate must be above 0", (*path, "poisson" if arrivals.constant is None else "constant"))
+    forms = [name for name in type(arrivals).model_fields if getattr(arrivals, name) is not None]
+    others = [name for name in type(arrivals).model_fields if name not in ("constant", "poisson")]
+    if spec.cluster.kind == "openstack":
+        for name in forms:
+            if name in others:
+                raise ScenarioError(f"'{name}' belongs to inference clusters, this one is openstack", (*path, name))
+    if len(forms) != 1:
+        more = f" (or {', '.join(others)})" if spec.cluster.kind == "inference" else ""
+        raise ScenarioError(f"expected exactly one of constant and poisson{more}", path)
+    if arrivals.constant == 0 or arrivals.poisson == 0:
+        raise ScenarioError("a rate must be above 0", (*path, forms[0]))
+    if arrivals.profile is not None:
+        times = [point.at for point in arrivals.profile]
+        if times[0] != 0:
+            raise ScenarioError(f"a profile begins at 0s, got {times[0]:g}s", (*path, "profile", 0, "at"))
+        for i, (before, time) in enumerate(pairwise(times), 1):
+            if time < before:
+                raise ScenarioError(f"{time:g}s is before {before:g}s of the point above", (*path, "profile", i, "at"))
+        if not any(point.rate for point in arrivals.profile):
+            raise ScenarioError("some rate must be above 0", (*path, "profile"))
 
 
 def _check_workload(spec: Spec) -> None:
     workload = spec.workload
     path = ("spec", "workload")
     if spec.cluster.kind == "openstack":
-        for name in ("trace", "prompt", "output"):
+        for name in ("trace", "prompt", "output", "prefix", "conversations", "first_token_timeout", "retries"):
             if getattr(workload, name) is not None:
-                raise ScenarioError(f"'{name}' belongs to inference clusters, this one is openstack", (*path, name))
+                key = type(workload).model_fields[name].alias or name
+                raise ScenarioError(f"'{key}' belongs to inference clusters, this one is openstack", (*path, key))
     elif workload.lifetime is not None:
         raise ScenarioError("'lifetime' belongs to openstack clusters, this one is inference", (*path, "lifetime"))
     if workload.trace is not None:
-        for name in ("arrivals", "prompt", "output"):
+        for name in ("arrivals", "prompt", "output", "prefix", "conversations"):
             if getattr(workload, name) is not None:
                 raise ScenarioError(f"a trace brings its own {name}: leave one of them out", (*path, name))
     elif workload.arrivals is None:
@@ -100,5 +119,22 @@ def _check_workload(spec: Spec) -> None:
             length = getattr(workload, name)
             if length is None:
                 raise ScenarioError(f"missing key '{name}': tokens, or azure2023", path)
-            if length != "azure2023" and length < 1:
+            if isinstance(length, int) and length < 1:
                 raise ScenarioError(f"expected at least 1 token, got {length}", (*path, name))
+            if isinstance(length, Lengths):
+                _check_lengths(length, (*path, name))
+    for name in ("client_timeout", "first_token_timeout"):
+        if getattr(workload, name) == 0:
+            raise ScenarioError(
+                "a client that waits 0s never gets an answer", (*path, type(workload).model_fields[name].alias or name)
+            )
+
+
+def _check_lengths(lengths: Lengths, path: tuple[str | int, ...]) -> None:
+    parts = [
+        (lengths.between, path),
+        *((p.between, (*path, "mixture", i)) for i, p in enumerate(lengths.mixture or ())),
+    ]
+    for between, where in parts:
+        if between is not None and between[0] > between[1]:
+            raise ScenarioError(f"the lowest value comes first, got {list(between)}", (*where, "between"))

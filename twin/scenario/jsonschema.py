@@ -35,7 +35,20 @@ DRAWN = {
 }
 """The two forms of a randomised field."""
 
-_DRAWABLE = ("Workload", "Arrivals", "Selector")
+_DRAWABLE = (
+    *(
+        "Workload",
+        "Arrivals",
+        "Renewal",
+        "ProfilePoint",
+        "Diurnal",
+        "ClientMix",
+        "Concurrency",
+        "Lengths",
+        "LengthPart",
+    ),
+    *("LognormalLength", "SharedPrefix", "Conversations", "Retries", "Selector"),
+)
 """Models every field of which may be drawn (the fields of faults are treated one by one)."""
 
 

@@ -9,16 +9,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from twin.quantities import Duration, Rate, Ratio, Size
-
-
-class Model(BaseModel):
-    """camelCase in YAML, snake_case in Python; unknown keys are errors; frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+from twin.quantities import Duration, Ratio, Size
+from twin.scenario.model import Model as Model
+from twin.scenario.workload import Workload as Workload
 
 
 class Metadata(Model):
@@ -26,7 +22,7 @@ class Metadata(Model):
 
     name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     title: str = ""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 # --- cluster ----------------------------------------------------------------------------------------------------
@@ -40,6 +36,10 @@ class EngineSettings(Model):
     gpu_memory_utilization: Annotated[Ratio, Field(le=1.0)] = 0.92
     max_model_len: int = Field(8192, ge=16, description="--max-model-len")
     kv_blocks: int | None = Field(None, ge=1, description="--num-gpu-blocks-override")
+    enable_prefix_caching: bool = Field(
+        True, description="--enable-prefix-caching; never for models with recurrent state"
+    )
+    tensor_parallel_size: int = Field(1, ge=1, le=8, description="--tensor-parallel-size")
 
 
 class InferenceCluster(Model):
@@ -52,6 +52,7 @@ class InferenceCluster(Model):
     replicas: int | None = Field(None, ge=1, le=64)
     spares: int | None = Field(None, ge=0, le=64, description="idle GPU nodes that can take a replica")
     engine: EngineSettings | None = None
+    gpus_per_node: int | None = Field(None, ge=1, le=16)
     max_ongoing_requests: int | None = Field(None, ge=1, description="Ray Serve's limit per replica")
     node_memory: Size | None = None
     pod_memory: Size | None = None
@@ -73,27 +74,6 @@ class OpenStackCluster(Model):
 Cluster = Annotated[InferenceCluster | OpenStackCluster, Field(discriminator="kind")]
 
 
-# --- workload ---------------------------------------------------------------------------------------------------
-
-
-class Arrivals(Model):
-    """Request arrivals: exactly one of `constant` (evenly spaced) and `poisson`."""
-
-    constant: Rate | None = None
-    poisson: Rate | None = None
-
-
-class Workload(Model):
-    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of servers."""
-
-    arrivals: Arrivals | None = None
-    prompt: int | Literal["azure2023"] | None = Field(None, description="prompt tokens, or a measured distribution")
-    output: int | Literal["azure2023"] | None = Field(None, description="output tokens, or a measured distribution")
-    trace: str | None = Field(None, description="CSV (optionally .gz) with arrival_s, prompt_tokens, output_tokens")
-    client_timeout: Duration | None = None
-    lifetime: Duration | None = Field(None, description="OpenStack: how long a server lives before it is deleted")
-
-
 # --- faults -----------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +85,7 @@ class Selector(Model):
     label_selectors: dict[str, str] | None = None
     nodes: list[str] | None = None
     components: list[str] | None = None
+    container_names: list[str] | None = Field(None, description="read and not used: a pod here has one container")
 
 
 class Fault(Model):
@@ -131,12 +112,17 @@ class Fault(Model):
 
 
 class Telemetry(Model):
-    """How the cluster is observed."""
+    """How the cluster is observed; `telemetry: off` is `{mode: off}`."""
 
+    mode: Literal["off", "recorded", "scraped"] = Field(
+        "scraped", description="off: nothing is recorded; recorded: everything, but exporters are not scraped"
+    )
     scrape: Annotated[Duration, Field(gt=0)] = 5.0
     profile: Literal["paper", "serving", "enriched"] = "enriched"
     tracing: Literal["off", "http"] = "http"
-    dialect: Literal["vllm-0.33", "zed"] | None = None
+    dialect: Literal["vllm-0.33", "vllm-0.8.5", "zed"] | None = Field(
+        None, description="the version whose metric names and log lines the cluster has"
+    )
 
 
 class Objectives(Model):

@@ -1,0 +1,148 @@
+"""What clients do, as a scenario says it: when they come, what they ask, when they lose patience."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from twin.quantities import Duration, Rate, Ratio
+from twin.scenario.model import Model
+
+Positive = Annotated[Rate, Field(gt=0)]
+
+
+class Renewal(Model):
+    """Independent inter-arrival times of one distribution."""
+
+    rate: Positive
+    cv: float = Field(gt=0, le=10, description="coefficient of variation of the inter-arrival times; 1 is Poisson")
+
+
+class ProfilePoint(Model):
+    """The rate at one moment."""
+
+    at: Duration
+    rate: Rate
+
+
+class Diurnal(Model):
+    """Poisson arrivals whose rate follows the measured hours of a day (ServeGen)."""
+
+    rate: Positive = Field(description="mean over the day")
+    start: Duration = Field(0.0, description="time of day at which the scenario begins")
+
+
+class ClientMix(Model):
+    """Many clients, a few of them heavy and bursty, as measured (ServeGen)."""
+
+    rate: Positive = Field(description="of all clients together")
+    clients: int = Field(43, ge=1, le=1000)
+
+
+class Concurrency(Model):
+    """A closed loop: each user waits for the answer, thinks, and asks again."""
+
+    users: int = Field(ge=1, le=10_000)
+    think: Duration = Field(0.0, description="mean of an exponential time between answer and next request")
+    ramp: Duration = Field(0.0, description="over which the users come, evenly")
+
+
+class Arrivals(Model):
+    """Request arrivals: exactly one of these. OpenStack knows `constant` (evenly spaced) and `poisson`."""
+
+    constant: Rate | None = None
+    poisson: Rate | None = None
+    gamma: Renewal | None = None
+    weibull: Renewal | None = None
+    profile: tuple[ProfilePoint, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Poisson at a rate that is linear between points; two points at one time: a step",
+    )
+    diurnal: Diurnal | None = None
+    mix: ClientMix | None = None
+    concurrency: Concurrency | None = None
+
+
+class LognormalLength(Model):
+    """Tokens whose logarithm is normal."""
+
+    median: float = Field(ge=1)
+    sigma: float = Field(gt=0, le=5)
+
+
+class LengthPart(Model):
+    """One part of a mixture of lengths: exactly one of tokens, between and lognormal."""
+
+    weight: float = Field(gt=0)
+    tokens: int | None = Field(None, ge=1)
+    between: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    lognormal: LognormalLength | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> LengthPart:
+        if sum(x is not None for x in (self.tokens, self.between, self.lognormal)) != 1:
+            raise ValueError("expected exactly one of tokens, between and lognormal")
+        return self
+
+
+class Lengths(Model):
+    """A length drawn anew for every request: exactly one of between, lognormal and mixture."""
+
+    between: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    lognormal: LognormalLength | None = None
+    mixture: tuple[LengthPart, ...] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> Lengths:
+        if sum(x is not None for x in (self.between, self.lognormal, self.mixture)) != 1:
+            raise ValueError("expected exactly one of between, lognormal and mixture")
+        return self
+
+
+class SharedPrefix(Model):
+    """System prompts: requests whose prompts begin alike. The prompt's length includes them."""
+
+    groups: int = Field(1, ge=1, le=100_000, description="different system prompts, each as likely")
+    tokens: int = Field(ge=1)
+    share: Annotated[Ratio, Field(le=1.0)] = 1.0
+
+
+class Conversations(Model):
+    """Each arrival begins a conversation; a next turn repeats all that was said and adds a new message."""
+
+    turns: float = Field(ge=1, le=1000, description="mean number of turns, geometrically distributed")
+    think: Duration = Field(10.0, description="mean of an exponential time between answer and next turn")
+
+
+class Retries(Model):
+    """What clients do after a failure. The defaults are those of OpenAI's clients (max_retries 2, 0.5 s doubling up to
+    8 s, up to a quarter less by jitter)."""
+
+    max: int = Field(2, ge=0, le=100)
+    backoff: Duration = 0.5
+    max_backoff: Duration = 8.0
+    jitter: Annotated[Ratio, Field(le=1.0)] = 0.25
+    budget: Annotated[Ratio, Field(le=1.0)] | None = Field(
+        None, description="retries allowed per first attempt, after a reserve of 10 (gRPC's retry throttling)"
+    )
+
+
+class Workload(Model):
+    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of servers."""
+
+    arrivals: Arrivals | None = None
+    prompt: int | Literal["azure2023"] | Lengths | None = Field(None, description="prompt tokens, or a distribution")
+    output: int | Literal["azure2023"] | Lengths | None = Field(None, description="output tokens, or a distribution")
+    trace: str | None = Field(
+        None,
+        description="CSV (optionally .gz) with arrival_s, prompt_tokens, output_tokens, and, if prompts begin alike, "
+        "prefix_group and prefix_tokens",
+    )
+    prefix: SharedPrefix | None = None
+    conversations: Conversations | None = None
+    client_timeout: Duration | None = Field(None, description="inference: how long a client waits for a whole answer")
+    first_token_timeout: Duration | None = Field(None, description="how long a client waits for the first token")
+    retries: Retries | None = Field(None, description="absent: a failed request is not sent again")
+    lifetime: Duration | None = Field(None, description="OpenStack: how long a server lives before it is deleted")
