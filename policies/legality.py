@@ -16,10 +16,22 @@ TARGET_KINDS: dict[str, frozenset[str]] = {
     "noop": frozenset(),
     "restart": PROCESSES,
     "recreate": PROCESSES,
+    "restore-power-limit": frozenset({"gpu"}),
     "reset-gpu": frozenset({"gpu"}),
     "reboot": frozenset({"node"}),
+    "power-cycle": frozenset({"node"}),
+    "replace": frozenset({"node", "gpu"}),
+    "cordon": frozenset({"node"}),
+    "uncordon": frozenset({"node"}),
+    "drain": frozenset({"node"}),
     "migrate": frozenset({"vllm", "nova-compute"}),
     "scale-out": frozenset({"ray-head", "nova-api", "nova-conductor", "nova-scheduler"}),
+    "scale-in": frozenset({"vllm"}),
+    "shed-load": frozenset({"nginx"}),
+    "route-around": frozenset({"vllm"}),
+    "limit-kv": frozenset({"vllm"}),
+    "rollback-config": PROCESSES,
+    "fail-over-head": frozenset({"ray-head"}),
 }
 """Component kinds that each action can be ordered on. Whether there is room to move to is the operator's to know."""
 

@@ -22,13 +22,26 @@ ACTION_COST: dict[str, float] = {
     "noop": 0.0,
     "restart": 3.0,
     "recreate": 3.0,
+    "restore-power-limit": 1.0,
     "reset-gpu": 4.0,
     "reboot": 8.0,
+    "power-cycle": 10.0,
+    "replace": 20.0,
+    "cordon": 1.0,
+    "uncordon": 1.0,
+    "drain": 5.0,
     "migrate": 4.0,
     "scale-out": 4.0,
+    "scale-in": 2.0,
+    "shed-load": 2.0,
+    "route-around": 1.0,
+    "limit-kv": 3.0,
+    "rollback-config": 3.0,
+    "fail-over-head": 6.0,
 }
 """Seconds of full outage that one action is worth, beside the harm that it does and that the loss already shows: an
-operator answers for every action, so one that changes nothing is not free (assumed)."""
+operator answers for every action, so one that changes nothing is not free (assumed). They order actions by how far they
+reach: a call to an API 1, a process 3, a device or a new place 4, a machine 8 to 10, hardware out of stock 20."""
 
 ScenarioLike = str | Path | Scenario | ResolvedScenario
 

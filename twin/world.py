@@ -11,14 +11,14 @@ The kernel knows components, conditions, actions and telemetry; what the compone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin import faults, inference, openstack
-from twin.actions import PARAMETERS, Action, Ticket, carry_out, legal
+from twin.actions import Action, Operation, Ticket, legal, order
 from twin.clock import Clock
 from twin.components import Component
 from twin.network import Network
@@ -44,17 +44,9 @@ class Cluster(Protocol):
     def objectives(self) -> list[Objective]:
         """The scenario's objectives, as the signals this cluster reports to `world.slo`."""
 
-    def can_migrate(self, target: Component) -> bool:
-        """Whether `target` can move and there is room elsewhere."""
-
-    def migrate(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
-        """Move `target` (or what runs on it) elsewhere."""
-
-    def can_scale_out(self, target: Component) -> bool:
-        """Whether the deployment behind `target` can have one more replica."""
-
-    def scale_out(self, target: Component, ticket: Ticket) -> Generator[Any, Any, None]:
-        """Add a replica."""
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """Recovery actions that need to know the cluster's shape, by category."""
 
 
 CLUSTERS: dict[str, Callable[[World], Cluster]] = {"inference": inference.build, "openstack": openstack.build}
@@ -159,26 +151,9 @@ class World:
 
     def apply(self, action: Action) -> Ticket:
         """Order an action; it runs while the world does. An illegal one changes nothing and is counted."""
-        ticket = Ticket(action, self.now)
+        ticket = order(self, action)
         self.tickets.append(ticket)
-        target = self.components.get(action.target)
-        if action.category == "noop":
-            ticket.finished = self.now
-        elif target is None or action.parameter not in PARAMETERS or not self.legal(action.category, target):
-            ticket.legal, ticket.finished = False, self.now
-        else:
-            occupied = [c.name for c in (target, *target.all_residents())]
-            for name in occupied:
-                self.in_flight[name] = ticket
-            self.clock.process(self._carry_out(ticket, target, occupied))
         return ticket
-
-    def _carry_out(self, ticket: Ticket, target: Component, occupied: list[str]) -> Generator[Any, Any, None]:
-        yield from carry_out(self, ticket, target)
-        ticket.finished = self.now
-        for name in occupied:
-            if self.in_flight.get(name) is ticket:
-                del self.in_flight[name]
 
     # --- what goes on by itself -------------------------------------------------------------------------------
 

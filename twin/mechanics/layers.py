@@ -50,26 +50,55 @@ def _reset(part: Part, *layers: Layer) -> Reset:
 
 
 _PROCESS_DIES = (_reset(Part.TARGET, Layer.PROCESS), _reset(Part.DEVICE, Layer.CONTEXT))
-_POWER_STATE_OF_GPU = (Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE)
+_NEW_CONTAINER = (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER), _reset(Part.DEVICE, Layer.CONTEXT))
+_VOLATILE_OF_GPU = (Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE)
+_MACHINE = (Layer.OS, Layer.PROCESS, Layer.NETWORK)
+_BOOTED = (Layer.PROCESS, Layer.BUS, *_VOLATILE_OF_GPU)
 
 RESETS: dict[str, tuple[Reset, ...]] = {
     "noop": (),
     # A process takes its CUDA context with it.
     "restart": _PROCESS_DIES,
     # A new pod has a new writable layer; a service is stopped, its run-time files removed, and started.
-    "recreate": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER), _reset(Part.DEVICE, Layer.CONTEXT)),
+    "recreate": _NEW_CONTAINER,
+    # `nvidia-smi -pl` with the board's default limit.
+    "restore-power-limit": (_reset(Part.TARGET, Layer.SETTINGS),),
     # `nvidia-smi --gpu-reset`: volatile state, settings and firmware, not the link and not the board.
     "reset-gpu": (
-        _reset(Part.TARGET, *_POWER_STATE_OF_GPU),
+        _reset(Part.TARGET, *_VOLATILE_OF_GPU),
         _reset(Part.RESIDENTS, Layer.PROCESS),
     ),
     # A warm reboot re-enumerates the bus and starts a new kernel.
-    "reboot": (
-        _reset(Part.TARGET, Layer.OS, Layer.PROCESS, Layer.NETWORK),
-        _reset(Part.RESIDENTS, Layer.PROCESS, Layer.BUS, *_POWER_STATE_OF_GPU),
+    "reboot": (_reset(Part.TARGET, *_MACHINE), _reset(Part.RESIDENTS, *_BOOTED)),
+    # Standby power goes too: retimers, controllers, what firmware keeps over a warm reset.
+    "power-cycle": (
+        _reset(Part.TARGET, *_MACHINE, Layer.POWER),
+        _reset(Part.RESIDENTS, *_BOOTED, Layer.POWER),
     ),
+    # Another machine, or another card, in the same role. What is configured and stored follows the role.
+    "replace": (
+        _reset(Part.TARGET, *_MACHINE, *_VOLATILE_OF_GPU, Layer.BUS, Layer.POWER, Layer.BOARD),
+        _reset(Part.RESIDENTS, *_BOOTED, Layer.CONTAINER, Layer.POWER, Layer.BOARD),
+    ),
+    "cordon": (),
+    "uncordon": (),
+    # Evicted pods are new pods elsewhere, as with migrate.
+    "drain": _NEW_CONTAINER,
     # A migrated replica is a new pod elsewhere; what was wrong with the old place stays there.
-    "migrate": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER),),
+    "migrate": _NEW_CONTAINER,
     "scale-out": (),
+    # The pod is deleted; what was in it goes with it.
+    "scale-in": _NEW_CONTAINER,
+    "shed-load": (),
+    "route-around": (),
+    # A redeploy with other settings: a new container.
+    "limit-kv": _NEW_CONTAINER,
+    # The last revision of what was rolled out, in a new container.
+    "rollback-config": (
+        _reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER, Layer.CONFIGURATION),
+        _reset(Part.DEVICE, Layer.CONTEXT),
+    ),
+    # A new head pod on another node.
+    "fail-over-head": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER),),
 }
 """What each action renews. NVIDIA's XID catalogue names three of the depths: RESTART_APP, RESET_GPU, RESTART_BM."""

@@ -166,7 +166,7 @@ class NovaCompute(ReportingService):
 
     def on_down(self, reason: str) -> None:
         super().on_down(reason)
-        if reason == "reboot":
+        if reason in ("reboot", "power-cycle"):
             self._hypervisor_stopped = True
             for guest in self.guests.values():
                 guest.running = False

@@ -61,7 +61,7 @@ class Service(Process):
         self.slow = self._slowdown()
 
     def on_down(self, reason: str) -> None:
-        if reason in ("restart", "recreate") and self.logs_oslo:
+        if reason in ("restart", "recreate", "rollback-config") and self.logs_oslo:
             self.say(logs.SIGTERM, None)
         self.cpu_seconds = 0.0
         for handler in list(self._handlers.values()):

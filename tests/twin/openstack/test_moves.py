@@ -39,7 +39,7 @@ def test_migration_takes_servers_out_of_reach_of_what_is_wrong_with_the_host(ope
 
 def test_there_is_nothing_to_migrate_from_a_spare_or_a_controller(healthy):
     for name in ("compute-2", "controller-0", "nova-api", "nova-compute@compute-2"):
-        assert not healthy.cluster.can_migrate(healthy.components[name])
+        assert not healthy.legal("migrate", healthy.components[name])
 
 
 def test_scaling_out_the_scheduler_discovers_the_spare_host(openstack_world):
@@ -51,7 +51,7 @@ def test_scaling_out_the_scheduler_discovers_the_spare_host(openstack_world):
     world.run(until=200)
     assert spare.state is State.RUNNING
     assert spare.guests
-    assert not world.cluster.can_scale_out(world.components["nova-scheduler"])
+    assert not world.legal("scale-out", world.components["nova-scheduler"])
 
 
 def test_scaling_out_an_api_adds_a_worker(openstack_world):

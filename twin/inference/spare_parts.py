@@ -1,0 +1,45 @@
+"""Spare capacity: slots that can take a replica, machines that can take another one's role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twin.actions import Ticket
+from twin.components import Component
+from twin.inference.replica import Replica
+from twin.process import Process, State
+
+
+class Spares:
+    """What is idle now, up, and not cordoned, in the order in which it would be taken."""
+
+    def __init__(self, replicas: Sequence[Replica], in_flight: dict[str, Ticket]) -> None:
+        self._replicas = replicas
+        self._in_flight = in_flight
+        self.cordoned: set[str] = set()
+        """Nodes on which nothing new is placed."""
+
+    def slot(self) -> Replica | None:
+        """The unused replica slot that would be taken first."""
+        return next(iter(self.slots()), None)
+
+    def slots(self, ticket: Ticket | None = None, besides: Component | None = None) -> list[Replica]:
+        """Unused replica slots, on other nodes than `besides`; those that `ticket` has reserved count as free."""
+        return [
+            slot
+            for slot in self._replicas
+            if slot.state is State.ABSENT
+            and slot.place_up
+            and slot.node is not besides
+            and slot.node.name not in self.cordoned
+            and self._in_flight.get(slot.name, ticket) is ticket
+        ]
+
+    def machine(self, ticket: Ticket | None = None, besides: Component | None = None) -> Component | None:
+        """A node, other than `besides`, on which nothing runs."""
+        for slot in self.slots(ticket, besides):
+            node = slot.node
+            free = self._in_flight.get(node.name, ticket) is ticket
+            if free and not any(isinstance(c, Process) and c.state is not State.ABSENT for c in node.all_residents()):
+                return node
+        return None

@@ -1,0 +1,160 @@
+"""What operators do to an OpenStack site beyond its single parts: emptying, closing, replacing and adding hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from twin.actions import Operation, Steps, Ticket, drain
+from twin.actions.operation import target_and_residents
+from twin.actions.swap import away_for_repair, hand_over
+from twin.components import Component
+from twin.mechanics import openstack as facts
+from twin.mechanics.durations import DURATIONS, seconds_of
+from twin.mechanics.layers import RESETS
+from twin.node import Node
+from twin.openstack import logs, moving
+from twin.openstack.compute import NovaCompute
+from twin.openstack.service import Service
+from twin.openstack.site import Site
+from twin.process import Process, State
+
+MOST_WORKERS = 4
+"""Workers that scaling out may add to one service."""
+
+
+class Operations:
+    """The operators of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.world = site.world
+        self._added: dict[str, int] = {}
+        self.table: dict[str, Operation] = {
+            "migrate": Operation(self._no_migration, self._migrate),
+            "scale-out": Operation(self._no_scale_out, self._scale_out),
+            "cordon": Operation(self._no_cordon, self._cordon),
+            "uncordon": Operation(self._no_uncordon, self._uncordon),
+            "replace": Operation(self._no_replacement, self._replace, self._occupied_by_replacement),
+        }
+
+    # --- hosts in and out of scheduling -----------------------------------------------------------------------
+
+    def _no_cordon(self, target: Component) -> str:
+        compute = self.site.computes.get(target.name) if target.kind == "node" else None
+        row = self.site.tables.services.get(compute.name) if compute is not None else None
+        if row is None:
+            return "it is no compute host that takes servers"
+        return "it is disabled already" if row.disabled else ""
+
+    def _cordon(self, target: Component, ticket: Ticket) -> Steps:
+        """`openstack compute service set --disable`: the scheduler passes it by."""
+        yield self.world.clock.timeout(DURATIONS["cordon"])
+        self.site.tables.services[self.site.computes[target.name].name].disabled = True
+
+    def _no_uncordon(self, target: Component) -> str:
+        compute = self.site.computes.get(target.name) if target.kind == "node" else None
+        row = self.site.tables.services.get(compute.name) if compute is not None else None
+        return "" if row is not None and row.disabled else "it is not disabled"
+
+    def _uncordon(self, target: Component, ticket: Ticket) -> Steps:
+        yield self.world.clock.timeout(DURATIONS["uncordon"])
+        self.site.tables.services[self.site.computes[target.name].name].disabled = False
+
+    # --- migrate ----------------------------------------------------------------------------------------------
+
+    def _no_migration(self, target: Component) -> str:
+        """A compute host or its nova-compute, with servers on it, and another host that takes some."""
+        compute = self._compute(target)
+        if compute is None:
+            return "it is no compute host"
+        if not compute.guests:
+            return "no server is on it"
+        if compute.node.name in self.world.in_flight:
+            return "an action on it is in flight"
+        return "" if moving.destination(self.site, compute) is not None else "no other host has room"
+
+    def _migrate(self, target: Component, ticket: Ticket) -> Steps:
+        """Empty the host: disable it for scheduling, then move its servers one after the other.
+
+        Live while the host answers, by evacuation (a rebuild elsewhere) where it does not. The host stays disabled
+        until its nova-compute is started again.
+        """
+        compute = self._compute(target)
+        assert compute is not None
+        yield from moving.empty(self.site, compute)
+        ticket.relieved += [*compute.node.conditions, *compute.conditions]
+
+    def _compute(self, target: Component) -> NovaCompute | None:
+        found = self.site.computes.get(target.name) if target.kind == "node" else target
+        return found if isinstance(found, NovaCompute) and found.state is not State.ABSENT else None
+
+    # --- scale out --------------------------------------------------------------------------------------------
+
+    def _no_scale_out(self, target: Component) -> str:
+        """nova-api and nova-conductor take more workers; nova-scheduler discovers a spare compute host."""
+        if target is self.site.scheduler:
+            return "" if self._spares() else "no spare node"
+        if not isinstance(target, Service) or target not in (self.site.api, self.site.conductor):
+            return "it takes no more workers"
+        return "" if self._added.get(target.name, 0) < MOST_WORKERS else "it has the most workers already"
+
+    def _scale_out(self, target: Component, ticket: Ticket) -> Steps:
+        """Add a worker, or start nova-compute on the first spare host."""
+        yield self.world.clock.timeout(DURATIONS["scale-out"])
+        assert isinstance(target, Service)
+        if not target.up:  # nobody answers the order, which whoever gave it could not know
+            return
+        if target is self.site.scheduler:
+            spare = next(iter(self._spares()), None)
+            if spare is not None:
+                self.site.scheduler.say(logs.HOST_DISCOVERED, None, spare.node.name, self._provider(spare.node))
+                spare.start()
+            return
+        self._added[target.name] = self._added.get(target.name, 0) + 1
+        target.python.grow(1)
+        target.connections.grow(facts.POOL_SIZE)
+
+    def _spares(self, ticket: Ticket | None = None) -> Sequence[NovaCompute]:
+        """Hosts that run but have no nova-compute, and are not on their way into another one's role."""
+        in_flight = self.world.in_flight
+        return [
+            c
+            for c in self.site.computes.values()
+            if c.state is State.ABSENT and c.node.up and in_flight.get(c.node.name, ticket) is ticket
+        ]
+
+    def _provider(self, node: Node) -> str:
+        return self.world.streams["placement/provider"].uuid(node.name)
+
+    # --- replacing hardware -----------------------------------------------------------------------------------
+
+    def _no_replacement(self, target: Component) -> str:
+        """A compute host without servers: their disks are on it and would be gone."""
+        compute = self._compute(target) if target.kind == "node" else None
+        if compute is None:
+            return "it is no compute host that takes servers"
+        if compute.guests:
+            return "servers are on it: migrate them first"
+        return "" if self._spares() else "no spare node"
+
+    def _replace(self, target: Component, ticket: Ticket) -> Steps:
+        """A spare host takes the role of an empty one, which goes away for repair."""
+        spare = self._spares(ticket)[0].node
+        processes = [c for c in target.all_residents() if isinstance(c, Process) and c.state is not State.ABSENT]
+        if ticket.action.parameter == "gentle":
+            yield from drain(self.world, processes)
+        for process in processes:
+            process.stop("replace")
+        target.taken_down("replace")
+        yield self.world.clock.timeout(seconds_of("replace"))
+        ticket.relieved += target.reset(RESETS["replace"], by=str(ticket.action))
+        hand_over(spare, target, str(ticket.action))
+        spare.taken_down("replace")
+        target.brought_back("replace")
+        for process in processes:
+            process.start()
+        self.world.clock.process(away_for_repair(spare))
+
+    def _occupied_by_replacement(self, target: Component) -> Iterator[Component]:
+        yield from target_and_residents(target)
+        yield from target_and_residents(self._spares()[0].node)
