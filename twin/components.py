@@ -22,7 +22,7 @@ class Component:
 
     kind: ClassVar[str]
     layers: ClassVar[frozenset[Layer]]
-    metrics: ClassVar[tuple[Metric, ...]] = ()
+    metrics: tuple[Metric, ...] = ()
 
     def __init__(self, world: World, name: str, place: Component | None = None) -> None:
         self.world = world
@@ -84,7 +84,11 @@ class Component:
             case Part.RESIDENTS:
                 return tuple(self.all_residents())
             case Part.DEVICE:
-                return (self.place,) if self.place is not None and Layer.CONTEXT in self.place.layers else ()
+                return self.devices()
+
+    def devices(self) -> Sequence[Component]:
+        """The devices it has contexts on."""
+        return (self.place,) if self.place is not None and Layer.CONTEXT in self.place.layers else ()
 
     def conditions_changed(self) -> None:
         """Called when conditions came or went: react as the real component would."""
@@ -113,10 +117,12 @@ class Component:
             place = place.place
 
     def all_residents(self) -> Iterator[Component]:
-        """Everything placed on it, at any depth, in the order of placement."""
-        for resident in list(self.residents):
-            yield resident
-            yield from resident.all_residents()
+        """Everything placed on it, at any depth, in the order of placement; who is on several devices once."""
+        found: dict[Component, None] = {}
+        for resident in self.residents:
+            found[resident] = None
+            found.update(dict.fromkeys(resident.all_residents()))
+        yield from found
 
     # --- telemetry --------------------------------------------------------------------------------------------
 

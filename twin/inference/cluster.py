@@ -36,42 +36,69 @@ class Preset:
     pod_memory: float
     pod_cores: int
     engine: EngineSettings
+    gpus_per_node: int = 1
+    head_serves: bool = False
+    """Whether the head pod runs an engine as well, one of `replicas`."""
 
 
 PRESETS: dict[str, Preset] = {
     # The testbed of arXiv 2603.02057: data parallel 4, 8 CPU and 16 Gi a pod. Its GPU is not stated; a 24 GB, 300 W
     # card of the A10G class is assumed.
-    "rca-llm": Preset("falcon-h1-7b", "a10g", 4, 1, 500, 32 * 2**30, 8, 16 * 2**30, 8, EngineSettings()),
+    "rca-llm": Preset(
+        "falcon-h1-7b", "a10g", 4, 1, 500, 32 * 2**30, 8, 16 * 2**30, 8, EngineSettings(), head_serves=True
+    ),
     "small": Preset("llama-3.1-8b", "a10g", 3, 1, 256, 64 * 2**30, 16, 24 * 2**30, 12, EngineSettings()),
 }
 
 
 class InferenceTwin:
-    """nginx -> Ray Serve -> vLLM replicas, one GPU a node."""
+    """nginx -> Ray Serve -> vLLM replicas, each on the GPUs of one node."""
 
     def __init__(self, world: World, preset: Preset) -> None:
         self.world = world
+        self._preset = preset
         self._gpu_model = hardware.gpu(preset.gpu)
         self._model = hardware.model(preset.model)
-        blocks = _blocks(preset)
-        settings = preset.engine
+        self._blocks = _blocks(preset)
         head_node = Node(world, "node-head", preset.node_memory, preset.node_cores)
         world.network.monitor = head_node
         self.router = Router(world, "ray-head", head_node, preset.max_ongoing_requests)
-        self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, settings.max_model_len)
+        self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, preset.engine.max_model_len)
         self.router.gateway = self.gateway
         self._active = preset.replicas
-        for i in range(preset.replicas + preset.spares):
-            node = Node(world, f"node-{i}", preset.node_memory, preset.node_cores)
-            gpu = Gpu(world, f"gpu-{i}", node, self._gpu_model)
-            replica = Replica(
-                world, f"ray-replicas-{i}", gpu, self._model, blocks, settings, preset.pod_memory, preset.pod_cores
-            )
-            replica.router = self.router
-            self.router.replicas.append(replica)
-            self.router.depends_on.append(replica)
+        workers = preset.replicas
+        if preset.head_serves:
+            workers -= 1
+            self._add_replica("ray-head-engine", [Gpu(world, "gpu-head", head_node, self._gpu_model)])
+        self._add_nodes(0, workers)
+        self._add_nodes(workers, preset.spares)
         self.operations = Operations(self.router, self.gateway).table
         self.clients = Clients(world, self.gateway)
+
+    def _add_nodes(self, first: int, count: int) -> None:
+        """Nodes for replicas number `first` on; spare ones share no node with the others."""
+        size, preset = self._preset.engine.tensor_parallel_size, self._preset
+        seats = preset.gpus_per_node // size
+        nodes = sum(component.kind == "node" for component in self.world.components.values()) - 1
+        gpus = sum(
+            component.kind == "gpu" and component.name != "gpu-head" for component in self.world.components.values()
+        )
+        for number in range(first, first + count):
+            if (number - first) % seats == 0:
+                node = Node(self.world, f"node-{nodes}", preset.node_memory, preset.node_cores)
+                nodes += 1
+            seat = [Gpu(self.world, f"gpu-{gpus + i}", node, self._gpu_model) for i in range(size)]
+            gpus += size
+            self._add_replica(f"ray-replicas-{number}", seat)
+
+    def _add_replica(self, name: str, gpus: list[Gpu]) -> None:
+        preset = self._preset
+        replica = Replica(
+            self.world, name, gpus, self._model, self._blocks, preset.engine, preset.pod_memory, preset.pod_cores
+        )
+        replica.router = self.router
+        self.router.replicas.append(replica)
+        self.router.depends_on.append(replica)
 
     # --- workload ---------------------------------------------------------------------------------------------
 
@@ -110,6 +137,16 @@ def _settings(cluster: InferenceCluster) -> Preset:
             find(getattr(preset, key))
         except ScenarioError as error:
             raise ScenarioError(str(error) if error.where else error.message, (*path, key)) from None
+    size = preset.engine.tensor_parallel_size
+    if preset.gpus_per_node % size:
+        if cluster.gpus_per_node is not None:
+            raise ScenarioError(
+                f"{preset.gpus_per_node} GPUs a node cannot be shared out among replicas of {size} GPUs each",
+                (*path, "gpusPerNode"),
+            )
+        preset = replace(preset, gpus_per_node=size)
+    if preset.head_serves and size > 1:
+        preset = replace(preset, head_serves=False)
     _blocks(preset)
     return preset
 
@@ -125,14 +162,14 @@ def _blocks(preset: Preset) -> int:
             )
         return engine.kv_blocks
     gpu, model = hardware.gpu(preset.gpu), hardware.model(preset.model)
-    batch = engine.max_num_batched_tokens, engine.max_num_seqs
+    batch = engine.max_num_batched_tokens, engine.max_num_seqs, engine.tensor_parallel_size
     blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, *batch)
     if blocks * BLOCK_TOKENS < engine.max_model_len:
         usable, rest = gpu.memory * engine.gpu_memory_utilization, reserved_bytes(model, *batch)
         raise ScenarioError(
             f"{model.name} does not fit {gpu.name}: of {usable / 1e9:.1f} GB ({engine.gpu_memory_utilization:g} x "
-            f"{gpu.memory / 1e9:.1f} GB), weights take {model.weight_bytes / 1e9:.1f} GB and activations, states and "
-            f"CUDA graphs {(rest - model.weight_bytes) / 1e9:.1f} GB; that leaves {max(0, blocks)} KV blocks of "
+            f"{gpu.memory / 1e9:.1f} GB), weights take {model.weight_bytes / batch[2] / 1e9:.1f} GB and activations, states and "
+            f"CUDA graphs {(rest - model.weight_bytes / batch[2]) / 1e9:.1f} GB; that leaves {max(0, blocks)} KV blocks of "
             f"{BLOCK_TOKENS} tokens, and maxModelLen {engine.max_model_len} needs "
             f"{-(-engine.max_model_len // BLOCK_TOKENS)}",
             ("spec", "cluster", "model"),

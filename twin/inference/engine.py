@@ -4,18 +4,30 @@ Each step gives every request the tokens it lacks (`length - computed`), running
 waiting ones, within a token budget. There is no prefill phase and no decode phase. When no block is free the last
 running request is preempted: its blocks are freed and it starts from zero at the front of the waiting queue.
 
-While all that happens is decoding, the engine looks ahead to the first step at which a request ends or a block would
-be missing and schedules that moment; an arrival or a condition cuts the stretch at the end of the step in progress.
-The times of the steps are the same ordered sums either way (``skip_ahead=False`` shows it).
+Requests that only decode are counted, not visited. Of each the engine keeps what it had computed when it joined them;
+per step it needs their number, the sum of their contexts, which of them begin a new block (a context grows by one a
+step, so that is a count by residue) and who ends first (a heap). A step of 128 decoding requests costs as much as one
+of four. Three ways to plan a step, from the common to the exact:
+
+    decoding   nobody else is there; looks ahead to the first step at which a request ends or a block would be missing,
+               and schedules that moment. An arrival or a condition cuts the stretch at the end of the step in progress
+    mixed      prompts are computed beside the decoding requests
+    exact      request by request, as vLLM's scheduler: where blocks or the budget do not reach for all
+
+The times of steps are the same ordered sums in either mode (``skip_ahead=False`` plans one step at a time).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from twin.inference.kv_cache import KvCache, blocks_of
 from twin.inference.request import Request
 from twin.mechanics.engine_step import BLOCK_TOKENS, StepCost, host_seconds, step_cost
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY
@@ -23,10 +35,14 @@ from twin.mechanics.hardware import Model
 
 if TYPE_CHECKING:
     from twin.clock import Clock
+    from twin.inference.engine_stats import EngineStats
     from twin.inference.gpu import Gpu
 
 LONGEST_STRETCH = 512
 """Decode steps planned at once at most."""
+
+VECTOR_STEPS = 24
+"""Stretches from this length on are summed by numpy: the same sums in the same order, sooner."""
 
 
 class Listener(Protocol):
@@ -40,73 +56,108 @@ class Listener(Protocol):
 
 
 class Engine:
-    """One engine core on one GPU. Blocks are counted: `free_blocks` plus those held by requests is `blocks`."""
+    """One engine core on one GPU, or on several of one node that share every layer (tensor parallelism)."""
 
     def __init__(
         self,
         clock: Clock,
-        gpu: Gpu,
+        gpus: Sequence[Gpu],
         model: Model,
         blocks: int,
         max_num_seqs: int,
         max_num_batched_tokens: int,
         slowdown: Callable[[], float],
         listener: Listener,
+        stats: EngineStats | None = None,
+        prefix_caching: bool = True,
         skip_ahead: bool = True,
     ) -> None:
         self.clock = clock
-        self.gpu = gpu
+        self.gpus = tuple(gpus)
         self.model = model
-        self.blocks = self.free_blocks = blocks
+        self.cache = KvCache(blocks, prefix_caching)
         self.max_num_seqs = max_num_seqs
         self.max_num_batched_tokens = max_num_batched_tokens
-        self.running: list[Request] = []
         self.waiting: deque[Request] = deque()
-        self.preemptions = self.prompt_tokens = self.generation_tokens = self.steps = 0
+        self.steps = self.preemptions = self.prompt_tokens = self.generation_tokens = 0
         self._slowdown = slowdown
         self._listener = listener
+        self._stats = stats
         self._skip_ahead = skip_ahead
-        self._costs: dict[float, tuple[float, StepCost]] = {}
-        """By activity: the clock ratio that the coefficients are for, and the coefficients."""
-        self._plan: list[tuple[Request, int]] = []
+        self._costs: dict[float, _Cost] = {}
+        """By activity."""
+
+        self._running: dict[int, Request] = {}
+        """By running order: those that decode, and those whose prompt is being computed."""
+        self._order = 0
+        self._prefilling: dict[int, Request] = {}
+        self._decoding = 0
+        """Number of decoding requests; the following are theirs."""
+        self._context = 0
+        """Tokens that they have computed, in all."""
+        self._phases = [0] * BLOCK_TOKENS
+        """How many of them begin a block at the steps of each residue."""
+        self._finishing_at: list[tuple[int, int, Request, int]] = []
+        """(step count at its end, order, request, when it joined): a heap; entries of requests that left are stale."""
+        self._last_decoder = 0
+        """Highest running order among them, now or before."""
+
+        self._chunks: list[tuple[Request, int]] = []
+        """Requests that the step in progress serves one by one, with their tokens."""
         self._ends: list[float] = []
         """Ends of the steps in progress: one, or those of a stretch of decoding."""
+        self._began = 0.0
+        self._durations: list[float] = []
         self._gpu_seconds: list[float] = []
         self._settled = 0
+        """Steps of the plan that are accounted for."""
         self._activity = DECODE_ACTIVITY
-        self._stopped = self._finishing = False
+        self._aborted: list[Request] = []
+        self._stopped = self._reporting = False
+        self._frozen_at: float | None = None
+        self._spinning_since: float | None = None
 
     # --- from outside -----------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
         """Whether any request is in the engine."""
-        return bool(self.running or self.waiting)
+        return bool(self._running or self.waiting)
+
+    @property
+    def running(self) -> int:
+        """Requests in the running batch."""
+        return len(self._running)
 
     @property
     def kv_usage(self) -> float:
         """Share of KV blocks in use."""
-        return 1.0 - self.free_blocks / self.blocks
+        return 1.0 - self.cache.free / self.cache.blocks
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the step in progress hangs."""
+        return self._frozen_at is not None
 
     def submit(self, request: Request) -> None:
         """A request arrives; it can join at the end of the step in progress."""
+        request.queued = self.clock.now
         self.waiting.append(request)
         if self._ends:
             self._cut()
-        elif not self._finishing:
+        elif not self._reporting:
             self._begin()
 
     def abort(self, request: Request) -> None:
-        """The client of a request went away."""
-        self.settle()
+        """The client of a request went away; its blocks are free after the step in progress."""
+        request.aborted = True
         if request in self.waiting:
             self.waiting.remove(request)
-        elif request in self.running:
+        elif request.order in self._running and self._running[request.order] is request:
+            self._aborted.append(request)
+            self.settle()
             self._cut()
-            self.running.remove(request)
-            self._plan = [(r, n) for r, n in self._plan if r is not request]
-            self._free(request)
-        if not self._ends and not self._finishing:
+        if not self._ends and not self._reporting:
             self._begin()  # it may have been what the others could not pass
 
     def mechanics_changed(self) -> None:
@@ -115,206 +166,394 @@ class Engine:
         if self._ends:
             self._cut()
 
+    def freeze(self, spinning: bool = False) -> None:
+        """The step in progress, or the next one, does not end; `spinning`, its kernels stay on the GPUs meanwhile."""
+        if self._frozen_at is None:
+            self.settle()
+            self._cut()
+            self._frozen_at = self.clock.now
+            self._spinning_since = self.clock.now if spinning else None
+
+    def thaw(self) -> None:
+        """The step that hung goes on."""
+        if self._frozen_at is None:
+            return
+        self.settle()
+        hung = self.clock.now - self._frozen_at
+        self._frozen_at = self._spinning_since = None
+        if self._ends:
+            self._durations, self._gpu_seconds = [self._durations[-1] + hung], self._gpu_seconds[-1:]
+            self._ends = [self._ends[-1] + hung]
+            self._settled = 0
+            self._schedule_end()
+        elif not self._reporting:
+            self._begin()
+
     def stop(self) -> list[Request]:
         """The process is gone; returns the requests that go with it."""
         self.settle()
         self._stopped = True
-        lost = [*self.running, *self.waiting]
-        self.running, self._ends = [], []
+        self._dissolve()
+        lost = [r for r in (*self._running.values(), *self.waiting) if not r.aborted]
+        self._running, self._prefilling, self._ends = {}, {}, []
         self.waiting.clear()
         return lost
 
     def settle(self) -> None:
         """Account for the steps that have ended by now."""
-        done = bisect_left(self._ends, self.clock.now)
-        if done < len(self._ends) and self._ends[done] == self.clock.now:
-            done += 1
-        # The last step of a plan is accounted for by its own event.
-        self._account(min(done, len(self._ends) - 1) if self._ends else 0)
+        if self._spinning_since is not None:
+            if self.busy:
+                for gpu in self.gpus:
+                    gpu.ran(self.clock.now - self._spinning_since, DECODE_ACTIVITY)
+            self._spinning_since = self.clock.now
+        if self._frozen_at is None and len(self._ends) > 1:
+            # The last step of a plan is accounted for by its own event.
+            done = min(bisect_left(self._ends, self.clock.now), len(self._ends) - 1)
+            if done < len(self._ends) - 1 and self._ends[done] == self.clock.now:
+                done += 1
+            self._account(done)
 
-    # --- a step, or a stretch of them -------------------------------------------------------------------------
+    # --- planning ---------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        if self._stopped:
+        if self._stopped or self._frozen_at is not None:
             return
-        plan, decode_only, preempted = self._schedule()
-        self._plan = plan
-        self._settled = 0
-        if not plan:
-            self._ends = []
-            return
-        slowdown = self._slowdown()
-        if decode_only:
-            self._plan_decoding(slowdown, preempted)
-        else:
-            self._plan_step(slowdown)
+        if self._aborted:
+            self._drop_aborted()
+        self._ends, self._settled, self._began = [], 0, self.clock.now
+        if self._prefilling or self._may_admit():
+            self._plan_mixed()
+        elif self._decoding:
+            steps = self._steps_without_event()
+            if steps:
+                self._plan_decoding(steps)
+            else:
+                self._plan_exactly()
+        if self._ends:
+            self._schedule_end()
+
+    def _schedule_end(self) -> None:
         ends = self._ends
         self.clock.at(ends[-1], lambda _: self._finish(ends))
 
-    def _plan_step(self, slowdown: float) -> None:
-        tokens = kv_tokens = 0
-        pairs = 0.0
-        for request, n in self._plan:
-            tokens += n
-            if n == 1:
-                kv_tokens += request.computed
-            else:
-                pairs += n * (request.computed + n / 2.0)
-        self._activity = PREFILL_ACTIVITY
-        gpu_seconds = self._cost(PREFILL_ACTIVITY).gpu_seconds(tokens, kv_tokens, pairs)
-        host = host_seconds(len(self._plan), slowdown)
-        self._ends = [self.clock.now + max(gpu_seconds, host)]
-        self._gpu_seconds = [gpu_seconds]
-
-    def _plan_decoding(self, slowdown: float, preempted: bool) -> None:
-        batch = len(self._plan)
-        self._activity = DECODE_ACTIVITY
-        cost = self._cost(DECODE_ACTIVITY)
-        host = host_seconds(batch, slowdown)
-        kv_tokens = sum(request.computed for request, _ in self._plan)
-        steps = 1 if preempted or not self._skip_ahead else self._steps_without_event()
-        matrix = max(cost.weights, cost.compute_per_token * batch)
-        per_token = cost.kv_per_token
-        end = self.clock.now
-        ends, gpu_times = [], []
-        for _ in range(steps):
-            gpu_seconds = matrix + per_token * kv_tokens
-            end += gpu_seconds if gpu_seconds > host else host
-            ends.append(end)
-            gpu_times.append(gpu_seconds)
-            kv_tokens += batch
-        self._ends, self._gpu_seconds = ends, gpu_times
+    def _may_admit(self) -> bool:
+        if not self.waiting or len(self._running) >= self.max_num_seqs or self._decoding >= self.max_num_batched_tokens:
+            return False
+        request = self.waiting[0]
+        return self.cache.fits(request, *self.cache.hit(request))
 
     def _steps_without_event(self) -> int:
-        """Steps up to and with the first at which a request ends; fewer where blocks would run out before."""
-        if self.waiting and len(self.running) < self.max_num_seqs and self._fits(self.waiting[0]):
-            return 1
-        steps = min(LONGEST_STRETCH, min(request.remaining for request, _ in self._plan))
-        while steps > 1 and self._blocks_for(steps) > self.free_blocks:
-            steps //= 2
-        return max(1, steps)
+        """Steps up to and with the first at which a request ends, or up to the first for which blocks are missing."""
+        heap = self._finishing_at
+        while heap[0][2].joined != heap[0][3] or heap[0][2].order not in self._running:
+            heappop(heap)
+        if self._decoding > self.max_num_batched_tokens:
+            return 0
+        steps = min(LONGEST_STRETCH, heap[0][0] - self.steps) if self._skip_ahead else 1
+        if self._decoding * (steps // BLOCK_TOKENS + 1) <= self.cache.free:
+            return steps
+        cycles, free = divmod(self.cache.free, self._decoding)
+        possible = cycles * BLOCK_TOKENS
+        while possible < steps:
+            free -= self._phases[(self.steps + possible) % BLOCK_TOKENS]
+            if free < 0:
+                break
+            possible += 1
+        return min(steps, possible)
 
-    def _blocks_for(self, steps: int) -> int:
-        """Blocks beyond those already held that the plan needs for that many steps."""
-        return sum(max(0, _blocks(request.computed + steps) - request.blocks) for request, _ in self._plan)
+    def _plan_decoding(self, steps: int) -> None:
+        batch, context = self._decoding, self._context
+        self._activity = DECODE_ACTIVITY
+        cost = self._cost(DECODE_ACTIVITY)
+        fixed, per_token = cost.fixed(batch, batch), cost.step.kv_per_token
+        host = host_seconds(batch, self._slowdown())
+        self._take_blocks(self.steps, 1)
+        if steps == 1:
+            gpu_seconds = fixed + per_token * context
+            duration = gpu_seconds if gpu_seconds > host else host
+            self._gpu_seconds, self._durations = [gpu_seconds], [duration]
+            self._ends = [self._began + duration]
+        elif steps < VECTOR_STEPS:
+            end = self._began
+            gpu_times, durations, ends = [], [], []
+            for _ in range(steps):
+                gpu_seconds = fixed + per_token * context
+                duration = gpu_seconds if gpu_seconds > host else host
+                end += duration
+                gpu_times.append(gpu_seconds)
+                durations.append(duration)
+                ends.append(end)
+                context += batch
+            self._gpu_seconds, self._durations, self._ends = gpu_times, durations, ends
+        else:
+            gpu = fixed + per_token * np.arange(context, context + batch * steps, batch, dtype=np.float64)
+            sums = np.empty(steps + 1)
+            sums[0] = self._began
+            np.maximum(gpu, host, out=sums[1:])
+            self._gpu_seconds, self._durations = gpu.tolist(), sums[1:].tolist()
+            self._ends = np.add.accumulate(sums)[1:].tolist()
+
+    def _plan_mixed(self) -> None:
+        """Chunks of prompts beside the decoding requests. Exactly, where something does not reach for all."""
+        budget = self.max_num_batched_tokens - self._decoding
+        missing = self._phases[self.steps % BLOCK_TOKENS]
+        chunks: list[tuple[Request, int]] = []
+        for request in self._prefilling.values():
+            if request.order < self._last_decoder or budget < 0:
+                return self._plan_exactly()
+            n = min(request.length - request.computed, budget)
+            if n == 0:
+                break
+            missing += blocks_of(request.computed + n) - blocks_of(request.computed)
+            chunks.append((request, n))
+            budget -= n
+        if missing > self.cache.free or budget < 0:
+            return self._plan_exactly()
+        self._take_blocks(self.steps, 1)
+        for request, n in chunks:
+            self.cache.grow(request, request.computed + n)
+        self._chunks = chunks
+        self._admit(budget)
+        self._plan_step(self._decoding, self._context)
+        return None
+
+    def _admit(self, budget: int) -> None:
+        """Waiting requests join, in order, as long as there is room and blocks for the whole of each."""
+        while self.waiting and len(self._running) < self.max_num_seqs and budget > 0:
+            request = self.waiting[0]
+            holds, found = self.cache.hit(request)
+            if not self.cache.fits(request, holds, found):
+                break
+            self.waiting.popleft()
+            self.cache.reuse(request, holds)
+            request.computed = found * BLOCK_TOKENS
+            if request.scheduled is None:
+                request.scheduled = self.clock.now
+                request.cached = min(request.computed, request.prompt)
+                if self._stats is not None:
+                    self._stats.looked_up(request.length, request.computed)
+            n = min(request.length - request.computed, budget)
+            self.cache.grow(request, request.computed + n)
+            self._order += 1
+            request.order = self._order
+            self._running[request.order] = self._prefilling[request.order] = request
+            self._chunks.append((request, n))
+            budget -= n
+
+    def _plan_exactly(self) -> None:
+        """One step, request by request: who is last gives way where blocks are missing."""
+        self._dissolve()
+        chunks: list[tuple[Request, int]] = []
+        budget, preempted = self.max_num_batched_tokens, False
+        for request in list(self._running.values()):
+            if budget == 0 or request.order not in self._running:
+                break
+            n = min(request.length - request.computed, budget)
+            while not self.cache.grow(request, request.computed + n):
+                preempted = True
+                if self._preempt_last() is request:
+                    break
+            else:
+                chunks.append((request, n))
+                budget -= n
+                continue
+            break
+        self._chunks = chunks
+        if not preempted or not chunks:  # a step that preempts admits nobody; one that leaves nobody is no step
+            self._admit(budget)
+        if self._chunks:
+            self._plan_step(0, 0)
+
+    def _plan_step(self, decoding: int, context: int) -> None:
+        """The time of a step of the chunks and that many decoding requests with that context."""
+        tokens = sequences = decoding
+        pairs = 0.0
+        for request, n in self._chunks:
+            tokens += n
+            if n == 1:
+                context += request.computed
+            else:
+                pairs += n * (request.computed + n / 2.0)
+            sequences += request.computed + n == request.length
+        self._activity = PREFILL_ACTIVITY if pairs else DECODE_ACTIVITY
+        cost = self._cost(self._activity)
+        gpu_seconds = cost.fixed(tokens, sequences) + cost.step.kv_per_token * context
+        gpu_seconds += cost.step.attention_per_pair * pairs
+        host = host_seconds(decoding + len(self._chunks), self._slowdown())
+        duration = max(gpu_seconds, host)
+        self._gpu_seconds, self._durations, self._ends = [gpu_seconds], [duration], [self._began + duration]
 
     def _cut(self) -> None:
         """End the stretch with the step in progress."""
         if len(self._ends) - self._settled <= 1:
             return
         self.settle()
-        keep = bisect_left(self._ends, self.clock.now) + 1
+        keep = self._settled + 1
         if keep < len(self._ends):
-            self._ends = ends = self._ends[:keep]
-            self.clock.at(ends[-1], lambda _: self._finish(ends))
-
-    def _finish(self, ends: list[float]) -> None:
-        if self._stopped or ends is not self._ends:
-            return  # this stretch was cut, or the process is gone
-        self._finishing = True  # who is submitted meanwhile joins the next step
-        self._account(len(ends))
-        finished = [request for request, _ in self._plan if request.remaining <= 0]
-        self._plan, self._ends = [], []
-        for request in finished:
-            self.running.remove(request)
-            self._free(request)
-            self._listener.on_finished(request)
-        self._finishing = False
-        self._begin()
-
-    def _account(self, done: int) -> None:
-        """Count the plan's steps up to number `done`."""
-        steps = done - self._settled
-        if steps <= 0:
-            return
-        self.gpu.ran(sum(self._gpu_seconds[self._settled : done]), self._activity)
-        self._settled = done
-        self.steps += steps
-        next_token = 1 if done < len(self._ends) else 0  # the step in progress holds the slot it writes
-        first_tokens = []
-        for request, n in self._plan:
-            samples = request.computed + n == request.length
-            self.prompt_tokens += min(n, max(0, request.prompt - request.computed))
-            request.computed += n * steps
-            if samples:
-                request.generated += steps
-                self.generation_tokens += steps
-                if request.first_token is None:
-                    first_tokens.append(request)
-            self._hold(request, _blocks(request.computed + next_token))
-        for request in first_tokens:
-            request.first_token = self.clock.now
-            self._listener.on_first_token(request)
-
-    # --- scheduling -------------------------------------------------------------------------------------------
-
-    def _schedule(self) -> tuple[list[tuple[Request, int]], bool, bool]:
-        """The next step: (request, tokens) pairs, whether all only decode, and whether anyone was preempted."""
-        plan: list[tuple[Request, int]] = []
-        budget = self.max_num_batched_tokens
-        decode_only, preempted = True, False
-        while len(plan) < len(self.running) and budget > 0:
-            request = self.running[len(plan)]
-            n = min(request.length - request.computed, budget)
-            while not self._allocate(request, n):
-                preempted = True
-                if self._preempt_last() is request:
-                    break
-            else:
-                plan.append((request, n))
-                budget -= n
-                decode_only = decode_only and n == 1 and request.first_token is not None
-                continue
-            break
-        if not preempted:  # a step that preempts admits nobody
-            while self.waiting and len(self.running) < self.max_num_seqs and budget > 0:
-                request = self.waiting[0]
-                if not self._fits(request):
-                    break
-                n = min(request.length, budget)
-                self._allocate(request, n)
-                self.running.append(self.waiting.popleft())
-                plan.append((request, n))
-                budget -= n
-                decode_only = False
-        return plan, decode_only, preempted
-
-    def _fits(self, request: Request) -> bool:
-        """Whether blocks for the whole request as it is are free (vLLM's scheduler_reserve_full_isl)."""
-        return _blocks(request.length) <= self.free_blocks
-
-    def _allocate(self, request: Request, tokens: int) -> bool:
-        needed = _blocks(request.computed + tokens)
-        if needed - request.blocks > self.free_blocks:
-            return False
-        self._hold(request, needed)
-        return True
-
-    def _hold(self, request: Request, blocks: int) -> None:
-        if blocks > request.blocks:
-            self.free_blocks -= blocks - request.blocks
-            request.blocks = blocks
-
-    def _free(self, request: Request) -> None:
-        self.free_blocks += request.blocks
-        request.blocks = 0
+            self._ends = self._ends[:keep]
+            self._schedule_end()
 
     def _preempt_last(self) -> Request:
-        victim = self.running.pop()
-        self._free(victim)
+        order, victim = next(reversed(self._running.items()))
+        del self._running[order]
+        self._prefilling.pop(order, None)
+        self.cache.release(victim)
         victim.computed = 0
         victim.preemptions += 1
         self.preemptions += 1
         self.waiting.appendleft(victim)
         return victim
 
-    def _cost(self, activity: float) -> StepCost:
-        clock = self.gpu.clock(activity)
+    # --- the end of a step ------------------------------------------------------------------------------------
+
+    def _finish(self, ends: list[float]) -> None:
+        if self._stopped or ends is not self._ends or self._frozen_at is not None:
+            return  # this plan was cut or hangs, or the process is gone
+        self._reporting = True  # who is submitted meanwhile joins the next step
+        self._account(len(ends))
+        first, finished = self._account_chunks() if self._chunks else ([], [])
+        heap = self._finishing_at
+        while heap and heap[0][0] <= self.steps:
+            _, order, request, joined = heappop(heap)
+            if request.joined == joined and self._running.get(order) is request:
+                self._leave_decoding(request)
+                finished.append(request)
+        self._ends = []
+        for request in first:
+            if not request.aborted:
+                self._listener.on_first_token(request)
+        for request in finished:
+            if self._running.pop(request.order, None) is not None:
+                self._prefilling.pop(request.order, None)
+                self.cache.release(request)
+                if not request.aborted:
+                    self._listener.on_finished(request)
+        self._reporting = False
+        self._begin()
+
+    def _account(self, done: int) -> None:
+        """Count the plan's steps up to number `done`."""
+        already = self._settled
+        steps = done - already
+        if steps <= 0:
+            return
+        self._settled = done
+        batch = self._decoding
+        busy = self._gpu_seconds[already] if steps == 1 else sum(self._gpu_seconds[already:done])
+        for gpu in self.gpus:
+            gpu.ran(busy, self._activity)
+        begun = 1 if done < len(self._ends) else 0  # the step in progress has its blocks
+        if steps - 1 + begun:
+            self._take_blocks(self.steps + 1, steps - 1 + begun)
+        self.steps += steps
+        self._context += batch * steps
+        self.generation_tokens += batch * steps
+        if self._stats is not None:
+            tokens = batch + sum(n for _, n in self._chunks) if self._chunks else batch
+            self._stats.stepped(tokens, steps)
+            if batch:
+                self._stats.decoded(self._durations[already:done], batch)
+
+    def _account_chunks(self) -> tuple[list[Request], list[Request]]:
+        """Give the chunks of the step that ended their tokens; who has the first one, and who the last one."""
+        first: list[Request] = []
+        finished: list[Request] = []
+        now = self.clock.now
+        for request, n in self._chunks:
+            request.computed += n
+            if request.computed < request.length:
+                continue
+            request.generated += 1
+            self.generation_tokens += 1
+            if request.first_token is None:
+                request.first_token = now
+                self.prompt_tokens += request.prompt
+                first.append(request)
+            elif self._stats is not None and request.last_token is not None:
+                self._stats.decoded((now - request.last_token,), 1)
+            request.last_token = now
+            if request.remaining <= 0:
+                finished.append(request)
+            else:
+                self._join_decoding(request)
+        self._chunks = []
+        return first, finished
+
+    # --- the decoding requests --------------------------------------------------------------------------------
+
+    def _join_decoding(self, request: Request) -> None:
+        self._prefilling.pop(request.order, None)
+        request.joined = self.steps
+        self._decoding += 1
+        self._context += request.computed
+        self._phases[(self.steps - request.computed) % BLOCK_TOKENS] += 1
+        self._last_decoder = max(self._last_decoder, request.order)
+        heappush(self._finishing_at, (self.steps + request.remaining, request.order, request, self.steps))
+
+    def _leave_decoding(self, request: Request) -> None:
+        """What the engine counted for a request since it joined becomes the request's own."""
+        steps = self.steps - request.joined
+        if steps:
+            request.computed += steps
+            request.generated += steps
+            request.last_token = self.clock.now
+            self.cache.taken_for(request, request.computed)
+        self._decoding -= 1
+        self._context -= request.computed
+        self._phases[(self.steps - request.computed) % BLOCK_TOKENS] -= 1
+        request.joined = -1
+
+    def _dissolve(self) -> None:
+        """Nobody is counted with the others any more."""
+        for request in self._running.values():
+            if request.order not in self._prefilling:
+                self._leave_decoding(request)
+                self._prefilling[request.order] = request
+        self._prefilling = dict(self._running)
+        self._finishing_at.clear()
+
+    def _drop_aborted(self) -> None:
+        for request in self._aborted:
+            if self._running.get(request.order) is request:
+                if request.order not in self._prefilling:
+                    self._leave_decoding(request)
+                del self._running[request.order]
+                self._prefilling.pop(request.order, None)
+                self.cache.release(request)
+        self._aborted.clear()
+
+    def _take_blocks(self, first: int, steps: int) -> None:
+        """Take the blocks that the decoding requests begin in `steps` steps from step number `first` on."""
+        cycles, rest = divmod(steps, BLOCK_TOKENS)
+        count = cycles * self._decoding
+        for step in range(first, first + rest):
+            count += self._phases[step % BLOCK_TOKENS]
+        if count:
+            self.cache.take(count)
+
+    def _cost(self, activity: float) -> _Cost:
+        key = tuple((gpu.clock(activity), gpu.bandwidth_share, gpu.link_share) for gpu in self.gpus)
         known = self._costs.get(activity)
-        if known is None or known[0] != clock:
-            known = self._costs[activity] = (clock, step_cost(self.gpu.model, self.model, clock))
-        return known[1]
+        if known is None or known.key != key:
+            clock, bandwidth, link = (min(parts) for parts in zip(*key, strict=True))
+            step = step_cost(self.gpus[0].model, self.model, len(self.gpus), clock, bandwidth, link)
+            known = self._costs[activity] = _Cost(key, step)
+        return known
 
 
-def _blocks(tokens: int) -> int:
-    return -(-tokens // BLOCK_TOKENS)
+class _Cost:
+    """The coefficients of a step for the present state of the GPUs, and what has been computed from them."""
+
+    __slots__ = ("_fixed", "key", "step")
+
+    def __init__(self, key: tuple[tuple[float, float, float], ...], step: StepCost) -> None:
+        self.key = key
+        self.step = step
+        self._fixed: dict[tuple[int, int], float] = {}
+
+    def fixed(self, tokens: int, sequences: int) -> float:
+        """Seconds that do not depend on contexts."""
+        known = self._fixed.get((tokens, sequences))
+        if known is None:
+            known = self._fixed[tokens, sequences] = self.step.fixed(tokens, sequences)
+        return known

@@ -6,8 +6,11 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.actions import CATEGORIES
+from twin.components import Component
+from twin.inference import engine_stats
 from twin.inference.cgroup import Cgroup
 from twin.inference.engine import Engine
+from twin.inference.engine_stats import EngineStats
 from twin.inference.gpu import Gpu
 from twin.inference.messages import kubelet, vllm
 from twin.inference.request import Request
@@ -22,9 +25,18 @@ from twin.mechanics.engine_step import (
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
 from twin.mechanics.supervision import crash_loop_delay
+from twin.mechanics.vllm import (
+    EXECUTE_TIMEOUT,
+    LARGEST_UTILIZATION,
+    NAN_SHARE,
+    POD_MEMORY,
+    SILENCE,
+    STATS_INTERVAL,
+    corrupted_share,
+)
 from twin.node import Node
-from twin.process import Process
-from twin.telemetry.records import Span, counter, gauge
+from twin.process import Process, State
+from twin.telemetry.records import Span, gauge
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -32,73 +44,85 @@ if TYPE_CHECKING:
     from twin.world import World
 
 
-STATS_INTERVAL = 10.0
-"""VLLM_LOG_STATS_INTERVAL."""
+LEAK_CHECK = 1.0
+"""Seconds between two looks at a growing process, as its allocations would come."""
 
-POD_MEMORY = 6.0e9
-"""Resident bytes of an engine's processes on the host (assumed: pinned buffers and three Python processes)."""
+CONTAINER_MEMORY = gauge("container_memory_working_set_bytes", "bytes")
 
 
 class Replica(Process):
-    """A vLLM engine in its pod. Its container's stressor (Chaos Mesh) sits on layer CONTAINER."""
+    """A vLLM engine in its pod, on the GPUs of one node. A stressor of its container sits on layer CONTAINER."""
 
     kind = "vllm"
     program = "VLLM::EngineCor"
-    metrics = (
-        gauge("vllm:num_requests_running", "requests", "serving"),
-        gauge("vllm:num_requests_waiting", "requests", "serving"),
-        gauge("vllm:kv_cache_usage_perc", "ratio", "serving"),
-        counter("vllm:num_preemptions_total", "", "serving"),
-        counter("vllm:prompt_tokens_total", "tokens"),
-        counter("vllm:generation_tokens_total", "tokens"),
-        counter("vllm:request_success_total", "requests"),
-        counter("vllm:time_to_first_token_seconds_sum", "s", "serving"),
-        counter("vllm:time_to_first_token_seconds_count", "requests", "serving"),
-        counter("vllm:e2e_request_latency_seconds_sum", "s"),
-        gauge("container_memory_working_set_bytes", "bytes"),
-    )
+    metrics = (*engine_stats.metrics(8192), CONTAINER_MEMORY)
 
     def __init__(
         self,
         world: World,
         name: str,
-        gpu: Gpu,
+        gpus: Sequence[Gpu],
         model: Model,
         blocks: int,
         settings: EngineSettings,
         memory: float,
         cores: int,
     ) -> None:
-        super().__init__(world, name, gpu)
+        self.gpus = tuple(gpus)
+        super().__init__(world, name, self.gpus[0])
+        for gpu in self.gpus[1:]:
+            gpu.residents.append(self)
+        self.metrics = (*engine_stats.metrics(settings.max_model_len), CONTAINER_MEMORY)
         self.model = model
         self.settings = settings
         self.cgroup = Cgroup(self, memory, cores)
         self.router: Router | None = None
         self.engine: Engine | None = None
+        self.stats: EngineStats | None = None
         self._blocks = blocks
         self._compiled = False
-        self._ttft_sum = self._e2e_sum = 0.0
-        self._ttft_count = self._succeeded = 0
+        self._leaking_since: float | None = None
+        self._rolled_out = (0.0, 0.0)
+        self._hung_since: float | None = None
 
     @property
     def gpu(self) -> Gpu:
-        """The GPU it runs on."""
-        assert isinstance(self.place, Gpu)
-        return self.place
+        """The GPU it runs on, the first where there are several."""
+        return self.gpus[0]
 
     @property
     def node(self) -> Node:
-        """The node of that GPU."""
+        """The node of its GPUs."""
         node = self.gpu.place
         assert isinstance(node, Node)
         return node
+
+    def devices(self) -> Sequence[Component]:
+        return self.gpus
+
+    def exchange(self, other: Replica) -> None:
+        """Change places with another replica."""
+        mine, theirs = self.gpus, other.gpus
+        for replica, gpus in ((self, theirs), (other, mine)):
+            for gpu in replica.gpus:
+                gpu.residents.remove(replica)
+            replica.gpus, replica.place = gpus, gpus[0]
+        for replica in (self, other):
+            for gpu in replica.gpus:
+                gpu.residents.append(replica)
+        self.world.topology_changed()
 
     # --- requests ---------------------------------------------------------------------------------------------
 
     @property
     def ongoing(self) -> int:
         """Requests in the engine."""
-        return len(self.engine.running) + len(self.engine.waiting) if self.engine else 0
+        return self.engine.running + len(self.engine.waiting) if self.engine else 0
+
+    @property
+    def healthy(self) -> bool:
+        """Whether its health check passes: vLLM's answers as long as no error has been raised, in a hang too."""
+        return self.up and self.engine is not None
 
     def submit(self, request: Request) -> None:
         """Take a request from the router."""
@@ -106,21 +130,42 @@ class Replica(Process):
         request.replica = self.name
         request.dispatched = self.world.now
         self.engine.submit(request)
+        if self.engine.frozen:
+            self._await_step()
+
+    def abort(self, request: Request) -> None:
+        """The client of a request went away."""
+        if self.engine is not None and request.replica == self.name and not request.aborted:
+            self.engine.abort(request)
+            if self.stats is not None:
+                self.stats.finished(request, self.world.now, "abort")
 
     def on_first_token(self, request: Request) -> None:
         """The engine's first token goes back the way the request came."""
-        self._ttft_sum += self.world.now - request.dispatched
-        self._ttft_count += 1
-        assert self.router is not None
-        self.router.on_first_token(request)
+        if self.stats is not None:
+            self.stats.first_token(request, self.world.now)
+        router = self.router
+        if router is not None:
+            self.world.network.deliver(self, router, lambda: router.on_first_token(request))
 
     def on_finished(self, request: Request) -> None:
         """The last token is out."""
-        self._e2e_sum += self.world.now - request.dispatched
-        self._succeeded += 1
+        self._check_output(request)
+        if self.stats is not None:
+            self.stats.finished(request, self.world.now, "stop")
         self._trace(request, 200)
-        assert self.router is not None
-        self.router.on_finished(request)
+        router = self.router
+        if router is not None:
+            self.world.network.deliver(self, router, lambda: router.on_finished(request))
+
+    def _check_output(self, request: Request) -> None:
+        """Tokens that a GPU got wrong are in the answer; vLLM itself notices only NaN."""
+        share = max(gpu.corruption for gpu in self.gpus)
+        if share:
+            draw = self.world.streams["corruption"]
+            request.corrupted = draw.uniform(request.id) < corrupted_share(share, request.generated)
+            if request.corrupted and self.stats is not None and draw.uniform(request.id, "nan") < NAN_SHARE:
+                self.stats.corrupted += 1
 
     def _trace(self, request: Request, status: int) -> None:
         if self.world.spec.telemetry.tracing == "off":
@@ -137,11 +182,21 @@ class Replica(Process):
 
     @property
     def up(self) -> bool:
-        return super().up and not self.gpu.off_bus
+        return super().up and not self._lost_a_gpu
+
+    @property
+    def _lost_a_gpu(self) -> bool:
+        return any(gpu.off_bus for gpu in self.gpus)
 
     @property
     def resident_memory(self) -> float:
-        return POD_MEMORY + self.cgroup.stress_memory
+        return POD_MEMORY + self._leaked + self.cgroup.stress_memory
+
+    @property
+    def _leaked(self) -> float:
+        if self._leaking_since is None:
+            return 0.0
+        return self.value("memory_leak") * (self.world.now - self._leaking_since)
 
     @property
     def runnable_threads(self) -> float:
@@ -152,19 +207,87 @@ class Replica(Process):
         return self.cgroup.slowdown * self.node.slowdown
 
     def can_live(self) -> bool:
-        return super().can_live() and not self.gpu.off_bus
+        return super().can_live() and not self._lost_a_gpu
 
     def place_changed(self) -> None:
-        if self.gpu.off_bus:
+        if self._lost_a_gpu or not all(gpu.usable for gpu in self.gpus):
             self.die("CUDA error")
         elif self.engine is not None:
             self.engine.mechanics_changed()
+            self._look_for_hang()
 
     def conditions_changed(self) -> None:
         super().conditions_changed()
         self.cgroup.conditions_changed()
+        self._look_for_leak()
+        self._look_for_rollout()
         if self.engine is not None:
             self.engine.mechanics_changed()
+            self._look_for_hang()
+
+    # --- what conditions do to a living engine ----------------------------------------------------------------
+
+    def _look_for_hang(self) -> None:
+        """A worker that does not come back, or a collective that one GPU never joins."""
+        engine = self.engine
+        if engine is None:
+            return
+        severed = len(self.gpus) > 1 and min(gpu.link_share for gpu in self.gpus) <= 0.0
+        spinning = bool(self.value("collective_hang")) or severed
+        if not (spinning or self.value("hang")):
+            engine.thaw()
+            self._hung_since = None
+        elif not engine.frozen:
+            engine.freeze(spinning)
+            if engine.busy:
+                self._await_step()
+
+    def _await_step(self) -> None:
+        """The executor waits for a step that does not end: silence, a complaint a minute, and then its time-out."""
+        if self._hung_since is not None:
+            return
+        self._hung_since = since = self.world.now
+        for n in range(1, int(EXECUTE_TIMEOUT // SILENCE)):
+            self.world.clock.at(since + n * SILENCE, lambda _: self._complain(since))
+        self.world.clock.at(since + EXECUTE_TIMEOUT, lambda _: self._time_out(since))
+
+    def _complain(self, since: float) -> None:
+        if self._hung_since == since:
+            self.log(vllm.NO_BLOCK, int(SILENCE))
+
+    def _time_out(self, since: float) -> None:
+        if self._hung_since == since:
+            self.log(vllm.EXECUTE_TIMED_OUT)
+            self.die("execute timeout")
+
+    def _look_for_leak(self) -> None:
+        leaking = self.value("memory_leak") > 0
+        if leaking and self._leaking_since is None:
+            self._leaking_since = self.world.now
+            self._watch_leak()
+        elif not leaking:
+            self._leaking_since = None
+
+    def _watch_leak(self) -> None:
+        def look(_: object) -> None:
+            if self._leaking_since is None:
+                return
+            if self.resident_memory > self.cgroup.memory and self.up:
+                self.cgroup._kill_largest()
+            elif self.engine is not None:
+                self.engine.mechanics_changed()
+            self._watch_leak()
+
+        self.world.clock.at(self.world.now + LEAK_CHECK, look)
+
+    def _look_for_rollout(self) -> None:
+        """Other settings come with a new pod: whoever rolls them out restarts it."""
+        wanted = (self.value("max_num_seqs"), self.value("gpu_memory_utilization"))
+        if wanted != self._rolled_out:
+            self._rolled_out = wanted
+            if self.state in (State.RUNNING, State.STARTING, State.DRAINING):
+                self.stop("recreate")
+                self.start()
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -177,25 +300,48 @@ class Replica(Process):
         clock, host = self.world.clock, self.slowdown()
         yield clock.timeout(IMPORT_SECONDS * host)
         self.log(vllm.INIT, self.model.served_name, self.settings.max_model_len)
-        if self.gpu.off_bus:
+        if self._lost_a_gpu:
             self.log(vllm.NO_GPU)
             return False
-        loading = self.model.weight_bytes / WEIGHT_LOAD_BYTES_PER_SECOND * host
+        utilization = self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization
+        if utilization > LARGEST_UTILIZATION:
+            total = self.gpu.model.memory / 2**30
+            self.log(vllm.NOT_ENOUGH_FREE, LARGEST_UTILIZATION * total, total, utilization, utilization * total)
+            return False
+        share = self.model.weight_bytes / len(self.gpus)
+        loading = share / (WEIGHT_LOAD_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in self.gpus)) * host
         yield clock.timeout(loading)
-        if self.gpu.off_bus:
+        if not self.can_live():
             return self._lost_gpu()
         self.log(vllm.WEIGHTS, loading)
-        self.gpu.memory_used = self.gpu.model.memory * self.settings.gpu_memory_utilization
-        tokens = self._blocks * BLOCK_TOKENS
+        self._allocate(utilization)
+        blocks = self.blocks
+        if blocks * BLOCK_TOKENS < self.settings.max_model_len:
+            self.log(vllm.KV_TOO_SMALL, self.settings.max_model_len, blocks * BLOCK_TOKENS)
+            return False
+        tokens = blocks * BLOCK_TOKENS
         limit = self.settings.max_model_len
         self.log(vllm.KV_CACHE, tokens, limit, tokens / limit)
         compilation = 0.0 if self._compiled else COMPILE_SECONDS * host
         yield clock.timeout(WARMUP_SECONDS * host + compilation)
-        if self.gpu.off_bus:
+        if not self.can_live():
             return self._lost_gpu()
         self._compiled = True
         self.log(vllm.INIT_TOOK, WARMUP_SECONDS * host + compilation, compilation)
         return True
+
+    @property
+    def blocks(self) -> int:
+        """KV blocks of the next engine."""
+        if not self.value("gpu_memory_utilization"):
+            return self._blocks
+        lost = self.settings.gpu_memory_utilization - self.value("gpu_memory_utilization")
+        per_block = self.model.kv_bytes_per_token * BLOCK_TOKENS / len(self.gpus)
+        return max(0, int(self._blocks - lost * self.gpu.model.memory / per_block))
+
+    def _allocate(self, utilization: float) -> None:
+        for gpu in self.gpus:
+            gpu.memory_used = gpu.model.memory * utilization
 
     def _lost_gpu(self) -> bool:
         self.log(vllm.CUDA_ERROR)
@@ -208,20 +354,25 @@ class Replica(Process):
         return super().renew(layers, by)
 
     def on_running(self) -> None:
-        self.gpu.memory_used = self.gpu.model.memory * self.settings.gpu_memory_utilization
+        self._allocate(self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization)
+        if self.world.spec.telemetry.mode != "off":
+            self.stats = EngineStats(self.settings.max_model_len)
         self.engine = Engine(
             self.world.clock,
-            self.gpu,
+            self.gpus,
             self.model,
-            self._blocks,
-            self.settings.max_num_seqs,
+            self.settings.kv_blocks or self.blocks,
+            int(self.value("max_num_seqs") or self.settings.max_num_seqs),
             self.settings.max_num_batched_tokens,
             self.slowdown,
             self,
+            self.stats,
+            self.settings.enable_prefix_caching and self.model.mamba is None,
         )
-        self._ttft_sum = self._e2e_sum = 0.0
-        self._ttft_count = self._succeeded = 0
-        self._log_stats_later(self.pid, 0, 0)
+        self._leaking_since = None
+        self._look_for_leak()
+        self._look_for_hang()
+        self._log_stats_later(self.pid, 0, 0, 0, 0)
         if self.router is not None:
             self.router.replica_up(self)
 
@@ -232,6 +383,9 @@ class Replica(Process):
             self.log(vllm.CUDA_ERROR)
             self.log(vllm.FATAL)
             self.log(vllm.OUTPUT_HANDLER)
+        elif reason == "execute timeout":
+            self.log(vllm.FATAL)
+            self.log(vllm.OUTPUT_HANDLER)
         else:
             self.log(vllm.WORKER_DIED, "VllmWorker-0", -9 if reason == "oom" else 1)
             self.log(vllm.OUTPUT_HANDLER)
@@ -239,17 +393,19 @@ class Replica(Process):
         self.node.log(kubelet.CONTAINER_DIED, 0, self.name, container[:36], container)
 
     def on_down(self, reason: str) -> None:
-        self.gpu.memory_used = 0.0
-        self.gpu.running = 0
+        for gpu in self.gpus:
+            gpu.memory_used = 0.0
+            gpu.running = 0
         lost: list[Request] = []
         if self.engine is not None:
             lost = self.engine.stop()
-            self.engine = None
+            self.engine = self.stats = None
         for request in lost:
             self.log(vllm.REQUEST_FAILED, self.world.streams["request"].hexadecimal(8, request.id))
             self._trace(request, 500)
         if reason in CATEGORIES:
             self.log(vllm.SHUTDOWN)
+        self._leaking_since = self._hung_since = None
         if self.router is not None:
             self.router.replica_down(self, lost, crashed=reason not in CATEGORIES)
 
@@ -266,31 +422,23 @@ class Replica(Process):
         if self.engine is not None:
             self.engine.settle()
 
-    def sample(self) -> Sequence[float]:
-        engine = self.engine
-        assert engine is not None
-        engine.settle()
-        self.gpu.running = len(engine.running)
-        return (
-            len(engine.running),
-            len(engine.waiting),
-            engine.kv_usage,
-            engine.preemptions,
-            engine.prompt_tokens,
-            engine.generation_tokens,
-            self._succeeded,
-            self._ttft_sum,
-            self._ttft_count,
-            self._e2e_sum,
-            self.resident_memory,
-        )
+    # --- telemetry --------------------------------------------------------------------------------------------
 
-    def _log_stats_later(self, pid: int, prompt: int, generation: int) -> None:
+    def sample(self) -> Sequence[float]:
+        engine, stats = self.engine, self.stats
+        assert engine is not None
+        assert stats is not None
+        engine.settle()
+        for gpu in self.gpus:
+            gpu.running = engine.running
+        return (*stats.values(engine), self.resident_memory)
+
+    def _log_stats_later(self, pid: int, prompt: int, generation: int, queries: int, hits: int) -> None:
         """vLLM's periodic line; at DEBUG, so not printed, when idle."""
 
         def log(_: object) -> None:
-            engine = self.engine
-            if engine is None or self.pid != pid:
+            engine, stats = self.engine, self.stats
+            if engine is None or stats is None or self.pid != pid:
                 return
             engine.settle()
             rates = [
@@ -299,8 +447,10 @@ class Replica(Process):
             ]
             if any(rates) or engine.busy:
                 preempted = f"Preemptions: {engine.preemptions}, " if engine.preemptions else ""
-                counts = (len(engine.running), len(engine.waiting), preempted)
-                self.log(vllm.STATS, *rates, *counts, 100.0 * engine.kv_usage)
-            self._log_stats_later(pid, engine.prompt_tokens, engine.generation_tokens)
+                counts = (engine.running, len(engine.waiting), preempted)
+                asked = stats.queries - queries
+                rate = 100.0 * (stats.hits - hits) / asked if asked else 0.0
+                self.log(vllm.STATS, *rates, *counts, 100.0 * engine.kv_usage, rate)
+            self._log_stats_later(pid, engine.prompt_tokens, engine.generation_tokens, stats.queries, stats.hits)
 
         self.world.clock.at(self.world.now + STATS_INTERVAL, log)

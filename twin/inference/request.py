@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twin.inference.kv_cache import Hold
+
+Prefix = tuple[tuple[int | str, int], ...]
+"""What a prompt shares with others, from its start: (with whom, tokens up to there), longer and longer. The name of a
+group, or the id of the request whose prompt and answer this one goes on from."""
 
 
 @dataclass(slots=True, eq=False)
@@ -14,21 +23,44 @@ class Request:
     prompt: int
     output: int
     """Tokens after which the model stops."""
+    prefix: Prefix = ()
+    client: int = 0
+    """Who asks, as nginx tells clients apart: by their address."""
 
+    # In the engine. While a request decodes, the engine counts for it; these are true once it has left.
     computed: int = 0
     """Tokens whose keys and values are in the cache."""
     generated: int = 0
-    blocks: int = 0
-    """KV blocks held."""
+    holds: list[Hold] = field(default_factory=list)
+    """KV blocks that others can find, by the segment of the prefix cache that they are in."""
+    loose: int = 0
+    """KV blocks that nobody else can find: the last one, not yet full, and copies."""
     preemptions: int = 0
+    cached: int = 0
+    """Prompt tokens that the prefix cache had when it was first scheduled."""
+    order: int = 0
+    """Place in the engine's running order."""
+    joined: int = 0
+    """The engine's step count when it began to decode, or went on to."""
+    aborted: bool = False
+    corrupted: bool = False
+    """Ground truth: a token of the answer is wrong."""
 
     replica: str = ""
     dispatched: float = 0.0
     """When the router handed it to a replica."""
+    queued: float = 0.0
+    """When it entered the engine's waiting queue."""
+    scheduled: float | None = None
+    """When it was first scheduled."""
     first_token: float | None = None
+    last_token: float | None = None
+    """The newest token of a request that does not decode just now."""
     ended: float | None = None
     status: int = 0
     """HTTP status at the end; 499 where the client went away."""
+    on_end: Callable[[Request], None] | None = None
+    """Whom the gateway tells when the answer is complete, or there will be none."""
 
     @property
     def length(self) -> int:

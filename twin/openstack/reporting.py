@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
@@ -19,7 +19,7 @@ AGENT_STATE = gauge("openstack_nova_agent_state", "bool")
 class ReportingService(AmqpService):
     """A nova service whose life others judge by its heartbeat."""
 
-    metrics: ClassVar[tuple[Metric, ...]] = (AGENT_STATE, *PROCESS_METRICS)
+    metrics: tuple[Metric, ...] = (AGENT_STATE, *PROCESS_METRICS)
     _disconnected = False
 
     def on_running(self) -> None:

@@ -11,11 +11,11 @@ from twin.telemetry.records import Metric
 class Histogram:
     """Counts observations by bucket; `bounds` are upper bounds, inclusive, without +Inf."""
 
-    __slots__ = ("_bounds", "_counts", "sum")
+    __slots__ = ("bounds", "counts", "sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
     @classmethod
@@ -25,15 +25,15 @@ class Histogram:
 
     def observe(self, value: float, times: int = 1) -> None:
         """Count `value`, `times` times."""
-        self._counts[bisect_left(self._bounds, value)] += times
+        self.counts[bisect_left(self.bounds, value)] += times
         self.sum += value * times
 
     @property
     def count(self) -> int:
         """Number of observations."""
-        return sum(self._counts)
+        return sum(self.counts)
 
     def values(self) -> list[float]:
         """Sum, count, and the cumulative count of every bucket up to +Inf: the series of its metric, in order."""
-        cumulative = list(accumulate(self._counts))
+        cumulative = list(accumulate(self.counts))
         return [self.sum, cumulative[-1], *cumulative]

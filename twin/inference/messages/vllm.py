@@ -33,7 +33,7 @@ STATS = _vllm(
     Level.INFO,
     "APIServer/loggers.py:335",
     "Engine 000: Avg prompt throughput: {:.1f} tokens/s, Avg generation throughput: {:.1f} tokens/s, Running: {} reqs, "
-    "Waiting: {} reqs, {}GPU KV cache usage: {:.1f}%",
+    "Waiting: {} reqs, {}GPU KV cache usage: {:.1f}%, Prefix cache hit rate: {:.1f}%",
 )
 NO_GPU = _vllm(
     "no_gpu",
@@ -57,3 +57,29 @@ FATAL = _vllm("fatal", Level.ERROR, "EngineCore/core.py:866", "EngineCore encoun
 OUTPUT_HANDLER = _vllm("output_handler", Level.ERROR, "APIServer/async_llm.py:691", "AsyncLLM output_handler failed.")
 REQUEST_FAILED = _vllm("request_failed", Level.INFO, "APIServer/async_llm.py:412", "Request {} failed (engine dead).")
 SHUTDOWN = _vllm("shutdown", Level.INFO, "APIServer/launcher.py:110", "Shutting down FastAPI HTTP server.")
+NO_BLOCK = _vllm(
+    "no_block",
+    Level.INFO,
+    "EngineCore/shm_broadcast.py:542",
+    "No available shared memory broadcast block found in {} seconds. This typically happens when some processes are "
+    "hanging or doing some time-consuming work (e.g. compilation, weight/kv cache quantization).",
+)
+EXECUTE_TIMED_OUT = _vllm(
+    "execute_timed_out", Level.ERROR, "EngineCore/core.py:866", "TimeoutError: RPC call to execute_model timed out."
+)
+NOT_ENOUGH_FREE = _vllm(
+    "not_enough_free",
+    Level.ERROR,
+    "EngineCore/core.py:842",
+    "EngineCore failed to start. ValueError: Free memory on device ({:.2f}/{:.2f} GiB) on startup is less than desired "
+    "GPU memory utilization ({:.2f}, {:.2f} GiB). Decrease GPU memory utilization or reduce GPU memory used by other "
+    "processes.",
+)
+KV_TOO_SMALL = _vllm(
+    "kv_too_small",
+    Level.ERROR,
+    "EngineCore/core.py:842",
+    "EngineCore failed to start. ValueError: To serve at least one request with the model's max seq len ({}), more KV "
+    "cache is needed than is available. The estimated maximum model length is {}. Try increasing "
+    "`gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine.",
+)
