@@ -7,24 +7,32 @@ faults, actions: what and when         logs: time, component, level, text
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from twin.scenario import to_yaml
-from twin.telemetry.records import LogLine
+from twin.telemetry.records import LogLine, Span
 from twin.world import World
 
 LATENCY_BIN = 5.0
 """Seconds of a point of the latency curves."""
 EXCERPT = 120
 """Log lines that a chronicle keeps."""
+EXCERPT_SECONDS = 60.0
+"""How long after a fault or an action a line is worth telling."""
 _UNUSUAL = ("WARNING", "ERROR", "CRITICAL")
 
 
-def chronicle(world: World, policy: str) -> dict[str, Any]:
-    """What happened in a world so far, as JSON."""
+def chronicle(
+    world: World, policy: str, spans: Iterable[Span] | None = None, lines: Iterable[LogLine] | None = None
+) -> dict[str, Any]:
+    """What happened in a world so far, as JSON.
+
+    Spans and log lines are the world's own unless given: what was streamed to disk is no longer in it.
+    """
     return {
         "policy": policy,
         "scenario": world.scenario.metadata.name,
@@ -40,7 +48,7 @@ def chronicle(world: World, policy: str) -> dict[str, Any]:
         },
         "loss": [round(value, 4) for value in world.slo.loss],
         "violated": [int(value) for value in world.slo.violated],
-        "latency": _latency(world),
+        "latency": _latency(world.recorder.spans if spans is None else spans),
         "faults": [
             {
                 "name": i.fault,
@@ -63,14 +71,14 @@ def chronicle(world: World, policy: str) -> dict[str, Any]:
             for t in world.tickets
             if t.action.category != "noop"
         ],
-        "logs": [[round(line.time, 3), line.component, line.level, line.text] for line in _excerpt(world)],
+        "logs": [[round(line.time, 3), line.component, line.level, line.text] for line in _excerpt(world, lines)],
     }
 
 
-def _latency(world: World) -> dict[str, list[float]]:
+def _latency(spans: Iterable[Span]) -> dict[str, list[float]]:
     """Quantiles of the duration of root spans, by the time at which they ended."""
     ended: dict[int, list[float]] = {}
-    for span in world.recorder.spans:
+    for span in spans:
         if not span.parent:
             ended.setdefault(int((span.start + span.duration) // LATENCY_BIN), []).append(span.duration)
     bins = sorted(ended)
@@ -82,19 +90,33 @@ def _latency(world: World) -> dict[str, list[float]]:
     }
 
 
-def _excerpt(world: World) -> list[LogLine]:
-    """The first unusual lines after each fault and action; where there are few, any lines there."""
+def _excerpt(world: World, lines: Iterable[LogLine] | None) -> list[LogLine]:
+    """The first unusual lines in the minute after each fault and action; where there are few, any lines there."""
     moments = [i.injected for i in world.truth.incidents.values() if i.injected is not None]
     moments += [t.started for t in world.tickets if t.legal and t.action.category != "noop"]
     share = max(6, EXCERPT // max(1, len(moments)))
-    chosen: dict[int, LogLine] = {}
-    for moment in sorted(moments) or [0.0]:
-        records = world.recorder.logs_between(moment, moment + 60.0)
-        worth = [r for r in records if r.template.level.value in _UNUSUAL][:share]
-        worth += [r for r in records if r.template.level.value not in _UNUSUAL][: max(0, min(6, share - len(worth)))]
-        keep = {id(r) for r in worth}
-        lines = world.log_lines(moment, moment + 60.0)
-        for record, line in zip(records, lines, strict=True):
-            if id(record) in keep:
-                chosen[id(record)] = line
-    return sorted(chosen.values(), key=lambda line: line.time)[:EXCERPT]
+    spots = [_Spot(moment, share) for moment in sorted(moments) or [0.0]]
+    for number, line in enumerate(world.log_lines(-1.0, world.now) if lines is None else lines):
+        for spot in spots:
+            if spot.moment < line.time <= spot.moment + EXCERPT_SECONDS:
+                spot.see(number, line)
+    chosen = {number: line for spot in spots for number, line in spot.worth()}
+    return [line for _, line in sorted(chosen.items())][:EXCERPT]
+
+
+class _Spot:
+    """The lines after one moment that are worth telling."""
+
+    def __init__(self, moment: float, share: int) -> None:
+        self.moment = moment
+        self._share = share
+        self._unusual: list[tuple[int, LogLine]] = []
+        self._usual: list[tuple[int, LogLine]] = []
+
+    def see(self, number: int, line: LogLine) -> None:
+        kept, limit = (self._unusual, self._share) if line.level in _UNUSUAL else (self._usual, 6)
+        if len(kept) < limit:
+            kept.append((number, line))
+
+    def worth(self) -> list[tuple[int, LogLine]]:
+        return [*self._unusual, *self._usual[: self._share - len(self._unusual)]]

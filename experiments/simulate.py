@@ -18,6 +18,8 @@ from twin.world import World
 
 SLICE = 5.0
 """Simulated seconds between two calls of `on_progress` where nobody decides."""
+CHUNK = 60.0
+"""Simulated seconds after which what has been recorded goes to disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ def simulate(
     command: Sequence[str] = (),
     on_progress: Callable[[World], None] = lambda world: None,
 ) -> Simulation:
-    """Live through a scenario up to its horizon and write the telemetry into `folder`.
+    """Live through a scenario up to its horizon and write the telemetry into `folder`, as it comes.
 
-    Without a policy nobody acts.
+    Without a policy nobody acts. The folder has its manifest, and can be read, once the run has ended.
 
     Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the
     scenario cannot be built.
@@ -73,12 +75,13 @@ def _simulate(
     run: tracking.Run | None,
 ) -> Simulation:
     began = time.process_time()
+    stream = _Stream(folder, on_progress)
     try:
-        world = _lived(resolved, who, on_progress)
+        world = _lived(resolved, who, stream.step)
     except ScenarioError as error:
         raise scenario.locate(error) from None
     cpu = time.process_time() - began
-    digest = digest_of(telemetry.write(world, folder))
+    digest = digest_of(stream.close(world))
     result = judge(world, name)
     if run is not None:
         run.tag("healtwin.telemetry_sha256", digest)
@@ -87,15 +90,42 @@ def _simulate(
             {
                 "violation_seconds": result.violation_seconds,
                 "loss_seconds": result.loss_seconds,
-                "log_lines": len(world.recorder.logs),
-                "spans": len(world.recorder.spans),
+                "log_lines": world.recorder.logged,
+                "spans": world.recorder.traced,
                 "alarms": len(world.recorder.alarms),
                 "actions": result.actions,
                 "simulated_seconds_per_cpu_second": world.now / max(cpu, 1e-9),
             }
         )
-        run.json(chronicle(world, name), "chronicle.json")
+        written = telemetry.read(folder)
+        run.json(chronicle(world, name, written.each_span(), written.each_line()), "chronicle.json")
     return Simulation(folder, digest, result, run.id if run is not None else "")
+
+
+class _Stream:
+    """Writes the telemetry of a world while it lives. The writer is made with the first step: only then is a world."""
+
+    def __init__(self, folder: Path, on_progress: Callable[[World], None]) -> None:
+        self._folder = folder
+        self._on_progress = on_progress
+        self._writer: telemetry.Writer | None = None
+        self._written = 0.0
+
+    def step(self, world: World) -> None:
+        """The world has lived on."""
+        if world.now - self._written >= CHUNK:
+            self._of(world).write()
+            self._written = world.now
+        self._on_progress(world)
+
+    def close(self, world: World) -> dict[str, str]:
+        """The world has lived to its end; returns the sha256 of each file by its relative name."""
+        return self._of(world).close()
+
+    def _of(self, world: World) -> telemetry.Writer:
+        if self._writer is None:
+            self._writer = telemetry.Writer(world, self._folder, forgets=True)
+        return self._writer
 
 
 def _lived(resolved: ResolvedScenario, who: Contender | None, on_progress: Callable[[World], None]) -> World:

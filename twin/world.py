@@ -25,6 +25,7 @@ from twin.network import Network
 from twin.scenario import ResolvedScenario, Scenario, ScenarioError
 from twin.slo import Objective, SloMeter
 from twin.streams import Streams
+from twin.telemetry import dialects
 from twin.telemetry.alarms import Watch
 from twin.telemetry.exposition import exposition
 from twin.telemetry.features import FEATURES, hidden
@@ -72,7 +73,8 @@ class World:
         self.in_flight: dict[str, Ticket] = {}
         """Actions in progress, by every component that they occupy."""
         self.tickets: list[Ticket] = []
-        self._hidden = hidden(self.spec.telemetry.profile)
+        self.dialect: dialects.Dialect = self.spec.telemetry.dialect or dialects.DEFAULT[self.spec.cluster.kind]
+        self._hidden = hidden(self.spec.telemetry.profile, dialects.absent(self.dialect, FEATURES))
         try:
             self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
             self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
@@ -117,7 +119,7 @@ class World:
         """The telemetry of the last seconds, as old as the last scrape. Logs and spans are rendered when asked for."""
         end, start = self.now, max(0.0, self.now - last)
         scrapes = self.recorder.scrapes_between(start, end)
-        written = len(self.recorder.logs)  # an action ordered now may log at this very moment, later
+        written = self.recorder.logged  # an action ordered now may log at this very moment, later
         rows = self.recorder.scrapes[scrapes]
         shape = (len(self.topology.components), len(FEATURES), 0)
         return Window(
@@ -136,7 +138,7 @@ class World:
 
     def log_lines(self, start: float, end: float, written: int | None = None) -> list[LogLine]:
         """The rendered log lines with start < time <= end, of the first `written` lines where given."""
-        return [render(record, self.epoch) for record in self.recorder.logs_between(start, end, written)]
+        return [render(record, self.epoch, self.dialect) for record in self.recorder.logs_between(start, end, written)]
 
     @property
     def epoch(self) -> float:

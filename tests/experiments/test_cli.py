@@ -77,7 +77,7 @@ def test_simulate_writes_a_telemetry_folder_and_a_run(store: Path, short_scenari
     output = invoke("simulate", str(short_scenario), "--seed", "3", "--out", str(tmp_path / "out"))
     assert "loop: ProcessChaos/crash on ray-replicas-0, injected at 70 s" in output
     present = {p.name for p in (tmp_path / "out").iterdir()}
-    assert {"scenario.yaml", "logs.jsonl", "metrics.csv", "traces.jsonl", "alarms.jsonl", "truth"} <= present
+    assert {"scenario.yaml", "logs.jsonl", "metrics", "traces.jsonl", "alarms.jsonl", "truth"} <= present
     run = tracking.find("last")
     assert run.info.status == "FINISHED"
     assert run.data.params["telemetry_sha256"] in output

@@ -3,6 +3,7 @@ clusters. What an exporter exposes beyond that is in `twin.telemetry.exposition`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import get_args
 
 import numpy as np
@@ -31,6 +32,7 @@ PROFILES: dict[str, tuple[str, ...]] = {
 """What each telemetry profile leaves out."""
 
 
-def hidden(profile: str) -> NDArray[np.intp]:
-    """The feature columns that are not scraped under a profile."""
-    return np.array([FEATURES.index(name) for name in PROFILES[profile]], dtype=np.intp)
+def hidden(profile: str, absent: Iterable[str] = ()) -> NDArray[np.intp]:
+    """The feature columns that are not scraped under a profile, nor where exporters do not have the series `absent`."""
+    names = {*PROFILES[profile], *absent}
+    return np.array([j for j, name in enumerate(FEATURES) if name in names], dtype=np.intp)

@@ -17,9 +17,10 @@ _TIME = itemgetter(0)
 
 
 class Recorder:
-    """Append-only telemetry of one world, in the order of time."""
+    """Append-only telemetry of one world, in the order of time. What is old may be forgotten, once it is on disk."""
 
     def __init__(self) -> None:
+        self._forgotten_logs = self._forgotten_spans = self._forgotten_scrapes = 0
         self.logs: list[LogRecord] = []
         self.spans: list[Span] = []
         self.alarms: list[Alarm] = []
@@ -45,9 +46,11 @@ class Recorder:
         self.series.append(series)
 
     def logs_between(self, start: float, end: float, written: int | None = None) -> Sequence[LogRecord]:
-        """Log records with start < time <= end, of the first `written` records where given."""
+        """Log records with start < time <= end, of the first `written` records ever where given."""
         last = bisect_right(self.logs, end, key=_TIME)
-        return self.logs[bisect_right(self.logs, start, key=_TIME) : last if written is None else min(last, written)]
+        if written is not None:
+            last = min(last, max(0, written - self._forgotten_logs))
+        return self.logs[bisect_right(self.logs, start, key=_TIME) : last]
 
     def count_lines(self, start: float, end: float, written: int | None = None) -> Counter[tuple[str, str]]:
         """The records of `logs_between`, by (component, level)."""
@@ -57,3 +60,50 @@ class Recorder:
     def scrapes_between(self, start: float, end: float) -> slice:
         """The scrapes with start <= time <= end."""
         return slice(bisect_left(self.scrape_times, start), bisect_right(self.scrape_times, end))
+
+    # --- for who writes it down -------------------------------------------------------------------------------
+
+    @property
+    def logged(self) -> int:
+        """Log records so far, with those forgotten; `traced` and `scraped` are spans and scrapes."""
+        return self._forgotten_logs + len(self.logs)
+
+    @property
+    def traced(self) -> int:
+        """Spans so far, with those forgotten."""
+        return self._forgotten_spans + len(self.spans)
+
+    @property
+    def scraped(self) -> int:
+        """Scrapes so far, with those forgotten."""
+        return self._forgotten_scrapes + len(self.scrape_times)
+
+    def logs_since(self, count: int) -> Sequence[LogRecord]:
+        """All log records but the first `count`. Raises ValueError where some of them have been forgotten."""
+        return self.logs[_kept(count, self._forgotten_logs) :]
+
+    def spans_since(self, count: int) -> Sequence[Span]:
+        """All spans but the first `count`. Raises ValueError where some of them have been forgotten."""
+        return self.spans[_kept(count, self._forgotten_spans) :]
+
+    def scrapes_since(self, count: int) -> tuple[Sequence[float], Sequence[NDArray[np.float64]]]:
+        """Times and series of all scrapes but the first `count`. Raises ValueError where some have been forgotten."""
+        first = _kept(count, self._forgotten_scrapes)
+        return self.scrape_times[first:], self.series[first:]
+
+    def forget(self, before: float) -> None:
+        """Let go of log records, spans and scrapes older than second `before`. Alarms stay: they are few."""
+        logs = bisect_left(self.logs, before, key=_TIME)
+        scrapes = bisect_left(self.scrape_times, before)
+        spans = next((i for i, s in enumerate(self.spans) if s.start + s.duration >= before), len(self.spans))
+        del self.logs[:logs], self.spans[:spans]
+        del self.scrape_times[:scrapes], self.scrapes[:scrapes], self.series[:scrapes]
+        self._forgotten_logs += logs
+        self._forgotten_spans += spans
+        self._forgotten_scrapes += scrapes
+
+
+def _kept(count: int, forgotten: int) -> int:
+    if count < forgotten:
+        raise ValueError(f"the first {forgotten} records are forgotten; asked for those from {count} on")
+    return count - forgotten

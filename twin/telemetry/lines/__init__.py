@@ -21,8 +21,12 @@ DIALECTS: dict[str, Callable[[LogRecord, float], str]] = {
 }
 """Dialect of a template -> (record, Unix time of simulated second zero) -> the line."""
 
+OLDER: dict[tuple[str, str], Callable[[LogRecord, float], str]] = {("vllm-0.8.5", "vllm"): vllm.line_085}
+"""Where a scenario's dialect prints otherwise: (scenario's, template's) -> the same."""
 
-def render(record: LogRecord, epoch: float) -> LogLine:
-    """The line that a log statement printed."""
-    text = DIALECTS[record.template.dialect](record, epoch)
+
+def render(record: LogRecord, epoch: float, dialect: str = "") -> LogLine:
+    """The line that a log statement printed, in the scenario's dialect."""
+    spoken = record.template.dialect
+    text = OLDER.get((dialect, spoken), DIALECTS[spoken])(record, epoch)
     return LogLine(record.time, record.component, record.template.level.value, text)

@@ -11,6 +11,6 @@ UPTIME_AT_EPOCH = 86_400.0
 
 def line(record: LogRecord, epoch: float) -> str:
     """One line; args are the fields."""
-    stamp = f"{moment(epoch, record.time):%b %e %H:%M:%S}"
+    stamp = f"{moment(epoch, record.time + record.skew):%b %e %H:%M:%S}"
     host = record.component.split("/")[0]
     return f"{stamp} {host} kernel: [{UPTIME_AT_EPOCH + record.time:12.6f}] {record.template.text.format(*record.args)}"

@@ -11,6 +11,6 @@ KUBELET_PID = 2103
 def line(record: LogRecord, epoch: float) -> str:
     """One line; args are (pid of the component, *fields): the line carries kubelet's own pid."""
     letter = record.template.level[0]
-    stamp = f"{moment(epoch, record.time):%m%d %H:%M:%S.%f}"
+    stamp = f"{moment(epoch, record.time + record.skew):%m%d %H:%M:%S.%f}"
     message = record.template.text.format(*record.args[1:])
     return f"{letter}{stamp} {KUBELET_PID:>7} {record.template.origin}] {message}"

@@ -16,6 +16,6 @@ def line(record: LogRecord, epoch: float) -> str:
     _, thread, *args = record.args
     template = record.template
     code, subsystem = template.origin.split(" ")
-    when = moment(epoch, record.time).isoformat("T", "microseconds")[:26]
+    when = moment(epoch, record.time + record.skew).isoformat("T", "microseconds")[:26]
     priority = _PRIORITY[template.level]
     return f"{when}Z {thread} [{priority}] [{code}] [{subsystem}] {template.text.format(*args)}"

@@ -14,11 +14,19 @@ def access_line(record: LogRecord, epoch: float) -> str:
 
 
 def error_line(record: LogRecord, epoch: float) -> str:
-    """One error line; args are (pid, connection, client, path, upstream, *fields)."""
+    """One error line; args are (pid, connection, client, path, upstream, *fields).
+
+    The template's origin is nginx's severity. Before a request (connection 0) only the message is printed, before an
+    upstream was chosen (upstream empty) no upstream.
+    """
     pid, connection, client, path, upstream, *fields = record.args
     stamp = f"{moment(epoch, record.time):%Y/%m/%d %H:%M:%S}"
-    level = {"WARNING": "warn", "CRITICAL": "crit"}.get(record.template.level, record.template.level.lower())
+    head = f"{stamp} [{record.template.origin}] {pid}#{pid}:"
+    message = record.template.text.format(*fields)
+    if not connection:
+        return f"{head} {message}"
+    to = f', upstream: "http://{upstream}{path}"' if upstream else ""
     return (
-        f"{stamp} [{level}] {pid}#{pid}: *{connection} {record.template.text.format(*fields)}, client: {client}, "
-        f'server: _, request: "POST {path} HTTP/1.1", upstream: "http://{upstream}{path}", host: "nginx-proxy"'
+        f'{head} *{connection} {message}, client: {client}, server: _, request: "POST {path} HTTP/1.1"{to}, '
+        f'host: "nginx-proxy"'
     )

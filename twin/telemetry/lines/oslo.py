@@ -37,5 +37,5 @@ def line(record: LogRecord, epoch: float) -> str:
         who = f"{context.global_request} {context.request} {context.user} {context.project}"
         bracket = f"[{who} - - {domain} {domain}] "
     subject = f"[instance: {instance}] " if instance is not None else ""
-    when = moment(epoch, record.time).isoformat(" ", "milliseconds")[:23]
+    when = moment(epoch, record.time + record.skew).isoformat(" ", "milliseconds")[:23]
     return f"{when} {pid} {template.level.value} {template.origin} {bracket}{subject}{template.text.format(*args)}"

@@ -13,5 +13,5 @@ def line(record: LogRecord, epoch: float) -> str:
     """The line of a record whose args are (process id, number of the Erlang process, *message args)."""
     _, erlang, *args = record.args
     template = record.template
-    when = moment(epoch, record.time).isoformat(" ", "microseconds")[:26]
+    when = moment(epoch, record.time + record.skew).isoformat(" ", "microseconds")[:26]
     return f"{when}+00:00 [{template.level.value.lower()}] <0.{erlang}.0> {template.text.format(*args)}"

@@ -8,7 +8,7 @@ from twin.telemetry.records import LogRecord
 
 def line(record: LogRecord, epoch: float) -> str:
     """One line; args are (pid, *fields)."""
-    stamp = moment(epoch, record.time)
+    stamp = moment(epoch, record.time + record.skew)
     message = record.template.text.format(*record.args[1:])
     when = f"{stamp:%Y-%m-%d %H:%M:%S},{milliseconds(stamp):03d}"
     return f"{when}\t{record.template.level} {record.template.origin} -- {message}"

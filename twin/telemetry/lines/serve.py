@@ -8,7 +8,7 @@ from twin.telemetry.records import LogRecord
 
 def line(record: LogRecord, epoch: float) -> str:
     """One line; args are (pid, *fields), the origin is the component type."""
-    stamp = moment(epoch, record.time)
+    stamp = moment(epoch, record.time + record.skew)
     pid, *fields = record.args
     message = record.template.text.format(*fields)
     when = f"{stamp:%Y-%m-%d %H:%M:%S},{milliseconds(stamp):03d}"

@@ -1,0 +1,164 @@
+"""Reading a telemetry folder back, without its truth."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.telemetry.dialects import read_back
+from twin.telemetry.features import FEATURES, PROFILES
+from twin.telemetry.folder.layout import FORMAT, FolderError
+from twin.telemetry.records import Alarm, LogLine, Span
+from twin.telemetry.window import Node, Topology, Window
+
+_COLUMN = {name: j for j, name in enumerate(FEATURES)}
+
+
+@dataclass(frozen=True)
+class TelemetryFolder:
+    """An exported run, read back without its truth."""
+
+    path: Path
+    manifest: dict[str, Any]
+    topology: Topology
+
+    def each_line(self) -> Iterator[LogLine]:
+        """All log lines, one after the other."""
+        return (LogLine(**row) for row in _read_lines(self.path / "logs.jsonl"))
+
+    def each_span(self) -> Iterator[Span]:
+        """All spans, one after the other."""
+        return (Span(**row) for row in _read_lines(self.path / "traces.jsonl"))
+
+    @cached_property
+    def logs(self) -> list[LogLine]:
+        """All log lines."""
+        return list(self.each_line())
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """All spans."""
+        return list(self.each_span())
+
+    @cached_property
+    def alarms(self) -> list[Alarm]:
+        """All alarms."""
+        return [Alarm(**row) for row in _read_lines(self.path / "alarms.jsonl")]
+
+    @cached_property
+    def _scrapes(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Scrape times [time] and values [component, feature, time], without metrics this version does not know."""
+        shown = [name for name in FEATURES if name not in PROFILES[self.manifest["profile"]]]
+        known = read_back(self.manifest["dialect"], shown)
+        times: NDArray[np.float64] | None = None
+        values = np.empty((len(self.topology.components), len(FEATURES), 0), np.float32)
+        for path in sorted((self.path / "metrics").glob("*.csv")):
+            if path.stem not in self.topology.index:
+                raise FolderError(f"{path}: no component of this topology is called {path.stem}")
+            scraped, columns = _table(path, known)
+            if times is None:
+                times = scraped
+                values = np.full((*values.shape[:2], len(times)), np.nan, np.float32)
+            elif not np.array_equal(times, scraped):
+                raise FolderError(f"{path}: its scrapes are not those of the other components")
+            for feature, column in columns.items():
+                values[self.topology.index[path.stem], _COLUMN[feature]] = column
+        return np.empty(0) if times is None else times, values
+
+    def decision_times(self, interval: float | None = None) -> list[float]:
+        """The control-interval grid from the end of the warm-up on (seconds)."""
+        step = interval or float(self.manifest["interval"])
+        start, end = float(self.manifest["warmup"]), float(self.manifest["end"])
+        return [start + i * step for i in range(int((end - start) / step) + 1)]
+
+    def window(self, start: float, end: float) -> Window:
+        """The telemetry with start < time <= end, as the world's own `observe` gives it at time `end`."""
+        times, values = self._scrapes
+        inside = (times >= start) & (times <= end)
+
+        def lines(since: float) -> list[LogLine]:
+            first = bisect_right(self.logs, since, key=lambda line: line.time)
+            return self.logs[first : bisect_right(self.logs, end, key=lambda line: line.time)]
+
+        # An alarm that resolves after `end` still fires in the eyes of who looks at `end`.
+        alarms = [a for a in self.alarms if a.time <= end and (a.resolved is None or a.resolved > start)]
+        return Window(
+            start=start,
+            end=end,
+            epoch=float(self.manifest["epoch"]),
+            topology=self.topology,
+            features=FEATURES,
+            scrape_times=times[inside],
+            metrics=values[:, :, inside],
+            alarms=tuple(a if (a.resolved or 0.0) <= end else a._replace(resolved=None) for a in alarms),
+            _render_logs=lambda: lines(start),
+            _count_lines=lambda since: Counter((li.component, li.level) for li in lines(max(since, start))),
+            _spans=lambda: [s for s in self.spans if start < s.start + s.duration <= end],
+        )
+
+
+def read(path: Path) -> TelemetryFolder:
+    """Open a telemetry folder. Raises FolderError where it is none, or of another version of the layout."""
+    try:
+        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        topology = json.loads((path / "topology.json").read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
+            raise FolderError(f"{path} has layout version {manifest['format']}; this version reads {FORMAT}")
+        return TelemetryFolder(
+            path,
+            manifest,
+            Topology(
+                topology["cluster"],
+                tuple(Node(**node) for node in topology["components"]),
+                tuple((a, b) for a, b in topology["edges"]),
+            ),
+        )
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise FolderError(f"{path} is not a telemetry folder written by `healtwin simulate`: {error}") from None
+
+
+def _table(path: Path, known: dict[str, tuple[str, float]]) -> tuple[NDArray[np.float64], dict[str, list[float]]]:
+    """Times and the values of each known feature of one component's file."""
+    with _open(path) as file:
+        head = next(csv.reader([file.readline()]), [])
+        wanted = [(i, *known[name]) for i, name in enumerate(head) if name in known]
+        times: list[float] = []
+        columns: dict[str, list[float]] = {feature: [] for _, feature, _ in wanted}
+        for number, text in enumerate(file, 2):
+            cells = text.rstrip("\n").split(",")
+            try:
+                if len(cells) != len(head):
+                    raise ValueError(f"{len(cells)} cells under {len(head)} names")
+                times.append(float(cells[0]))
+                for i, feature, factor in wanted:
+                    columns[feature].append(float(cells[i]) * factor if cells[i] else np.nan)
+            except ValueError as error:
+                raise FolderError(f"{path}:{number}: {error}") from None
+    return np.array(times), columns
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with _open(path) as file:
+        for number, text in enumerate(file, 1):
+            try:
+                yield json.loads(text)
+            except json.JSONDecodeError as error:
+                raise FolderError(f"{path}:{number}: not JSON: {error.msg}") from None
+
+
+def _open(path: Path) -> Any:
+    try:
+        return path.open(encoding="utf-8", newline="" if path.suffix == ".csv" else None)
+    except OSError as error:
+        raise FolderError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
