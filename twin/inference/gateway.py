@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +69,12 @@ class Gateway(Process):
         """Requests/s that limit_req lets in; None: it is not configured."""
         self.accepted = self.answered = self.refused = 0
         """Requests taken in, ended in any way, and never taken in because nginx itself was down."""
+        self.on_demand: Callable[[], None] | None = None
+        """Whom to tell when conditions on the demand change: the clients."""
         self._limiter = RateLimit()
         self._open: dict[int, Request] = {}
+        self._connections: dict[int, int] = {}
+        """Serial numbers of the connections of open requests."""
         self._peers: dict[int, Peer[Router]] = {}
         """Open requests that an upstream has accepted."""
         self._deadlines: dict[int, float] = {}
@@ -106,6 +110,7 @@ class Gateway(Process):
             return
         self.accepted += 1
         self._open[request.id] = request
+        self._connections[request.id] = self.accepted
         excess = None if self.rate_limit is None else self._limiter.admits(self.world.now, self.rate_limit)
         if excess is not None:
             self._log_error(nginx.LIMITED, request, "", excess)
@@ -123,6 +128,18 @@ class Gateway(Process):
         if request.id in self._open:
             self._hang_up(request)
             self._end(request, 499)
+
+    def visit(self, client: str, request: str, status: int, size: int, agent: str) -> None:
+        """Somebody asks for what nginx answers by itself: a page that is not there, a health check."""
+        if self.state is not State.RUNNING:
+            return
+        self.accepted += 1
+        self.answered += 1
+        self._statuses[status // 100] += 1
+        if status in self._codes:
+            self._codes[status] += 1
+        self._bytes += size
+        self.log(nginx.ACCESS, client, request, status, size, 0.0, agent)
 
     # --- upstream ---------------------------------------------------------------------------------------------
 
@@ -213,6 +230,7 @@ class Gateway(Process):
             ids = self.world.streams["trace"]
             trace, span = ids.hexadecimal(32, request.id), ids.hexadecimal(16, request.id, "nginx")
             self.world.recorder.span(Span(trace, span, "", self.name, f"POST {PATH}", request.arrived, seconds, shown))
+        del self._connections[request.id]
         self._report(request, status)
 
     def _report(self, request: Request, status: int) -> None:
@@ -278,6 +296,11 @@ class Gateway(Process):
         self._hang_up(request)
         self._end(request, 504)
 
+    def conditions_changed(self) -> None:
+        super().conditions_changed()
+        if self.on_demand is not None:
+            self.on_demand()
+
     # --- life -------------------------------------------------------------------------------------------------
 
     def startup(self) -> Generator[Any, Any, bool]:
@@ -330,8 +353,8 @@ class Gateway(Process):
         )
 
     def _log_error(self, template: LogTemplate, request: Request, upstream: str, *fields: Any) -> None:
-        self.log(template, request.id + 1, _client(request), PATH, upstream, *fields)
+        self.log(template, self._connections.get(request.id, self.accepted), _client(request), PATH, upstream, *fields)
 
 
 def _client(request: Request) -> str:
-    return f"10.42.1.{10 + request.id % 40}"
+    return f"10.42.1.{10 + request.client % 40}"

@@ -1,155 +1,242 @@
-"""Ray's head: the Serve proxy that routes requests and the controller that keeps replicas."""
+"""Ray's head: one pod with the GCS, the Serve controller and the proxy that routes requests to replicas."""
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
 from twin.inference.messages import serve
+from twin.inference.ray import Controller, Gcs, Handle, Proxy
 from twin.inference.replica import Replica
 from twin.inference.request import Request
+from twin.mechanics.layers import Layer
+from twin.mechanics.serving import (
+    APPLICATION_RUNNING,
+    APPLICATION_UNHEALTHY,
+    DEPLOYMENT_HEALTHY,
+    DEPLOYMENT_UNHEALTHY,
+    HEAD_START,
+    LATENCY_BUCKETS_MS,
+    PROXY_HEALTHY,
+    PROXY_UNHEALTHY,
+)
 from twin.mechanics.supervision import crash_loop_delay
 from twin.process import Process, State
-from twin.telemetry.records import Span, counter, gauge
+from twin.telemetry.histogram import Histogram
+from twin.telemetry.records import counter, gauge, histogram
 
 if TYPE_CHECKING:
     from twin.inference.gateway import Gateway
     from twin.world import World
 
-STARTUP_SECONDS = 12.0
-"""Start of the GCS, the Serve controller and its proxy (assumed)."""
+PATH = "/v1/chat/completions"
 
 
 class Router(Process):
-    """Power of two choices over replicas with room (Ray Serve's default routing), a queue where none has."""
+    """The head pod. Its parts fail one by one (`twin.inference.ray`) or, with the process, together."""
 
     kind = "ray-head"
     program = "ray::ServeController"
     metrics = (
         counter("ray_serve_num_router_requests_total", "requests"),
         counter("ray_serve_deployment_error_counter_total", "requests"),
-        gauge("ray_serve_deployment_queued_queries", "requests", "serving"),
+        gauge("ray_serve_deployment_queued_queries", "requests", profile="serving"),
         gauge("ray_serve_num_ongoing_http_requests", "requests"),
         gauge("ray_serve_deployment_replica_healthy", "replicas"),
+        counter("ray_serve_health_check_failures_total", "checks", profile="serving"),
+        gauge("ray_serve_proxy_status", profile="serving"),
+        gauge("ray_serve_deployment_status", profile=None),
+        gauge("ray_serve_application_status", profile=None),
+        counter("ray_serve_handle_request_counter_total", "requests", profile=None),
+        counter("ray_serve_deployment_request_counter_total", "requests", profile=None),
+        counter("ray_serve_deployment_replica_starts_total", "starts", profile=None),
+        gauge("ray_serve_replica_processing_queries", "requests", profile=None),
+        gauge("ray_serve_num_ongoing_requests_at_replicas", "requests", profile=None),
+        gauge("ray_serve_replica_utilization_percent", "%", profile=None),
+        counter("ray_serve_num_http_requests_total", "requests", profile=None),
+        counter("ray_serve_num_http_error_requests_total", "requests", profile=None),
+        counter("ray_serve_controller_num_control_loops_total", "passes", profile="serving"),
+        histogram("ray_serve_http_request_latency_ms", LATENCY_BUCKETS_MS, "ms"),
+        histogram("ray_serve_deployment_processing_latency_ms", LATENCY_BUCKETS_MS, "ms"),
+        histogram("ray_serve_health_check_latency_ms", LATENCY_BUCKETS_MS, "ms"),
     )
 
     def __init__(self, world: World, name: str, place: Component, max_ongoing: int) -> None:
         super().__init__(world, name, place)
         self.replicas: list[Replica] = []
         self.gateway: Gateway | None = None
-        self.max_ongoing = max_ongoing
-        self._queue: deque[Request] = deque()
-        self._routed = self._errors = 0
-        self._ongoing: dict[int, Request] = {}
+        self.max_queued = math.inf
+        """Serve's `max_queued_requests`; unlimited by default."""
+        self._max_ongoing = max_ongoing
+        self._completed = 0
+        self._processing = Histogram(tuple(float(b) for b in LATENCY_BUCKETS_MS))
+        self._was_stale = self._hung = False
+        self.gcs = Gcs(self)
+        self.controller = Controller(self)
+        self.handle = Handle(self)
+        self.proxy = Proxy(self)
+
+    @property
+    def max_ongoing(self) -> float:
+        """Serve's `max_ongoing_requests`, as configured now."""
+        return min(self._max_ongoing, self.value("ongoing_limit"))
+
+    @property
+    def excluded(self) -> set[str]:
+        """Replicas that operators took out of the routing table."""
+        return self.handle.excluded
+
+    @property
+    def accepting(self) -> bool:
+        """Whether connections to its port are accepted."""
+        return self.state is State.RUNNING and self.proxy.running
+
+    @property
+    def node_id(self) -> str:
+        """Ray's id of the node it is on."""
+        place = self.place.name if self.place is not None else ""
+        return self.world.streams["ray/node"].hexadecimal(56, place)
 
     # --- requests ---------------------------------------------------------------------------------------------
 
     def submit(self, request: Request) -> None:
-        """Route a request, or queue it."""
-        self._routed += 1
-        self._ongoing[request.id] = request
-        self._route(request)
+        """A request arrives from the gateway."""
+        if self.accepting:
+            self.proxy.receive(request)
 
     def abort(self, request: Request) -> None:
         """The gateway gave the request up."""
-        if self._ongoing.pop(request.id, None) is None:
-            return
-        if request in self._queue:
-            self._queue.remove(request)
-            return
-        for replica in self.replicas:
-            if replica.name == request.replica and replica.engine is not None:
-                replica.engine.abort(request)
-        self._dispatch_queue()
+        self.proxy.abort(request)
 
     def on_first_token(self, request: Request) -> None:
-        """A replica's first token passes."""
-        if self.gateway is not None and request.id in self._ongoing:
-            self.gateway.on_first_token(request)
+        """A replica's first token arrives."""
+        self.proxy.first_token(request)
 
     def on_finished(self, request: Request) -> None:
-        """A replica is done with a request; the longest waiting one takes its room."""
-        self._end(request, 200)
-        self._dispatch_queue()
+        """A replica's last token arrives."""
+        self._completed += 1
+        elapsed = 1000.0 * (self.world.now - request.dispatched)
+        self._processing.observe(elapsed)
+        self.world.recorder.log(
+            self.world.now, request.replica, serve.ACCESS, (self._context(request), PATH, 200, elapsed)
+        )
+        self.proxy.finished(request)
 
-    def _route(self, request: Request) -> None:
-        ready = [r for r in self.replicas if r.state is State.RUNNING and r.ongoing < self.max_ongoing]
-        if not ready:
-            self._queue.append(request)
-            if len(self._queue) == 1:
-                self.log(serve.NO_REPLICA, len(self._queue))
-            return
-        if len(ready) > 2:
-            draw = self.world.streams["router"]
-            first = draw.choice(ready, request.id, 0)
-            second = draw.choice([r for r in ready if r is not first], request.id, 1)
-            ready = [first, second]
-        min(ready, key=lambda r: r.ongoing).submit(request)
+    def last_chunk(self, request: Request) -> float:
+        """When the newest chunk of a stream left here (seconds): its newest token, unless something is in between."""
+        replica = self.world.components.get(request.replica)
+        if not isinstance(replica, Replica) or self.proxy.hangs or not self.world.network.reachable(replica, self):
+            return request.first_token or request.arrived
+        return replica.newest_token(request)
 
-    def _dispatch_queue(self) -> None:
-        while self._queue and any(r.state is State.RUNNING and r.ongoing < self.max_ongoing for r in self.replicas):
-            self._route(self._queue.popleft())
-
-    def _end(self, request: Request, status: int) -> None:
-        if self._ongoing.pop(request.id, None) is None:
-            return
-        if status != 200:
-            self._errors += 1
-        if self.world.spec.telemetry.tracing != "off":
-            ids = self.world.streams["trace"]
-            trace = ids.hexadecimal(32, request.id)
-            span, parent = ids.hexadecimal(16, request.id, "serve"), ids.hexadecimal(16, request.id, "nginx")
-            duration = self.world.now - request.arrived
-            self.world.recorder.span(
-                Span(trace, span, parent, self.name, "route_to_replica", request.arrived, duration, status)
-            )
-        if self.gateway is not None:
-            self.gateway.on_ended(request, status)
+    def _context(self, request: Request) -> str:
+        """What Serve prints before a replica's line: deployment, replica, request."""
+        ids = self.world.streams
+        replica = self.world.components[request.replica]
+        assert isinstance(replica, Replica)
+        return f"llm_VLLMDeployment {self.replica_id(replica)} {ids['request'].uuid(request.id)}"
 
     # --- replicas ---------------------------------------------------------------------------------------------
 
     def replica_up(self, replica: Replica) -> None:
         """A replica passed its first health check."""
         if self.up:
-            self.log(serve.STARTED, self._replica_id(replica))
-            self._dispatch_queue()
+            self.controller.replica_up(replica)
 
     def replica_down(self, replica: Replica, lost: Sequence[Request], crashed: bool) -> None:
-        """A replica is gone and so are its requests: Serve does not run a request twice."""
-        if self.up:
-            self.log(serve.ACTOR_CRASHED if crashed else serve.STOPPING, self._replica_id(replica))
-        for request in lost:
-            self._end(request, 500)
+        """A replica's process is gone and so are its requests: Serve does not run a request twice."""
+        pid = replica.pid
 
-    def _replica_id(self, replica: Replica) -> str:
-        return self.world.streams["replica"].hexadecimal(8, replica.name, replica.pid)
+        def arrive() -> None:
+            if not self.up:
+                return
+            error = serve.ACTOR_DIED if self.gcs.answers else serve.ACTOR_UNAVAILABLE
+            for request in self.handle.lost(replica, pid):
+                self.proxy.fail(request, error)
+            self.controller.replica_down(replica, crashed)
+            self.handle.dispatch()
+
+        if replica.node.up:  # a machine without power sends no word
+            self.world.network.deliver(replica, self, arrive)
+
+    def create_actor(self) -> Generator[Any, Any, None]:
+        """Until the head can place a new actor: the controller decides, the GCS creates."""
+        while not (self.controller.acts and self.gcs.answers):
+            yield self.world.clock.timeout(1.0)
+
+    def replica_id(self, replica: Replica, pid: int | None = None) -> str:
+        """Serve's name of a replica's process."""
+        return self.world.streams["replica"].hexadecimal(8, replica.name, pid or replica.pid)
 
     # --- life -------------------------------------------------------------------------------------------------
 
     def startup(self) -> Generator[Any, Any, bool]:
-        yield self.world.clock.timeout(STARTUP_SECONDS)
+        yield self.world.clock.timeout(HEAD_START)
         return True
+
+    def on_running(self) -> None:
+        self.proxy.start()
+        self.gcs.start()
+        self.controller.start()
 
     def on_down(self, reason: str) -> None:
         """Connections break: the replicas see their clients go away and abort what they had."""
-        self._queue.clear()
-        for request in list(self._ongoing.values()):
-            self._ongoing.pop(request.id)
-            self._errors += 1
-            for replica in self.replicas:
-                if replica.name == request.replica and replica.engine is not None:
-                    replica.engine.abort(request)
-            if self.gateway is not None:
-                self.gateway.on_ended(request, 502)
+        self.proxy.stop()
+        self.controller.running.clear()
+
+    def conditions_changed(self) -> None:
+        super().conditions_changed()
+        if not self.up:
+            return
+        if self._hung and not self.proxy.hangs:
+            self.proxy.awaken()
+        if self._was_stale and not self.handle.stale:
+            self.handle.refresh()
+        self._hung, self._was_stale = self.proxy.hangs, self.handle.stale
+        self.controller.conditions_changed()
+
+    def renew_part(self, parameters: frozenset[str]) -> None:
+        """One of its programs starts anew: conditions of that program's memory are gone."""
+        gone = [c for c in self.conditions if c.layer is Layer.PROCESS and c.parameter in parameters]
+        if gone:
+            self.conditions = [c for c in self.conditions if c not in gone]
+            self.world.truth.cleared(self.name, gone, self.world.now, "supervisor")
+            self.conditions_changed()
 
     def restart_delay(self) -> float | None:
         return crash_loop_delay(self.deaths)
 
     def busy(self) -> bool:
-        return bool(self._ongoing)
+        return bool(self.proxy.open)
 
     def sample(self) -> Sequence[float]:
-        healthy = sum(r.state is State.RUNNING for r in self.replicas)
-        return (self._routed, self._errors, len(self._queue), len(self._ongoing), healthy)
+        controller, handle, proxy = self.controller, self.handle, self.proxy
+        healthy = len(controller.running)
+        whole = not controller.replacing and healthy == sum(r.state is not State.ABSENT for r in self.replicas)
+        processing = sum(len(t.sent) for t in handle.targets.values())
+        room = healthy * self.max_ongoing
+        return (
+            handle.routed,
+            proxy.errors,
+            len(handle.waiting),
+            len(proxy.open),
+            healthy,
+            controller.check_failures,
+            PROXY_HEALTHY if proxy.running else PROXY_UNHEALTHY,
+            DEPLOYMENT_HEALTHY if whole else DEPLOYMENT_UNHEALTHY,
+            APPLICATION_RUNNING if whole else APPLICATION_UNHEALTHY,
+            handle.routed,
+            self._completed,
+            controller.starts,
+            processing,
+            processing,
+            100.0 * processing / room if room else 0.0,
+            proxy.requests,
+            proxy.errors,
+            controller.passes,
+            *proxy.latency.values(),
+            *self._processing.values(),
+            *controller.check_latency.values(),
+        )

@@ -155,7 +155,7 @@ def test_requests_are_conserved_through_faults_and_actions(inference_scenario, f
         world.run(time)
         gateway, router = world.cluster.gateway, world.cluster.router
         assert gateway.accepted == gateway.answered + gateway.in_flight
-        assert len(router._ongoing) <= gateway.in_flight
+        assert len(router.proxy.open) <= gateway.in_flight
         in_engines = sum(r.ongoing for r in router.replicas)
         assert in_engines <= gateway.in_flight
         if time in orders:

@@ -7,10 +7,15 @@ from twin.telemetry.records import LogRecord
 
 
 def access_line(record: LogRecord, epoch: float) -> str:
-    """One access line; args are (pid, client, path, status, bytes, request seconds)."""
-    _, client, path, status, size, seconds = record.args
+    """One access line; args are (pid, client, request, status, bytes, seconds, *user agent).
+
+    The request is a path to which something was posted, or begins with another method.
+    """
+    _, client, path, status, size, seconds, *agent = record.args
+    request = path if " " in path else f"POST {path}"
     stamp = f"{moment(epoch, record.time):%d/%b/%Y:%H:%M:%S} +0000"
-    return f'{client} - - [{stamp}] "POST {path} HTTP/1.1" {status} {size} "-" "openai-python/1.30.1" "-" {seconds:.3f}'
+    by = agent[0] if agent else "openai-python/1.30.1"
+    return f'{client} - - [{stamp}] "{request} HTTP/1.1" {status} {size} "-" "{by}" "-" {seconds:.3f}'
 
 
 def error_line(record: LogRecord, epoch: float) -> str:
