@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twin.inference.request import Prefix, Request
@@ -44,6 +44,8 @@ class Call:
     prompt: int
     output: int
     prefix: Prefix = ()
+    client: int = 0
+    """Whose it is; each client has an address."""
     attempts: int = 0
     then: Callable[[Call, bool], None] | None = None
     """What the user does with the answer, or without one."""
@@ -113,7 +115,7 @@ class Clients:
             self._expect_user(self.world.now + pause, user, count + 1)
 
         number = user + count * closed.users
-        self.call(number, self.asks.of(self.world.now, number), next_time)
+        self.call(number, replace(self.asks.of(self.world.now, number), client=user), next_time)
 
     def _first_turn(self, call: Call, answered: bool) -> None:
         self._next_turn(call.number, 1, call, answered)
@@ -133,7 +135,7 @@ class Clients:
         if prompt + 1 > self.gateway.max_length:
             return
         prefix = (*(p for p in last.prefix if not str(p[0]).startswith("talk")), (f"talk {conversation}", prompt))
-        arrival = Arrival(time, prompt, message.output, prefix)
+        arrival = Arrival(time, prompt, message.output, prefix, last.client)
         number = conversation + turn * TURN
         self.world.clock.at(
             time, lambda _: self.call(number, arrival, lambda c, a: self._next_turn(conversation, turn + 1, c, a))
@@ -151,7 +153,7 @@ class Clients:
         if self.spec.conversations is not None and not any(str(p[0]).startswith("talk") for p in prefix):
             prefix = (*prefix, (f"talk {number}", prompt))
         output = min(output, max(1, self.gateway.max_length - prompt))
-        self._attempt(Call(number, self.world.now, prompt, output, prefix, then=then))
+        self._attempt(Call(number, self.world.now, prompt, output, prefix, ask.client, then=then))
 
     def _shifted(self, number: int, ask: Arrival) -> tuple[int, int]:
         """Lengths as users ask for them just now."""
@@ -169,6 +171,7 @@ class Clients:
             call.prompt,
             call.output,
             call.prefix,
+            call.client,
             on_end=self._ended,
         )
         call.attempts += 1

@@ -25,6 +25,9 @@ PER_CELL = 4096
 SURGE, ABUSE = 1 << 44, 1 << 45
 """From where requests of the crowd, and of the abusive client, are numbered."""
 
+ABUSER = 23
+"""Which client abuses the service: one address."""
+
 
 def points(stream: Stream, cell: int, level: float) -> Iterator[tuple[int, float, float]]:
     """(number, time, level) of the points of a cell up to a level, by level."""
@@ -89,7 +92,7 @@ class Surge:
             return
         gateway = self.clients.gateway
         prompt, output = max(1, round(gateway.value("abuse_prompt"))), max(1, round(gateway.value("abuse_output")))
-        self.clients.call(ABUSE + cell * PER_CELL + number, Arrival(self.world.now, prompt, output))
+        self.clients.call(ABUSE + cell * PER_CELL + number, Arrival(self.world.now, prompt, output, client=ABUSER))
 
     def _usual_rate(self) -> float:
         """Requests a second without the crowd. A closed loop has no rate of its own: what it has sent so far counts."""

@@ -10,7 +10,8 @@ import gzip
 import heapq
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 from twin.inference.request import Prefix
@@ -26,6 +27,9 @@ TRACE_COLUMNS = ("arrival_s", "prompt_tokens", "output_tokens")
 PREFIX_COLUMNS = ("prefix_group", "prefix_tokens")
 """Optional columns of a trace: requests of one group begin with the same that many tokens."""
 
+CLIENTS = 40
+"""Addresses that requests come from, where the workload does not say who asks."""
+
 DEFAULT_TOKENS = {"prompt": 512, "output": 256}
 """The lengths of the reference testbed (arXiv 2603.02057)."""
 
@@ -38,6 +42,8 @@ class Arrival:
     prompt: int
     output: int
     prefix: Prefix = ()
+    client: int = 0
+    """Who asks: each client has an address of its own."""
 
 
 class Asks:
@@ -48,11 +54,12 @@ class Asks:
         self._output = _quantile(workload.output, AZURE_2023_OUTPUT, DEFAULT_TOKENS["output"])
         self._prompts, self._outputs = streams["workload/prompt"], streams["workload/output"]
         self._shared, self._prefixes = workload.prefix, streams["workload/prefix"]
+        self._clients = streams["workload/client"]
 
     def of(self, time: float, *key: Key) -> Arrival:
         """The request of that key, which comes at `time`."""
         prompt, output = self._prompt(self._prompts.uniform(*key)), self._output(self._outputs.uniform(*key))
-        return Arrival(time, prompt, output, self._prefix(prompt, key))
+        return Arrival(time, prompt, output, self._prefix(prompt, key), self._clients.integer(0, CLIENTS - 1, *key))
 
     def _prefix(self, prompt: int, key: tuple[Key, ...]) -> Prefix:
         shared = self._shared
@@ -70,6 +77,11 @@ def arrivals(workload: Workload, streams: Streams) -> Iterator[Arrival]:
     if workload.arrivals is None or workload.arrivals.concurrency is not None:
         return
     asks = Asks(workload, streams)
+    mix = workload.arrivals.mix
+    if mix is not None:
+        for number, (time, client) in enumerate(_mix(mix.rate, mix.clients, streams["workload/gap"])):
+            yield replace(asks.of(time, number), client=client)
+        return
     for number, time in enumerate(times(workload.arrivals, streams)):
         yield asks.of(time, number)
 
@@ -86,7 +98,7 @@ def times(form: Arrivals, streams: Streams) -> Iterator[float]:
     if form.weibull is not None:
         return _renewal(Weibull.of(1.0 / form.weibull.rate, form.weibull.cv), gaps)
     if form.mix is not None:
-        return _mix(form.mix.rate, form.mix.clients, gaps)
+        return (time for time, _ in _mix(form.mix.rate, form.mix.clients, gaps))
     profile = _profile(form)
     return iter(()) if profile is None else _rescaled(profile, gaps)
 
@@ -149,12 +161,13 @@ def _rescaled(profile: RateProfile, gaps: Stream) -> Iterator[float]:
         yield expected
 
 
-def _mix(rate: float, clients: int, gaps: Stream) -> Iterator[float]:
-    """The merged arrivals of independent clients."""
-    sources: list[Iterator[float]] = []
+def _mix(rate: float, clients: int, gaps: Stream) -> Iterator[tuple[float, int]]:
+    """The merged arrivals of independent clients: (time, client)."""
+    sources = []
     for i, client in enumerate(client_mix(clients)):
         family = Weibull if client.weibull else Gamma
-        sources.append(_renewal(family.of(1.0 / (rate * client.share), client.cv), gaps, "client", i))
+        renewal = _renewal(family.of(1.0 / (rate * client.share), client.cv), gaps, "client", i)
+        sources.append(zip(renewal, repeat(i)))
     return heapq.merge(*sources)
 
 
