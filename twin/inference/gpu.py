@@ -1,4 +1,4 @@
-"""A GPU and its driver: power, clock, temperature, XIDs, as DCGM and the kernel log show them."""
+"""A GPU: what it can do under its conditions, what it has done, and what DCGM shows of it."""
 
 from __future__ import annotations
 
@@ -7,146 +7,259 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twin.components import Component
-from twin.mechanics.gpu_power import clock_ratio, power, target_temperature, temperature_after
+from twin.inference.dcgm import FIELDS
+from twin.inference.gpu_driver import Driver
+from twin.inference.gpu_meter import Draw, Meter
+from twin.mechanics.conditions import Condition
+from twin.mechanics.gpu_clocks import ClockEvent, clock_events, hardware_events
+from twin.mechanics.gpu_memory import RESERVED_SHARE, memory_clock
+from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio, power, slowed
+from twin.mechanics.gpu_recovery import NO_CONTEXTS
+from twin.mechanics.gpu_thermal import (
+    CONTROL_SECONDS,
+    INLET_SPREAD,
+    INLET_TEMPERATURE,
+    SLOWDOWN,
+    can_overheat,
+    governed_clock,
+)
 from twin.mechanics.hardware import Gpu as GpuModel
 from twin.mechanics.layers import Layer
-from twin.process import Process
-from twin.telemetry.records import Level, LogTemplate, counter, gauge
+from twin.process import Process, State
 
 if TYPE_CHECKING:
     from twin.world import World
 
-IDENTITY = LogTemplate("nvrm.gpu", "kernel", Level.INFO, "kernel", "NVRM: GPU at PCI:{}: GPU-{}")
-OFF_BUS = LogTemplate(
-    "nvrm.xid79",
-    "kernel",
-    Level.ERROR,
-    "kernel",
-    "NVRM: Xid (PCI:{}): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
-)
-CLEANUP = LogTemplate(
-    "nvrm.xid45",
-    "kernel",
-    Level.ERROR,
-    "kernel",
-    "NVRM: Xid (PCI:{}): 45, pid={}, name={}, Ch {:08x}, Preemptive removal",
-)
+DECODE_TENSOR, PREFILL_TENSOR = 0.06, 0.80
+DECODE_MEMORY, PREFILL_MEMORY = 0.75, 0.30
+"""Shares of a kernel's time in which the tensor pipe and the memory interface are active (assumed; a decode step
+streams weights, a prefill step multiplies)."""
 
-XID_OFF_BUS = 79
-AMBIENT_TEMPERATURE = 32.0
-"""Core temperature of an idle GPU (C)."""
+
+ALIVE = (State.STARTING, State.RUNNING, State.DRAINING)
 
 
 class Gpu(Component):
     """One GPU with its kernel driver.
 
-    The driver's settings are on layer SETTINGS, the device's volatile state on GPU, the PCIe link on BUS.
-    What the driver logs goes to the node's kernel log.
+    The driver's settings are on layer SETTINGS, contexts on CONTEXT, the device's volatile state on GPU, its management
+    processor on FIRMWARE, the PCIe link on BUS and the board itself on BOARD.
     """
 
     kind = "gpu"
-    layers = frozenset({Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE, Layer.BUS, Layer.BOARD})
-    metrics = (
-        gauge("DCGM_FI_DEV_SM_CLOCK", "MHz", "enriched"),
-        gauge("DCGM_FI_DEV_POWER_USAGE", "W", "enriched"),
-        gauge("DCGM_FI_DEV_GPU_TEMP", "C"),
-        gauge("DCGM_FI_DEV_GPU_UTIL", "%"),
-        gauge("DCGM_FI_DEV_FB_USED", "MiB"),
-        gauge("DCGM_FI_DEV_XID_ERRORS"),
-        counter("DCGM_FI_DEV_POWER_VIOLATION", "ns", "enriched"),
-    )
+    layers = frozenset({Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE, Layer.BUS, Layer.POWER, Layer.BOARD})
+    metrics = FIELDS
 
     def __init__(self, world: World, name: str, place: Component, model: GpuModel) -> None:
         super().__init__(world, name, place)
         self.model = model
-        self.memory_used = 0.0
-        """Bytes allocated on the device."""
         self.running = 0
         """Requests in the engine's batch."""
-        self._off_bus = False
-        self._last_xid = 0
-        self._clocks: dict[float, float] = {}
-        self._busy = self._energy = self._clocked = self._throttled = 0.0
-        self._sampled = 0.0
-        self._shown = (0.0, 1.0, model.idle_power)
-        self._temperature = AMBIENT_TEMPERATURE
-        self._pci = f"0000:{world.streams['pci'].integer(1, 200, name):02x}:00"
+        self.borrowers: list[Process] = []
+        """Processes placed on another GPU that use this one as well (tensor parallelism)."""
+        self.nvlink_bytes = self.pcie_received = self.pcie_sent = 0.0
+        """Bytes over the links so far; whoever moves them adds them."""
+        self._memory_used = 0.0
+        pci = f"0000:{world.streams['pci'].integer(1, 200, name):02x}:00"
+        self.driver = Driver(self, pci, world.streams["gpu"].uuid(name))
+        self.meter = Meter(model, INLET_TEMPERATURE + world.streams["inlet"].between(-1, 1, place.name) * INLET_SPREAD)
+        self._governed = 1.0
+        self._too_hot = self._watched = False
+        self._remapped = 0
+        self._corrected = self._replayed = self._counted = 0.0
+        self._error_rates = (0.0, 0.0)
+        self._read_conditions()
 
-    @property
-    def off_bus(self) -> bool:
+    # --- what it can do -------------------------------------------------------------------------------------------
+
+    def _read_conditions(self) -> None:
+        """What the engine asks for at every step, and so is not looked up there."""
+        self.off_bus = bool(self.value("off_bus"))
         """Whether the device does not answer on PCIe."""
-        return self._off_bus
+        self.usable = not self.off_bus and not any(self.value(name) for name in NO_CONTEXTS)
+        """Whether a process can get a new context."""
+        self.bandwidth_share = self.value("memory_bandwidth")
+        """Share of the device memory's bandwidth that is there."""
+        self.link_share = 0.0 if self.value("nvlink_down") else self.value("nvlink_bandwidth")
+        """Share of the bandwidth to its peers that is there; 0 where an all-reduce never ends."""
+        self.pcie_share = self.value("pcie_width")
+        """Share of the bandwidth to the host that is there."""
+        self.corruption = self.value("silent_corruption")
+        """Share of output tokens that come out wrong. Nothing shows it but a check of the output."""
+        self._alert, self._brake = bool(self.value("thermal_alert")), bool(self.value("power_brake"))
+        self._error_rates = (self.value("correctable_errors"), self.value("nvlink_errors"))
 
     def clock(self, activity: float) -> float:
-        """Clock ratio for work of that activity under the present power limit."""
-        ratio = self._clocks.get(activity)
-        if ratio is None:
-            ratio = self._clocks[activity] = clock_ratio(self.model, self.value("power_limit"), activity)
-        return ratio
+        """Clock ratio for work of that activity under the present limits."""
+        return (self.meter.draw(activity) or self._draw(activity)).clock
+
+    # --- what it does ---------------------------------------------------------------------------------------------
 
     def ran(self, seconds: float, activity: float) -> None:
         """A kernel of that activity was resident for `seconds`."""
-        clock = self.clock(activity)
-        self._busy += seconds
-        self._energy += seconds * (power(self.model, clock, activity) - self.model.idle_power)
-        self._clocked += seconds * clock
-        if clock < 1.0:
-            self._throttled += seconds
+        self.meter.ran(self.meter.draw(activity) or self._draw(activity), seconds, self.world.now)
+
+    @property
+    def clients(self) -> list[Process]:
+        """Processes that use it, dead ones left out."""
+        return [p for p in (*self.residents, *self.borrowers) if isinstance(p, Process) and p.state in ALIVE]
+
+    @property
+    def memory_used(self) -> float:
+        """Bytes allocated on the device."""
+        return self._memory_used
+
+    @memory_used.setter
+    def memory_used(self, size: float) -> None:
+        opened = size > 0 and not self._memory_used
+        self._memory_used = size
+        if opened:  # the process is in the middle of its start-up: what is in store for it comes after
+            self.world.clock.at(self.world.now, lambda _: self._context_opened())
+
+    @property
+    def index(self) -> int:
+        """Its number on its node."""
+        peers = self.place.residents if self.place is not None else []
+        return [p for p in peers if isinstance(p, Gpu)].index(self)
+
+    # --- what happens to it ---------------------------------------------------------------------------------------
 
     def conditions_changed(self) -> None:
         self._settle_clients()  # what has run until now ran at the old clock
-        self._clocks.clear()
-        lost = bool(self.value("off_bus"))
-        clients = [r for r in self.residents if isinstance(r, Process) and r.up]
-        if lost and not self._off_bus:
-            self._off_bus = True
-            self._report_loss(clients)
-        elif not lost and self._off_bus:
-            self._off_bus = False
-            self._last_xid = 0
-        for client in clients:
+        self._count_errors()
+        self._read_conditions()
+        self.meter.forget(self.world.now)
+        self.meter.heat_path = self.value("heat_path")
+        self.driver.look()
+        self._govern_later()
+        self._tell_clients()
+
+    def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
+        pending = self.value("row_to_remap")
+        gone = super().renew(layers, by)
+        if Layer.BOARD in layers:  # another card
+            self._remapped = 0
+            self._replayed = self.meter.joules = 0.0
+        if Layer.GPU in layers:
+            self._remapped += int(pending - self.value("row_to_remap")) if Layer.BOARD not in layers else 0
+            self._corrected = 0.0
+            self.driver.loaded(enumerated=Layer.BUS in layers)
+        return gone
+
+    def failed(self) -> None:
+        """The driver has given the device up since the conditions changed."""
+        self._tell_clients()
+
+    def _context_opened(self) -> None:
+        if self._memory_used:
+            self.driver.context_opened()
+
+    def _tell_clients(self) -> None:
+        for client in self.clients:
             client.place_changed()
 
-    def brought_back(self, action: str) -> None:
-        if not self._off_bus:
-            self._last_xid = 0  # the driver was loaded anew
+    def _settle_clients(self) -> None:
+        for client in self.clients:
+            client.settle()
+
+    # --- clock and temperature ------------------------------------------------------------------------------------
+
+    def _draw(self, activity: float) -> Draw:
+        """What work of an activity draws under the present limits."""
+        capped = clock_ratio(self.model, self.value("power_limit"), activity)
+        clock = min(capped, self._governed)
+        events = clock_events(capped < min(1.0, self._governed), self._governed < min(1.0, capped))
+        events |= self._asserted()
+        if events & ClockEvent.HW_SLOWDOWN:
+            clock = slowed(self.model, clock)
+        share = min(1.0, max(0.0, (activity - DECODE_ACTIVITY) / (PREFILL_ACTIVITY - DECODE_ACTIVITY)))
+        draw = Draw(
+            clock=clock,
+            watts=power(self.model, clock, activity) - self.model.idle_power,
+            tensor=DECODE_TENSOR + (PREFILL_TENSOR - DECODE_TENSOR) * share,
+            memory=(DECODE_MEMORY + (PREFILL_MEMORY - DECODE_MEMORY) * share) * self.bandwidth_share,
+            events=events,
+        )
+        return self.meter.know(activity, draw)
+
+    def _govern_later(self) -> None:
+        """Look at the temperature every second while it can come near its limit."""
+        heating = can_overheat(self.meter.inlet, self.meter.heat_path)
+        if not self._watched and (heating or self._governed < 1.0 or self._too_hot):
+            self._watched = True
+            self.world.clock.at(self.world.now + CONTROL_SECONDS, lambda _: self._govern())
+
+    def _govern(self) -> None:
+        self._watched = False
+        self._settle_clients()
+        self.meter.advance(self.world.now)
+        allowed = governed_clock(self.model, self.meter.core, self.meter.memory)
+        too_hot = self.meter.core >= SLOWDOWN
+        if (allowed, too_hot) != (self._governed, self._too_hot):
+            self._governed, self._too_hot = allowed, too_hot
+            self.meter.forget(self.world.now)
+            self._tell_clients()
+        self._govern_later()
+
+    # --- telemetry ------------------------------------------------------------------------------------------------
 
     def sample(self) -> Sequence[float]:
         self._settle_clients()
-        elapsed = self.world.now - self._sampled
-        if elapsed > 0:
-            share = min(1.0, self._busy / elapsed)
-            spread = max(elapsed, self._busy)  # a step that began before the last sample counts where it ends
-            clock = self._clocked / self._busy if self._busy else 1.0
-            self._shown = (share, clock, self.model.idle_power + self._energy / spread)
-            target = target_temperature(share, self.running) if share else AMBIENT_TEMPERATURE
-            self._temperature = temperature_after(self._temperature, target, elapsed)
-            self._busy = self._energy = self._clocked = 0.0
-            self._sampled = self.world.now
-        if self._off_bus:  # DCGM keeps the last XID of a lost device and has no value for the rest
-            return (math.nan, math.nan, math.nan, math.nan, math.nan, self._last_xid, math.nan)
-        share, clock, watts = self._shown
+        self._count_errors()
+        reading = self.meter.read(self.world.now)
+        xid: float = self.driver.last_xid
+        if self.off_bus or "gsp_silent" in self.driver.met:  # the last XID is the driver's own; all else is asked for
+            if self.off_bus and not xid:
+                xid = math.nan  # the driver was loaded without it and does not know it
+            return tuple(xid if field.name == "DCGM_FI_DEV_XID_ERRORS" else math.nan for field in FIELDS)
+        mebibyte, total = 2.0**20, self.model.memory
+        reserved = total * RESERVED_SHARE
         return (
-            round(self.model.clock * clock),
-            watts,
-            round(self._temperature),
-            round(100.0 * share),
-            self.memory_used / 2**20,
-            self._last_xid,
-            self._throttled * 1e9,
+            round(self.model.clock * reading.clock),
+            reading.watts,
+            round(self.meter.core),
+            round(100.0 * reading.busy),
+            self._memory_used / mebibyte,
+            xid,
+            self.meter.power_violation * 1e9,
+            self.meter.thermal_violation * 1e9,
+            int(reading.events | self._asserted()),
+            float(self.value("row_to_remap") > 0),
+            float("no_spare_rows" in self.driver.met),
+            memory_clock(self.model.name),
+            round(self.meter.memory),
+            self.meter.joules * 1e3,
+            0.0,
+            round(100.0 * reading.memory),
+            0.0,
+            0.0,
+            max(0.0, total - self._memory_used - reserved) / mebibyte,
+            reserved / mebibyte,
+            self.nvlink_bytes,
+            math.floor(self._replayed),
+            0.0,
+            self._remapped,
+            0.0,
+            math.floor(self._corrected),
+            self.driver.double_bit_errors,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            reading.busy,
+            reading.tensor,
+            reading.memory,
+            self.pcie_sent,
+            self.pcie_received,
         )
 
-    def _settle_clients(self) -> None:
-        for client in self.residents:
-            if isinstance(client, Process):
-                client.settle()
+    def _asserted(self) -> ClockEvent:
+        """Bits of the signals on which the hardware itself divides the clock, busy or idle."""
+        return hardware_events(self._alert or self._too_hot, self._brake)
 
-    def _report_loss(self, clients: list[Process]) -> None:
-        self._last_xid = XID_OFF_BUS
-        if self.place is None:
-            return
-        uuid = self.world.streams["gpu"].uuid(self.name)
-        self.place.log(IDENTITY, self._pci, uuid)
-        self.place.log(OFF_BUS, self._pci)
-        for i, client in enumerate(clients):
-            self.place.log(CLEANUP, self._pci, client.pid, client.program, i + 8)
+    def _count_errors(self) -> None:
+        """Count errors that were put right, up to now."""
+        elapsed, self._counted = self.world.now - self._counted, self.world.now
+        corrected, replayed = self._error_rates
+        self._corrected += corrected * elapsed
+        self._replayed += replayed * elapsed

@@ -1,4 +1,4 @@
-"""Power, clock and temperature of a GPU."""
+"""Power and clock of a GPU: what a kernel draws, and what the clock falls to when that is too much."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ PREFILL_ACTIVITY = 1.0
 POWER_EXPONENT = 3.0
 """Dynamic power ~ f V^2 with V ~ f: the classic cube (Mudge, IEEE Computer 2001)."""
 
-THERMAL_SECONDS = 23.0
-"""Time constant of the core temperature (0.5 s samples of a 24 GB card, liao4s/BurstGPT_test, MIT)."""
+CLOCK_STEP = 15.0
+"""MHz between the clocks a GPU can run at (`nvidia-smi -q -d SUPPORTED_CLOCKS` of Ampere and Hopper parts)."""
+
+HARDWARE_DIVISOR = 2.0
+"""What the hardware's own slowdown divides the core clock by, at the least (NVML, nvmlClocksEventReasonHwSlowdown)."""
 
 
 def clock_ratio(gpu: Gpu, limit: float, activity: float) -> float:
@@ -28,16 +31,17 @@ def clock_ratio(gpu: Gpu, limit: float, activity: float) -> float:
     return float(max((budget / dynamic) ** (1.0 / POWER_EXPONENT), gpu.min_clock / gpu.clock))
 
 
+def stepped(gpu: Gpu, ratio: float) -> float:
+    """The highest supported clock ratio that is not above `ratio`."""
+    megahertz = math.floor(ratio * gpu.clock / CLOCK_STEP + 1e-9) * CLOCK_STEP
+    return max(megahertz, gpu.min_clock) / gpu.clock if ratio < 1.0 else 1.0
+
+
+def slowed(gpu: Gpu, ratio: float) -> float:
+    """Clock ratio while the hardware itself holds the clock down, whatever the driver asks for."""
+    return max(ratio / HARDWARE_DIVISOR, gpu.min_clock / gpu.clock)
+
+
 def power(gpu: Gpu, clock: float, activity: float) -> float:
     """Board power (W) while a kernel of that activity runs at that clock ratio."""
     return gpu.idle_power + (gpu.power - gpu.idle_power) * activity * math.pow(clock, POWER_EXPONENT)
-
-
-def target_temperature(utilization: float, running: int) -> float:
-    """Steady core temperature (C): 47.8 + 0.308 x utilisation (per cent) + 0.037 x min(running, 256) (same samples)."""
-    return 47.8 + 30.8 * utilization + 0.037 * min(running, 256)
-
-
-def temperature_after(now: float, target: float, seconds: float) -> float:
-    """First-order lag towards `target`."""
-    return target + (now - target) * math.exp(-seconds / THERMAL_SECONDS)
