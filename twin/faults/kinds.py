@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from twin.faults import database, gpu, network, process, stress, workload
+from twin.faults import database, engine, gpu, network, process, serving, stress, workload
 from twin.faults.kind import FaultKind
 
 KINDS: dict[str, dict[str, FaultKind]] = {
     **gpu.KINDS,
     **process.KINDS,
+    **serving.KINDS,
     **stress.KINDS,
     **network.KINDS,
+    **engine.KINDS,
     **database.KINDS,
     **workload.KINDS,
 }

@@ -53,12 +53,12 @@ class EngineStats:
     """Counters and histograms since the start of the process."""
 
     def __init__(self, max_model_len: int) -> None:
-        self._histograms = {
+        self.histograms = {
             family.name: Histogram(family.metrics(max_model_len)[0].buckets)
             for family in FAMILIES
             if family.type is MetricType.HISTOGRAM
         }
-        h = self._histograms
+        h = self.histograms
         self._iteration = h["vllm:iteration_tokens_total"]
         self._gap = h["vllm:inter_token_latency_seconds"]
         self._ttft = h["vllm:time_to_first_token_seconds"]
@@ -97,7 +97,7 @@ class EngineStats:
     def finished(self, request: Request, now: float, reason: str) -> None:
         """A request has ended."""
         self.ended[reason] += 1
-        h = self._histograms
+        h = self.histograms
         h["vllm:e2e_request_latency_seconds"].observe(now - request.dispatched)
         h["vllm:request_prompt_tokens"].observe(request.prompt)
         h["vllm:request_generation_tokens"].observe(request.generated)
@@ -124,7 +124,7 @@ class EngineStats:
         values: list[float] = []
         for family in FAMILIES:
             if family.type is MetricType.HISTOGRAM:
-                values += self._histograms[family.name].values()
+                values += self.histograms[family.name].values()
             else:
                 values += scalars.get(family.name) or [0.0] * max(1, len(family.values))
         return values

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.clock import Clock
+from twin.inference import engine as engine_module
 from twin.inference.engine import Engine
 from twin.inference.request import Request
-from twin.mechanics.engine_step import BLOCK_TOKENS
-from twin.mechanics.hardware import GPUS, MODELS, Model
+from twin.scenario import hardware
 from twin.streams import Streams
 
-MEMORYLESS = Model("queue", "queue", 1e9, 0, 1, 1, 1)
-"""A model without a KV cache: every decode step takes the same time, whatever runs beside it."""
+LLAMA = hardware.model("llama-3.1-8b")
+STEP = 0.0035
+
+
+class SameCost:
+    """Every step takes the same time, whatever is in it."""
+
+    kv_per_token = attention_per_pair = 0.0
+
+    def fixed(self, tokens: int, sequences: int) -> float:
+        return STEP
 
 
 class SteadyGpu:
     """A GPU at full clock that only adds up its busy time."""
 
-    def __init__(self, model=GPUS["a100-sxm-80gb"]) -> None:
-        self.model = model
+    bandwidth_share = link_share = 1.0
+
+    def __init__(self, model=None) -> None:
+        self.model = model or hardware.gpu("a100-sxm-80gb")
         self.busy = 0.0
 
     def clock(self, activity: float) -> float:
@@ -49,12 +59,12 @@ class Log:
         self.finished.append((request.id, self.clock.now))
 
 
-def run(arrivals, *, blocks=100_000, seqs=128, budget=2048, model=MODELS["llama-3.1-8b"], skip_ahead=True, check=None):
+def run(arrivals, *, blocks=100_000, seqs=128, budget=2048, model=LLAMA, skip_ahead=True, check=None):
     """Run (time, prompt, output) arrivals through one engine to the end; returns the log, the requests, the engine."""
     clock = Clock()
     log = Log(clock)
     gpu = SteadyGpu()
-    engine = Engine(clock, gpu, model, blocks, seqs, budget, lambda: 1.0, log, skip_ahead)
+    engine = Engine(clock, [gpu], model, blocks, seqs, budget, lambda: 1.0, log, skip_ahead=skip_ahead)
     requests = [Request(i, t, p, o) for i, (t, p, o) in enumerate(arrivals)]
     for request in requests:
         clock.at(request.arrived, lambda _, request=request: engine.submit(request))
@@ -73,10 +83,11 @@ def erlang_c_wait(arrival_rate: float, service_rate: float, servers: int) -> flo
 
 
 @pytest.mark.parametrize("servers", [1, 3])
-def test_a_memory_bound_engine_is_an_mmc_queue(servers):
+def test_a_memory_bound_engine_is_an_mmc_queue(servers, monkeypatch):
     """Decoding is memory-bound: each of `max_num_seqs` slots serves a token a step, so geometric lengths make M/M/c."""
+    monkeypatch.setattr(engine_module, "step_cost", lambda *_: SameCost())
     streams = Streams(11)
-    step = 2e9 / (2.039e12 * 0.71)  # weights over effective bandwidth, seconds
+    step = STEP
     mean_tokens, utilization = 200.0, 0.7
     service_rate = 1.0 / (mean_tokens * step)
     arrival_rate = utilization * servers * service_rate
@@ -85,7 +96,7 @@ def test_a_memory_bound_engine_is_an_mmc_queue(servers):
         time += streams["gap"].exponential(1.0 / arrival_rate, i)
         tokens = 1 + int(math.log(1.0 - streams["length"].uniform(i)) / math.log(1.0 - 1.0 / mean_tokens))
         arrivals.append((time, 1, tokens))
-    log, requests, _ = run(arrivals, seqs=servers, model=MEMORYLESS)
+    log, requests, _ = run(arrivals, seqs=servers)
     waits = [log.first[r.id] - r.arrived - step for r in requests[2000:]]
     expected = erlang_c_wait(arrival_rate, service_rate, servers)
     assert sum(waits) / len(waits) == pytest.approx(expected, rel=0.12)
@@ -120,15 +131,12 @@ def test_looking_ahead_changes_no_request_by_a_single_bit(arrivals, blocks, seqs
 def test_blocks_are_conserved_and_every_request_ends(arrivals, blocks, seqs):
     def check(engine: Engine) -> None:
         engine.settle()
-        held = sum(r.blocks for r in (*engine.running, *engine.waiting))
-        assert engine.free_blocks + held == engine.blocks
-        assert engine.free_blocks >= 0
-        assert all(r.blocks * BLOCK_TOKENS >= r.computed for r in engine.running)
-        assert all(r.blocks == 0 for r in engine.waiting)
-        assert len(engine.running) <= seqs
+        assert 0 <= engine.cache.free <= engine.cache.blocks
+        assert all(r.loose == 0 and not r.holds for r in engine.waiting)
+        assert engine.running <= seqs
 
     log, requests, engine = run(arrivals, blocks=blocks, seqs=seqs, check=check)
-    assert engine.free_blocks == engine.blocks
+    assert engine.cache.free == blocks
     assert sorted(i for i, _ in log.finished) == [r.id for r in requests]
     assert all(r.generated == r.output for r in requests)
     assert engine.generation_tokens == sum(r.output for r in requests)
@@ -152,7 +160,7 @@ def test_long_prompts_are_chunked_within_the_token_budget():
 
 def test_a_request_aborted_by_its_client_frees_its_blocks():
     clock = Clock()
-    engine = Engine(clock, SteadyGpu(), MODELS["llama-3.1-8b"], 1000, 8, 2048, lambda: 1.0, Log(clock))
+    engine = Engine(clock, [SteadyGpu()], LLAMA, 1000, 8, 2048, lambda: 1.0, Log(clock))
     kept, gone = Request(0, 0.0, 100, 50), Request(1, 0.0, 100, 50)
     engine.submit(kept)
     engine.submit(gone)
@@ -160,20 +168,51 @@ def test_a_request_aborted_by_its_client_frees_its_blocks():
     clock.run()
     assert kept.generated == 50
     assert gone.generated < 50
-    assert engine.free_blocks == engine.blocks
+    assert engine.cache.free == engine.cache.blocks
 
 
-def test_a_smaller_weight_floor_makes_decoding_faster():
-    gpu_bound = replace(MODELS["llama-3.1-8b"], parameters=4e9)
+def test_a_smaller_model_decodes_faster_and_two_gpus_decode_faster_than_one():
     slow, _, _ = run([(0.0, 64, 64)])
-    fast, _, _ = run([(0.0, 64, 64)], model=gpu_bound)
+    fast, _, _ = run([(0.0, 64, 64)], model=hardware.model("llama-3.2-1b"))
     assert fast.finished[0][1] < slow.finished[0][1]
+    clock = Clock()
+    log = Log(clock)
+    engine = Engine(clock, [SteadyGpu(), SteadyGpu()], LLAMA, 100_000, 128, 2048, lambda: 1.0, log)
+    engine.submit(Request(0, 0.0, 64, 64))
+    clock.run()
+    assert 0.5 * slow.finished[0][1] < log.finished[0][1] < slow.finished[0][1]
+
+
+def test_a_shared_beginning_is_computed_once_and_found_again_after_its_request_has_gone():
+    clock = Clock()
+    engine = Engine(clock, [SteadyGpu()], LLAMA, 1000, 8, 2048, lambda: 1.0, Log(clock))
+    first, second = (Request(i, 3.0 * i, 512, 8, prefix=(("system prompt", 400),)) for i in range(2))
+    goes_on = Request(2, 6.0, 900, 8, prefix=(("system prompt", 400), (1, 520)))
+    for request in (first, second, goes_on):
+        clock.at(request.arrived, lambda _, request=request: engine.submit(request))
+    clock.run()
+    assert [r.cached for r in (first, second, goes_on)] == [0, 400, 512]  # whole blocks only
+
+
+def test_a_hung_step_goes_on_when_it_is_released():
+    def last_token(hang: bool) -> float:
+        clock = Clock()
+        log = Log(clock)
+        engine = Engine(clock, [SteadyGpu()], LLAMA, 1000, 8, 2048, lambda: 1.0, log)
+        engine.submit(Request(0, 0.0, 100, 50))
+        if hang:
+            clock.at(0.2, lambda _: engine.freeze())
+            clock.at(7.2, lambda _: engine.thaw())
+        clock.run()
+        return log.finished[0][1]
+
+    assert last_token(True) == pytest.approx(last_token(False) + 7.0)
 
 
 def test_a_request_that_cannot_fit_holds_up_the_others_only_until_it_is_given_up():
     clock = Clock()
     log = Log(clock)
-    engine = Engine(clock, SteadyGpu(), MODELS["llama-3.1-8b"], 16, 8, 2048, lambda: 1.0, log)
+    engine = Engine(clock, [SteadyGpu()], LLAMA, 16, 8, 2048, lambda: 1.0, log)
     too_long, short = Request(0, 0.0, 512, 8), Request(1, 1.0, 64, 8)
     engine.submit(too_long)
     clock.at(1.0, lambda _: engine.submit(short))
@@ -181,4 +220,4 @@ def test_a_request_that_cannot_fit_holds_up_the_others_only_until_it_is_given_up
     clock.run()
     assert [i for i, _ in log.finished] == [1]
     assert log.first[1] > 2.0
-    assert engine.free_blocks == engine.blocks
+    assert engine.cache.free == engine.cache.blocks
