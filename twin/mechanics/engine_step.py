@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 
 from twin.mechanics.hardware import Gpu, Model
 from twin.mechanics.interconnect import all_reduce
@@ -27,6 +28,10 @@ from twin.mechanics.kernels import (
     PREFILL_TILE_TOKENS,
     SAMPLER_SECONDS,
     SMALL_KERNEL_SECONDS,
+    UNPACKED_EMPTY_SECONDS,
+    UNPACKED_KV,
+    UNPACKED_TILE_SECONDS,
+    UNPACKED_TILE_TOKENS,
     Product,
     Speed,
     product,
@@ -67,8 +72,13 @@ class StepCost:
     per_token: float
     per_sequence: float
     """Sums of `parts`."""
+    mixed_per_sequence: float
+    mixed_per_pair: float
+    """What a decode costs more beside prefills: per decode, and per decode and prefill token."""
     kv_per_token: float
     """Per context token that a decode reads."""
+    mixed_kv_per_token: float
+    """The same beside prefills."""
     attention_per_pair: float
     """Per (query token, context token) pair of a prefill chunk."""
 
@@ -79,12 +89,15 @@ class StepCost:
             total += operator.seconds(tokens)
         if self.experts is not None:
             total += self.experts.seconds(tokens)
+        if tokens > sequences:
+            total += sequences * (self.mixed_per_sequence + self.mixed_per_pair * (tokens - sequences))
         return total + self.output.seconds(sequences) if sequences else total
 
     def gpu_seconds(self, tokens: int, sequences: int, kv_tokens: float, pairs: float) -> float:
         """GPU time of a step: `tokens` in the batch, `sequences` that get a token, `kv_tokens` of context read by
         decoding sequences, and `pairs`, the sum over prefill chunks of chunk length x mean context."""
-        return self.fixed(tokens, sequences) + self.kv_per_token * kv_tokens + self.attention_per_pair * pairs
+        per_token = self.mixed_kv_per_token if pairs else self.kv_per_token
+        return self.fixed(tokens, sequences) + per_token * kv_tokens + self.attention_per_pair * pairs
 
     def breakdown(self, tokens: int, sequences: int, kv_tokens: float, pairs: float) -> dict[str, float]:
         """The same by kind of kernel."""
@@ -94,7 +107,10 @@ class StepCost:
         found["lm_head"] = self.output.seconds(sequences) if sequences else 0.0
         for name, part in self.parts.items():
             found[name] = part.constant + part.per_token * tokens + part.per_sequence * sequences
-        found["attention"] += self.kv_per_token * kv_tokens + self.attention_per_pair * pairs
+        per_token = self.mixed_kv_per_token if pairs else self.kv_per_token
+        found["attention"] += per_token * kv_tokens + self.attention_per_pair * pairs
+        if tokens > sequences:
+            found["attention"] += sequences * (self.mixed_per_sequence + self.mixed_per_pair * (tokens - sequences))
         return found
 
 
@@ -117,13 +133,13 @@ class ExpertProducts:
     TILE = 16
     """Rows to which the grouped kernel pads an expert's tokens (vLLM's smallest tile of tokens)."""
 
-    def seconds(self, tokens: float) -> float:
+    def seconds(self, tokens: int) -> float:
         """All layers with that many tokens."""
         touched = self.number * (1.0 - self.missed_by_a_token**tokens)
         rows = self.per_token * tokens
         memory = self.weights * touched + self.rows_read * rows
         compute = self.compute * max(rows, min(rows, touched) * self.TILE)
-        return self.fixed + self.layers * float((memory**3 + compute**3) ** (1.0 / 3.0))
+        return self.fixed + self.layers * sqrt(sqrt(memory**4 + compute**4))
 
 
 def step_cost(
@@ -162,6 +178,8 @@ def step_cost(
         products["router"] = matrix(experts.number, h)
     parts = _parts(gpu, model, speed, heads, kv_heads, tp, link)
     keys = speed.bandwidth * KV_EFFICIENCY * kv_heads / (kv_heads + KV_HEADS_HALF)
+    kv_per_token = 2.0 * layers * kv_heads * model.head_size * model.kv_bytes_per_value / keys
+    unpacked = 0.0 if gpu.packs_queries else heads * layers / gpu.multiprocessors
     return StepCost(
         products=products,
         output=product(speed, model.vocabulary / tp, h, 1, width),
@@ -170,7 +188,10 @@ def step_cost(
         constant=sum(part.constant for part in parts.values()),
         per_token=sum(part.per_token for part in parts.values()),
         per_sequence=sum(part.per_sequence for part in parts.values()),
-        kv_per_token=2.0 * layers * kv_heads * model.head_size * model.kv_bytes_per_value / keys,
+        mixed_per_sequence=unpacked * UNPACKED_TILE_SECONDS,
+        mixed_per_pair=unpacked * UNPACKED_EMPTY_SECONDS / UNPACKED_TILE_TOKENS,
+        kv_per_token=kv_per_token,
+        mixed_kv_per_token=kv_per_token * (UNPACKED_KV if unpacked and heads > kv_heads else 1.0),
         attention_per_pair=4.0 * layers * heads * model.head_size / (speed.throughput * PREFILL_EFFICIENCY),
     )
 

@@ -62,6 +62,9 @@ class GpuSpec(Schema):
     min_clock: Annotated[Frequency, Field(gt=0)] = Field(description="lowest SM clock")
     memory_efficiency: Efficiency = Field(description="share of `bandwidth` reached when streaming weights")
     compute_efficiency: Efficiency = Field(description="share of `compute` reached in large matrix products")
+    packs_queries: bool = Field(
+        description="whether attention serves query heads with shared keys together beside prefills (FlashAttention 3)"
+    )
     link: LinkSpec
 
     @model_validator(mode="after")
@@ -87,6 +90,7 @@ class GpuSpec(Schema):
             min_clock=self.min_clock / 1e6,
             memory_efficiency=self.memory_efficiency,
             compute_efficiency=self.compute_efficiency,
+            packs_queries=self.packs_queries,
             link=Link(self.link.bandwidth, self.link.latency),
         )
 

@@ -63,6 +63,7 @@ def test_a_worse_link_slows_only_models_on_several_gpus(gpu, model, link, tokens
 @given(gpus, models, st.integers(1, 4000), st.integers(1, 500))
 def test_more_tokens_and_more_sequences_never_take_less(gpu, model, tokens, sequences):
     cost = step_cost(gpu, model)
+    tokens += 2 * sequences
     assert cost.fixed(tokens + 1, sequences) >= cost.fixed(tokens, sequences)
     assert cost.fixed(tokens, sequences + 1) >= cost.fixed(tokens, sequences)
     assert cost.fixed(tokens, sequences) > cost.fixed(tokens, 0)
@@ -84,6 +85,15 @@ def test_the_parts_of_a_step_add_up(gpu, model, tokens, sequences, kv_tokens, pa
     parts = cost.breakdown(tokens, sequences, kv_tokens, pairs)
     assert sum(parts.values()) == pytest.approx(cost.gpu_seconds(tokens, sequences, kv_tokens, pairs))
     assert (parts["all_reduce"] > 0) == (tensor_parallel > 1)
+
+
+def test_decodes_beside_a_prefill_cost_more_where_the_kernel_does_not_pack_their_heads():
+    model = hardware.model("llama-3.1-8b")
+    for name, packs in (("a10g", False), ("rtx-pro-6000", False), ("h100-sxm", True)):
+        cost = step_cost(hardware.gpu(name), model)
+        alone = cost.breakdown(64, 64, 64_000, 0)["attention"] + cost.breakdown(512, 1, 0, 131_072)["attention"]
+        together = cost.breakdown(576, 65, 64_000, 131_072)["attention"]
+        assert (together > 1.2 * alone) is not packs
 
 
 def test_a_batch_of_few_tokens_reads_few_experts():
