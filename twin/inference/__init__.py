@@ -6,9 +6,10 @@ from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
 from twin.inference.replica import Replica
 from twin.inference.router import Router
+from twin.inference.store import ModelStore
 from twin.node import Node
 
-KINDS: tuple[type[Component], ...] = (Gateway, Router, Replica, Gpu, Node)
+KINDS: tuple[type[Component], ...] = (Gateway, Router, Replica, Gpu, Node, ModelStore)
 """Component kinds of this cluster."""
 
 __all__ = ["KINDS", "build"]

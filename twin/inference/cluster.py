@@ -11,6 +11,7 @@ from twin.inference.gpu import Gpu
 from twin.inference.operations import Operations
 from twin.inference.replica import Replica
 from twin.inference.router import Router
+from twin.inference.store import IMAGE, ModelStore
 from twin.mechanics.engine_step import BLOCK_TOKENS, kv_blocks, reserved_bytes
 from twin.node import Node
 from twin.scenario import hardware
@@ -65,6 +66,7 @@ class InferenceTwin:
         self.router = Router(world, "ray-head", head_node, preset.max_ongoing_requests)
         self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, preset.engine.max_model_len)
         self.router.gateway = self.gateway
+        self.store = ModelStore(world, "model-store", head_node)
         self._active = preset.replicas
         workers = preset.replicas
         if preset.head_serves:
@@ -96,7 +98,8 @@ class InferenceTwin:
         replica = Replica(
             self.world, name, gpus, self._model, self._blocks, preset.engine, preset.pod_memory, preset.pod_cores
         )
-        replica.router = self.router
+        replica.router, replica.store = self.router, self.store
+        replica.depends_on.append(self.store)
         self.router.replicas.append(replica)
         self.router.depends_on.append(replica)
 
@@ -106,7 +109,10 @@ class InferenceTwin:
         """Everything is up at time zero; spare nodes are idle."""
         self.router.boot()
         self.gateway.boot()
+        self.store.boot()
         for replica in self.router.replicas[: self._active]:
+            self.store.remember(replica.node, IMAGE)
+            self.store.remember(replica.node, self._model.name)
             replica.boot()
         self.clients.start()
 
@@ -166,10 +172,11 @@ def _blocks(preset: Preset) -> int:
     blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, *batch)
     if blocks * BLOCK_TOKENS < engine.max_model_len:
         usable, rest = gpu.memory * engine.gpu_memory_utilization, reserved_bytes(model, *batch)
+        weights = model.weight_bytes / engine.tensor_parallel_size
         raise ScenarioError(
             f"{model.name} does not fit {gpu.name}: of {usable / 1e9:.1f} GB ({engine.gpu_memory_utilization:g} x "
-            f"{gpu.memory / 1e9:.1f} GB), weights take {model.weight_bytes / batch[2] / 1e9:.1f} GB and activations, states and "
-            f"CUDA graphs {(rest - model.weight_bytes / batch[2]) / 1e9:.1f} GB; that leaves {max(0, blocks)} KV blocks of "
+            f"{gpu.memory / 1e9:.1f} GB), weights take {weights / 1e9:.1f} GB and activations, states and "
+            f"CUDA graphs {(rest - weights) / 1e9:.1f} GB; that leaves {max(0, blocks)} KV blocks of "
             f"{BLOCK_TOKENS} tokens, and maxModelLen {engine.max_model_len} needs "
             f"{-(-engine.max_model_len // BLOCK_TOKENS)}",
             ("spec", "cluster", "model"),

@@ -69,9 +69,7 @@ class Operations:
             return "it is no replica"
         if target.state is State.ABSENT:
             return "it does not run anywhere"
-        return (
-            "" if target.settings.max_num_seqs > FEWEST_SEQUENCES else "its engine takes as few as it may already"
-        )
+        return "" if target.settings.max_num_seqs > FEWEST_SEQUENCES else "its engine takes as few as it may already"
 
     def _limit(self, target: Component, ticket: Ticket) -> Steps:
         """Redeploy with half the sequences in a batch, and so half the KV blocks that a batch can want."""
@@ -131,7 +129,7 @@ class Operations:
         """Stop replicas, exchange their places with spare ones, start them there."""
         free = self.spares.slots(ticket, besides=replicas[0].node)
         for replica in replicas:
-            self.router.log(serve.MIGRATING, self.router._replica_id(replica), replica.node.name)
+            self.router.log(serve.MIGRATING, self.router.replica_id(replica), replica.node.name)
         if ticket.action.parameter == "gentle":
             yield from drain(self.world, list(replicas))
         pairs = list(zip(replicas, free, strict=False))
@@ -161,13 +159,14 @@ class Operations:
     def _scale_out(self, target: Component, ticket: Ticket) -> Steps:
         """One more replica on a spare node."""
         spare = self.spares.slots(ticket)[0]
-        yield self.world.clock.timeout(DURATIONS["scale-out"] if not target.up else 0.0)
         if not target.up:  # nobody answers the order, which whoever gave it could not know
+            yield self.world.clock.timeout(DURATIONS["scale-out"])
             return
         count = len(self._present())
         self.router.log(serve.UPSCALING, count, count + 1)
         self.router.log(serve.ADDING)
         yield self.world.clock.timeout(DURATIONS["scale-out"])
+        yield from self.router.create_actor()
         spare.start()
 
     def _no_scale_in(self, target: Component) -> str:
@@ -220,7 +219,7 @@ class Operations:
             device.brought_back("replace")
         for process in processes:
             process.start()
-        self.world.clock.process(away_for_repair(spare))
+        self.world.clock.process(away_for_repair(spare, ticket))
 
     def _occupied_by_replacement(self, target: Component) -> Iterator[Component]:
         """The machines that take part, and what is on them."""
@@ -237,36 +236,23 @@ class Operations:
         return "" if self._other_nodes(target) else "no other node can take it"
 
     def _fail_over(self, target: Component, ticket: Ticket) -> Steps:
-        """A new head pod on another node.
+        """A new head pod on another node: requests in it are lost, the replicas stay.
 
-        Without an external store the GCS has lost its tables with the old head: the new one does not know the old
-        workers and ends them (Ray documentation, GCS fault tolerance in KubeRay), so every replica starts anew.
+        They stay because the GCS keeps its tables in an external store (`twin.inference.ray.gcs`). Without one the new
+        head would not know the old workers and end them (Ray's documentation, GCS fault tolerance in KubeRay).
         """
         assert isinstance(target, Router)
-        by = str(ticket.action)
         if ticket.action.parameter == "gentle":
             yield from drain(self.world, [target])
         target.stop("fail-over-head")
         if target.place is not None:
             ticket.relieved += target.place.conditions
-        ticket.relieved += target.reset(RESETS["fail-over-head"], by=by)
+        ticket.relieved += target.reset(RESETS["fail-over-head"], by=str(ticket.action))
         places = self._other_nodes(target)
         if places:
             target.move(places[0])
         yield self.world.clock.timeout(DURATIONS["fail-over-head"])
         target.start()
-        while target.state is State.STARTING:
-            yield self.world.clock.timeout(1.0)
-        if not target.up:
-            return
-        workers = [r for r in self._present() if r.name not in self.world.in_flight]
-        for replica in workers:
-            replica.stop("fail-over-head")
-            ticket.relieved += replica.reset(RESETS["recreate"], by=by)
-        yield self.world.clock.timeout(DURATIONS["recreate"])
-        for replica in workers:
-            if replica.state is State.STOPPED and replica.name not in self.world.in_flight:
-                replica.start()
 
     def _other_nodes(self, head: Router) -> list[Component]:
         """Nodes that could take the head, idle ones first."""

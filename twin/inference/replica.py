@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from twin.actions import CATEGORIES
 from twin.components import Component
-from twin.inference import engine_stats
+from twin.inference import engine_stats, tracing
 from twin.inference.cgroup import Cgroup
 from twin.inference.engine import Engine
 from twin.inference.engine_stats import EngineStats
 from twin.inference.gpu import Gpu
-from twin.inference.messages import kubelet, vllm
+from twin.inference.messages import hub, kubelet, vllm
 from twin.inference.request import Request
+from twin.inference.store import IMAGE, ModelStore
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
@@ -24,6 +25,7 @@ from twin.mechanics.engine_step import (
 )
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
+from twin.mechanics.serving import IMAGE_BYTES
 from twin.mechanics.supervision import crash_loop_delay
 from twin.mechanics.vllm import (
     EXECUTE_TIMEOUT,
@@ -36,7 +38,7 @@ from twin.mechanics.vllm import (
 )
 from twin.node import Node
 from twin.process import Process, State
-from twin.telemetry.records import Span, gauge
+from twin.telemetry.records import gauge
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -77,6 +79,7 @@ class Replica(Process):
         self.settings = settings
         self.cgroup = Cgroup(self, memory, cores)
         self.router: Router | None = None
+        self.store: ModelStore | None = None
         self.engine: Engine | None = None
         self.stats: EngineStats | None = None
         self._blocks = blocks
@@ -140,6 +143,13 @@ class Replica(Process):
             if self.stats is not None:
                 self.stats.finished(request, self.world.now, "abort")
 
+    def newest_token(self, request: Request) -> float:
+        """When the newest token of a request came out (seconds)."""
+        first = request.first_token if request.first_token is not None else request.dispatched
+        if self.engine is None or request in self.engine.waiting:
+            return request.last_token or first
+        return max(first, self.engine.progressed)
+
     def on_first_token(self, request: Request) -> None:
         """The engine's first token goes back the way the request came."""
         if self.stats is not None:
@@ -170,13 +180,9 @@ class Replica(Process):
     def _trace(self, request: Request, status: int) -> None:
         if self.world.spec.telemetry.tracing == "off":
             return
-        ids = self.world.streams["trace"]
-        trace = ids.hexadecimal(32, request.id)
-        parent, span = ids.hexadecimal(16, request.id, "serve"), ids.hexadecimal(16, request.id, "replica")
-        duration = self.world.now - request.dispatched
-        self.world.recorder.span(
-            Span(trace, span, parent, self.name, "llm_request", request.dispatched, duration, status)
-        )
+        ids, phases = self.world.streams["trace"], self.world.spec.telemetry.tracing == "engine"
+        for span in tracing.spans(request, self.name, self.world.now, status, ids, phases):
+            self.world.recorder.span(span)
 
     # --- the host under it ------------------------------------------------------------------------------------
 
@@ -186,7 +192,7 @@ class Replica(Process):
 
     @property
     def _lost_a_gpu(self) -> bool:
-        return any(gpu.off_bus for gpu in self.gpus)
+        return not all(gpu.usable for gpu in self.gpus)
 
     @property
     def resident_memory(self) -> float:
@@ -295,14 +301,30 @@ class Replica(Process):
         self._compiled = True
         super().boot()
 
+    def _image_and_place(self) -> Generator[Any, Any, bool]:
+        """The container's image is on the node, and Ray's head has an actor placed in it."""
+        store, node = self.store, self.node
+        if store is not None and not (yield from store.obtain(node, node, IMAGE, IMAGE_BYTES)):
+            node.log(hub.IMAGE_PULL, 0, self.name)
+            return False
+        if self.router is not None:
+            yield from self.router.create_actor()
+        return True
+
     def startup(self) -> Generator[Any, Any, bool]:
         """Import, find the GPU, load weights, profile and warm up; a new container compiles again."""
+        if not (yield from self._image_and_place()):
+            return False
         clock, host = self.world.clock, self.slowdown()
         yield clock.timeout(IMPORT_SECONDS * host)
         self.log(vllm.INIT, self.model.served_name, self.settings.max_model_len)
         if self._lost_a_gpu:
             self.log(vllm.NO_GPU)
             return False
+        if self.store is not None:
+            weights = self.model.name, self.model.weight_bytes
+            if not (yield from self.store.obtain(self, self.node, *weights)):
+                return False
         utilization = self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization
         if utilization > LARGEST_UTILIZATION:
             total = self.gpu.model.memory / 2**30

@@ -114,5 +114,11 @@ FETCH_BACKOFF = (1.0, 2.0, 4.0, 8.0, 8.0)
 FETCH_TIMEOUT = 10.0
 """After which an attempt to connect is given up (HF_HUB_ETAG_TIMEOUT, HF_HUB_DOWNLOAD_TIMEOUT)."""
 
+STORE_LONGEST_STALL = 10.0
+"""After which a client notices that nothing comes any more (HF_HUB_DOWNLOAD_TIMEOUT)."""
+
+STORE_START = 5.0
+"""Start of the store (assumed: a single Go binary that checks its drives)."""
+
 IMAGE_BYTES = 9.5e9
 """Compressed size of the serving image (assumed: vllm/vllm-openai and rayproject/ray-llm images are 8-11 GB)."""

@@ -116,7 +116,7 @@ def test_a_migrated_replica_leaves_its_bad_gpu_behind(inference_scenario, fault)
 def test_scaling_out_adds_a_replica_that_must_load_its_weights(inference_scenario):
     world = live(inference_scenario(), (80, Action("scale-out", "ray-head")), until=100)
     assert world.components["ray-replicas-3"].state is State.STARTING
-    world.run(160)
+    world.run(180)  # its node has neither image nor weights yet
     assert world.components["ray-replicas-3"].state is State.RUNNING
     assert world.components["ray-replicas-3"].ongoing > 0
     assert not world.apply(Action("scale-out", "ray-head")).legal  # no spare is left
