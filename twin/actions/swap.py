@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.actions.action import Ticket
 from twin.actions.operation import Steps
 from twin.components import Component
 from twin.mechanics.durations import REPAIR
@@ -23,12 +24,10 @@ def hand_over(spare: Component, target: Component, by: str) -> None:
         source.renew(source.layers, by)
 
 
-def away_for_repair(machine: Component) -> Steps:
+def away_for_repair(machine: Component, ticket: Ticket) -> Steps:
     """A machine is out of the cluster until it is mended, and then a spare again; meanwhile it counts as busy."""
     world = machine.world
     everything = (machine, *machine.all_residents())
-    ticket = world.in_flight[machine.name]
-    yield world.clock.timeout(0.0)  # the order to replace it ends first
     for component in everything:
         world.in_flight[component.name] = ticket
     yield world.clock.timeout(REPAIR)

@@ -68,10 +68,10 @@ class Steering:
             return "it is no replica"
         if target.state is State.ABSENT:
             return "it does not run anywhere"
-        if target.name in self.router.excluded:
+        if target.name in self.router.handle.excluded:
             return "it gets no requests already"
         others = [r for r in self.router.replicas if r is not target and r.state is not State.ABSENT]
-        return "" if any(r.name not in self.router.excluded for r in others) else "no other replica is left"
+        return "" if any(r.name not in self.router.handle.excluded for r in others) else "no other replica is left"
 
     def _route_around(self, target: Component, ticket: Ticket) -> Steps:
         """Send a replica nothing new; what it has it finishes. `gentle` for a short while, `immediate` for a long one.
@@ -80,7 +80,7 @@ class Steering:
         """
         assert isinstance(target, Replica)
         yield self.world.clock.timeout(DURATIONS["route-around"])
-        self.router.excluded.add(target.name)
+        self.router.handle.excluded.add(target.name)
         ticket.relieved += [c for place in (target, *target.places()) for c in place.conditions]
         self._excluded_by[target.name] = ticket
         self.world.clock.at(
@@ -89,4 +89,5 @@ class Steering:
 
     def _readmit(self, replica: Replica, ticket: Ticket) -> None:
         if self._excluded_by.get(replica.name) is ticket:
-            self.router.excluded.discard(replica.name)
+            self.router.handle.excluded.discard(replica.name)
+            self.router.handle.dispatch()

@@ -153,7 +153,7 @@ class Operations:
         target.brought_back("replace")
         for process in processes:
             process.start()
-        self.world.clock.process(away_for_repair(spare))
+        self.world.clock.process(away_for_repair(spare, ticket))
 
     def _occupied_by_replacement(self, target: Component) -> Iterator[Component]:
         yield from target_and_residents(target)
