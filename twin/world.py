@@ -30,7 +30,7 @@ from twin.telemetry.alarms import Watch
 from twin.telemetry.exposition import exposition
 from twin.telemetry.features import FEATURES, hidden
 from twin.telemetry.lines import render
-from twin.telemetry.recorder import Recorder
+from twin.telemetry.recorder import Muted, Recorder
 from twin.telemetry.records import LogLine
 from twin.telemetry.window import Node, Topology, Window
 from twin.truth import Truth
@@ -66,14 +66,16 @@ class World:
         self.seed = self.spec.seed
         self.clock = Clock()
         self.streams = Streams(self.seed)
-        self.recorder = Recorder()
+        self.recorder = Recorder() if self.spec.telemetry.mode != "off" else Muted()
         self.network = Network(self)
         self.truth = Truth()
         self.components: dict[str, Component] = {}
+        self.placement = object()
+        """Another one whenever something has been placed elsewhere."""
         self.in_flight: dict[str, Ticket] = {}
         """Actions in progress, by every component that they occupy."""
         self.tickets: list[Ticket] = []
-        self.dialect: dialects.Dialect = self.spec.telemetry.dialect or dialects.DEFAULT[self.spec.cluster.kind]
+        self.dialect = dialects.spoken(self.spec)
         self._hidden = hidden(self.spec.telemetry.profile, dialects.absent(self.dialect, FEATURES))
         try:
             self.cluster: Cluster = CLUSTERS[self.spec.cluster.kind](self)
@@ -86,7 +88,8 @@ class World:
             raise (scenario.locate(error) if isinstance(scenario, Scenario) else error) from None
         self.cluster.start()
         self.clock.process(self._close_seconds())
-        self.clock.process(self._scrape())
+        if self.spec.telemetry.mode == "scraped":
+            self.clock.process(self._scrape())
         for plan in self._plans:
             self.clock.process(self._live_through(plan))
 
@@ -95,9 +98,11 @@ class World:
         if component.name in self.components:
             raise ValueError(f"two components named {component.name}")
         self.components[component.name] = component
+        self.placement = object()
 
     def topology_changed(self) -> None:
         """Called when a component moved."""
+        self.placement = object()
         self.topology = self._topology()
 
     # --- time -------------------------------------------------------------------------------------------------

@@ -47,10 +47,12 @@ def show(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw; default: the scenario's.")] = None,
     set_: Overrides = None,
 ) -> None:
-    """Print a scenario as it is written, or, with --resolved, as a seed draws it."""
+    """Print a scenario as it is written, or, with --resolved, as a seed draws it; first, which versions it models."""
     from twin.scenario import Scenario, to_yaml
+    from twin.telemetry.dialects import MODELS, spoken
 
     loaded = Scenario.load(scenario, set_ or ())
+    typer.echo(f"# models {MODELS[spoken(loaded.resolve(seed).spec)]}")
     if resolved or seed is not None:
         typer.echo(to_yaml(loaded.resolve(seed)), nl=False)
     else:

@@ -65,6 +65,7 @@ def json_schema() -> dict[str, Any]:
         _admit_draws(definitions[name])
     base = definitions.pop("Fault")
     definitions |= DRAWN
+    definitions["Telemetry"] = {"anyOf": [{"enum": ["off", False]}, definitions["Telemetry"]]}
     definitions["Fault"] = {"anyOf": [_manifest(base), *_faults(base, definitions, references)]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -119,10 +119,28 @@ class Telemetry(Model):
     )
     scrape: Annotated[Duration, Field(gt=0)] = 5.0
     profile: Literal["paper", "serving", "enriched"] = "enriched"
-    tracing: Literal["off", "http"] = "http"
+    tracing: Literal["off", "http", "engine"] = Field(
+        "http", description="http: a span a hop; engine: the phases of a request inside vLLM, too"
+    )
     dialect: Literal["vllm-0.33", "vllm-0.8.5", "zed"] | None = Field(
         None, description="the version whose metric names and log lines the cluster has"
     )
+
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, given: Any) -> Any:
+        if given == "off" or given is False:
+            given = {"mode": "off"}
+        if not isinstance(given, dict):
+            return given
+        given = {key: "off" if value is False and key in ("mode", "tracing") else value for key, value in given.items()}
+        if given.get("mode") != "off":
+            return given
+        if given.setdefault("tracing", "off") != "off":
+            wish = given["tracing"]
+            raise ValueError(f"mode: off keeps no spans; leave 'tracing: {wish}' out, or use mode: recorded")
+        return given
 
 
 class Objectives(Model):

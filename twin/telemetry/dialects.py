@@ -13,6 +13,7 @@ from typing import Literal
 
 from twin.inference.vllm_metrics import NAMES_085, VLLM_033, VLLM_085, VllmMetric
 from twin.mechanics.engine_step import BLOCK_TOKENS
+from twin.scenario.schema import Spec
 
 Dialect = Literal["vllm-0.33", "vllm-0.8.5", "zed"]
 
@@ -25,6 +26,12 @@ MODELS: dict[Dialect, str] = {
     "zed": "OpenStack Zed",
 }
 """What the twin behind a dialect models, in words."""
+
+
+def spoken(spec: Spec) -> Dialect:
+    """The dialect of a scenario's cluster."""
+    return spec.telemetry.dialect or DEFAULT[spec.cluster.kind]
+
 
 _CURRENT = {metric.name: metric for metric in VLLM_033}
 _OLD = {metric.name: metric for metric in VLLM_085}

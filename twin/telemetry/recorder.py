@@ -103,6 +103,19 @@ class Recorder:
         self._forgotten_scrapes += scrapes
 
 
+class Muted(Recorder):
+    """Keeps nothing: `telemetry: off`."""
+
+    def log(self, time: float, component: str, template: LogTemplate, args: tuple[Any, ...], skew: float = 0.0) -> None:
+        """Nobody writes it down."""
+
+    def span(self, span: Span) -> None:
+        """Nobody writes it down."""
+
+    def scrape(self, time: float, values: NDArray[np.float32], series: NDArray[np.float64]) -> None:
+        """Nobody writes it down."""
+
+
 def _kept(count: int, forgotten: int) -> int:
     if count < forgotten:
         raise ValueError(f"the first {forgotten} records are forgotten; asked for those from {count} on")

@@ -6,7 +6,7 @@ tests; it never reaches an interpreter, which sees rendered lines only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -117,6 +117,8 @@ class Span(NamedTuple):
     start: float
     duration: float
     status: int
+    attributes: Mapping[str, str | int | float] | None = None
+    """What the program says of the operation, where it says anything."""
 
 
 class Alarm(NamedTuple):

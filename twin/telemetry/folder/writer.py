@@ -17,6 +17,7 @@ from twin.telemetry.features import FEATURES
 from twin.telemetry.folder.layout import FORMAT
 from twin.telemetry.folder.series import Table
 from twin.telemetry.lines import render
+from twin.telemetry.records import Span
 
 if TYPE_CHECKING:
     from twin.world import World
@@ -119,7 +120,7 @@ class Writer:
 
     def _write_spans(self) -> None:
         recorder = self.world.recorder
-        self._append("traces.jsonl", _json_lines(span._asdict() for span in recorder.spans_since(self._spans)))
+        self._append("traces.jsonl", _json_lines(map(_span, recorder.spans_since(self._spans))))
         self._spans = recorder.traced
 
     def _write_metrics(self) -> None:
@@ -162,6 +163,13 @@ class Writer:
 def write(world: World, folder: Path) -> dict[str, str]:
     """Write everything recorded so far; returns the sha256 of each file by its relative name."""
     return Writer(world, folder).close()
+
+
+def _span(span: Span) -> dict[str, Any]:
+    row = span._asdict()
+    if span.attributes is None:
+        del row["attributes"]
+    return row
 
 
 def _json(value: Any) -> str:

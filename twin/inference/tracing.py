@@ -1,0 +1,55 @@
+"""The spans that vLLM sends of a request: one for all of it, with attributes, and one a phase where asked for.
+
+Span and attribute names are vLLM's (`SpanAttributes` of vllm/tracing); it sends the whole as one span and puts the
+phases into attributes. The spans of the phases are named by those attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twin.inference.request import Request
+from twin.streams import Stream
+from twin.telemetry.records import Span
+
+
+def spans(request: Request, component: str, now: float, status: int, ids: Stream, phases: bool) -> Iterator[Span]:
+    """The spans of a request that ends now: its own, and with `phases` those of queue, prefill and decoding."""
+    trace = ids.hexadecimal(32, request.id)
+    parent, own = ids.hexadecimal(16, request.id, "serve"), ids.hexadecimal(16, request.id, "replica")
+    took = now - request.dispatched
+    if not phases:
+        yield Span(trace, own, parent, component, "llm_request", request.dispatched, took, status)
+        return
+    stretches = _phases(request, now)
+    attributes: dict[str, str | int | float] = {
+        "gen_ai.request.id": f"chatcmpl-{ids.hexadecimal(32, request.id, 'request')}",
+        "gen_ai.request.max_tokens": request.output,
+        "gen_ai.request.n": 1,
+        "gen_ai.usage.prompt_tokens": request.prompt,
+        "gen_ai.usage.completion_tokens": request.generated,
+        "gen_ai.latency.e2e": took,
+    }
+    if request.first_token is not None:
+        attributes["gen_ai.latency.time_to_first_token"] = request.first_token - request.dispatched
+    attributes |= {name: end - start for name, start, end in stretches}
+    if request.scheduled is not None:
+        attributes["gen_ai.latency.time_in_model_inference"] = now - request.scheduled
+    for name, start, end in stretches:
+        span = ids.hexadecimal(16, request.id, name)
+        yield Span(trace, span, own, component, name, start, end - start, status)
+    yield Span(trace, own, parent, component, "llm_request", request.dispatched, took, status, attributes)
+
+
+def _phases(request: Request, now: float) -> list[tuple[str, float, float]]:
+    """(name, start, end) of the phases that a request reached. A preemption lies within the phase that it falls in."""
+    bounds = [request.queued, request.scheduled, request.first_token]
+    names = ("time_in_queue", "time_in_model_prefill", "time_in_model_decode")
+    found = []
+    for i, name in enumerate(names):
+        start = bounds[i]
+        if start is None:
+            break
+        end = bounds[i + 1] if i + 1 < len(bounds) else None
+        found.append((f"gen_ai.latency.{name}", start, now if end is None else end))
+    return found
