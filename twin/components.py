@@ -32,6 +32,8 @@ class Component:
         self.residents: list[Component] = []
         """What is placed on it."""
         self.conditions: list[Condition] = []
+        self._below: tuple[object, tuple[Component, ...]] | None = None
+        """What is placed on it at any depth, and the placement of the world for which that was found."""
         self.depends_on: list[Component] = []
         """Whom it calls: the edges of the topology."""
         if place is not None:
@@ -49,14 +51,14 @@ class Component:
         if condition.layer not in self.layers:
             raise ValueError(f"{self.name} ({self.kind}) has no layer {condition.layer}")
         self.conditions.append(condition)
-        self.world.network.conditions_changed(self)
+        self._conditions_noted()
         self.conditions_changed()
 
     def lift(self, condition: Condition) -> None:
         """Remove a condition if it is still there."""
         if condition in self.conditions:
             self.conditions.remove(condition)
-            self.world.network.conditions_changed(self)
+            self._conditions_noted()
             self.conditions_changed()
 
     def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
@@ -65,7 +67,7 @@ class Component:
         if gone:
             self.conditions = [c for c in self.conditions if c.layer not in layers]
             self.world.truth.cleared(self.name, gone, self.world.now, by)
-            self.world.network.conditions_changed(self)
+            self._conditions_noted()
             self.conditions_changed()
         return gone
 
@@ -90,6 +92,10 @@ class Component:
         """The devices it has contexts on."""
         return (self.place,) if self.place is not None and Layer.CONTEXT in self.place.layers else ()
 
+    def _conditions_noted(self) -> None:
+        self.world.network.conditions_changed(self)
+        self.surroundings_changed()
+
     def conditions_changed(self) -> None:
         """Called when conditions came or went: react as the real component would."""
 
@@ -99,6 +105,26 @@ class Component:
     def brought_back(self, action: str) -> None:
         """Called when it comes back from `action`."""
 
+    # --- the machine under it ---------------------------------------------------------------------------------
+
+    clock_offset: float = 0.0
+    """How far the clock it reads is off, seconds: its machine's, and its own where only it was told another time."""
+    muted: bool = False
+    """Whether what it logs is lost: its machine has no power, or no room on the disk."""
+
+    def surroundings_changed(self) -> None:
+        """Take clock and log from the place it is on, and hand them on to what is placed on it."""
+        place = self.place
+        self.clock_offset = self.value("clock_offset") + (place.clock_offset if place is not None else 0.0)
+        self.muted = place is not None and place.mutes_residents
+        for resident in self.residents:
+            resident.surroundings_changed()
+
+    @property
+    def mutes_residents(self) -> bool:
+        """Whether nothing that is placed on it can log."""
+        return self.muted
+
     # --- place ------------------------------------------------------------------------------------------------
 
     def move(self, place: Component) -> None:
@@ -107,6 +133,7 @@ class Component:
             self.place.residents.remove(self)
         self.place = place
         place.residents.append(self)
+        self.surroundings_changed()
         self.world.topology_changed()
 
     def places(self) -> Iterator[Component]:
@@ -116,13 +143,15 @@ class Component:
             yield place
             place = place.place
 
-    def all_residents(self) -> Iterator[Component]:
+    def all_residents(self) -> Sequence[Component]:
         """Everything placed on it, at any depth, in the order of placement; who is on several devices once."""
-        found: dict[Component, None] = {}
-        for resident in self.residents:
-            found[resident] = None
-            found.update(dict.fromkeys(resident.all_residents()))
-        yield from found
+        if self._below is None or self._below[0] is not self.world.placement:
+            found: dict[Component, None] = {}
+            for resident in self.residents:
+                found[resident] = None
+                found.update(dict.fromkeys(resident.all_residents()))
+            self._below = (self.world.placement, tuple(found))
+        return self._below[1]
 
     # --- telemetry --------------------------------------------------------------------------------------------
 
@@ -142,4 +171,5 @@ class Component:
 
     def log(self, template: LogTemplate, *args: Any) -> None:
         """Reach a log statement."""
-        self.world.recorder.log(self.world.now, self.name, template, args)
+        if not self.muted:
+            self.world.recorder.log(self.world.now, self.name, template, args, self.clock_offset)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from statistics import NormalDist
 from typing import TypeVar
@@ -28,6 +29,7 @@ def _mix(state: int) -> int:
     return state ^ (state >> 31)
 
 
+@lru_cache(4096)
 def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 

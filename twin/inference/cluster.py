@@ -44,9 +44,19 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     # The testbed of arXiv 2603.02057: data parallel 4, 8 CPU and 16 Gi a pod. Its GPU is not stated; a 24 GB, 300 W
-    # card of the A10G class is assumed.
+    # card of the A10G class is assumed. It holds the recurrent states of 64 sequences of that model, not of 128.
     "rca-llm": Preset(
-        "falcon-h1-7b", "a10g", 4, 1, 500, 32 * 2**30, 8, 16 * 2**30, 8, EngineSettings(), head_serves=True
+        "falcon-h1-7b",
+        "a10g",
+        4,
+        1,
+        500,
+        32 * 2**30,
+        8,
+        16 * 2**30,
+        8,
+        EngineSettings(max_num_seqs=64),
+        head_serves=True,
     ),
     "small": Preset("llama-3.1-8b", "a10g", 3, 1, 256, 64 * 2**30, 16, 24 * 2**30, 12, EngineSettings()),
 }
