@@ -14,7 +14,6 @@ from twin.mechanics.conditions import Condition
 from twin.mechanics.gpu_clocks import ClockEvent, clock_events, hardware_events
 from twin.mechanics.gpu_memory import RESERVED_SHARE, memory_clock
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio, power, slowed
-from twin.mechanics.gpu_recovery import NO_CONTEXTS
 from twin.mechanics.gpu_thermal import (
     CONTROL_SECONDS,
     INLET_SPREAD,
@@ -55,8 +54,6 @@ class Gpu(Component):
         self.model = model
         self.running = 0
         """Requests in the engine's batch."""
-        self.borrowers: list[Process] = []
-        """Processes placed on another GPU that use this one as well (tensor parallelism)."""
         self.nvlink_bytes = self.pcie_received = self.pcie_sent = 0.0
         """Bytes over the links so far; whoever moves them adds them."""
         self._memory_used = 0.0
@@ -64,7 +61,7 @@ class Gpu(Component):
         self.driver = Driver(self, pci, world.streams["gpu"].uuid(name))
         self.meter = Meter(model, INLET_TEMPERATURE + world.streams["inlet"].between(-1, 1, place.name) * INLET_SPREAD)
         self._governed = 1.0
-        self._too_hot = self._watched = False
+        self._too_hot = self._watched = self._looking = False
         self._remapped = 0
         self._corrected = self._replayed = self._counted = 0.0
         self._error_rates = (0.0, 0.0)
@@ -76,8 +73,6 @@ class Gpu(Component):
         """What the engine asks for at every step, and so is not looked up there."""
         self.off_bus = bool(self.value("off_bus"))
         """Whether the device does not answer on PCIe."""
-        self.usable = not self.off_bus and not any(self.value(name) for name in NO_CONTEXTS)
-        """Whether a process can get a new context."""
         self.bandwidth_share = self.value("memory_bandwidth")
         """Share of the device memory's bandwidth that is there."""
         self.link_share = 0.0 if self.value("nvlink_down") else self.value("nvlink_bandwidth")
@@ -88,6 +83,11 @@ class Gpu(Component):
         """Share of output tokens that come out wrong. Nothing shows it but a check of the output."""
         self._alert, self._brake = bool(self.value("thermal_alert")), bool(self.value("power_brake"))
         self._error_rates = (self.value("correctable_errors"), self.value("nvlink_errors"))
+
+    @property
+    def usable(self) -> bool:
+        """Whether a process can get a new context."""
+        return not self.off_bus and not self.driver.refuses
 
     def clock(self, activity: float) -> float:
         """Clock ratio for work of that activity under the present limits."""
@@ -102,7 +102,7 @@ class Gpu(Component):
     @property
     def clients(self) -> list[Process]:
         """Processes that use it, dead ones left out."""
-        return [p for p in (*self.residents, *self.borrowers) if isinstance(p, Process) and p.state in ALIVE]
+        return [p for p in self.residents if isinstance(p, Process) and p.state in ALIVE]
 
     @property
     def memory_used(self) -> float:
@@ -130,9 +130,10 @@ class Gpu(Component):
         self._read_conditions()
         self.meter.forget(self.world.now)
         self.meter.heat_path = self.value("heat_path")
-        self.driver.look()
         self._govern_later()
-        self._tell_clients()
+        if not self._looking:  # all conditions of this moment first: the driver sees them at once
+            self._looking = True
+            self.world.clock.at(self.world.now, lambda _: self._look())
 
     def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
         pending = self.value("row_to_remap")
@@ -145,6 +146,11 @@ class Gpu(Component):
             self._corrected = 0.0
             self.driver.loaded(enumerated=Layer.BUS in layers)
         return gone
+
+    def _look(self) -> None:
+        self._looking = False
+        self.driver.look()
+        self._tell_clients()
 
     def failed(self) -> None:
         """The driver has given the device up since the conditions changed."""

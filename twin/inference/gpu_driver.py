@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twin.inference.messages import nvrm
 from twin.mechanics.gpu_link import nvlinks
 from twin.mechanics.gpu_memory import ERROR_STORM
-from twin.mechanics.gpu_recovery import Recovery, recovery
+from twin.mechanics.gpu_recovery import NO_CONTEXTS, Recovery, recovery
 from twin.process import Process
 from twin.telemetry.records import LogTemplate
 
@@ -49,6 +49,11 @@ class Driver:
         self._reports = 0
 
     @property
+    def refuses(self) -> bool:
+        """Whether it gives out no new context."""
+        return any(name in self._met for name in NO_CONTEXTS)
+
+    @property
     def met(self) -> frozenset[str]:
         """Parameters of the conditions that it has noticed and that are still there."""
         return frozenset(self._met)
@@ -56,6 +61,8 @@ class Driver:
     def look(self) -> None:
         """Notice what is new, forget what is gone."""
         gpu = self._gpu
+        if gpu.place is not None and not gpu.place.up:
+            return  # the kernel that it is part of does not run
         self._met = {name for name in self._met if gpu.value(name)}
         for name, reaction in _REACTIONS.items():
             if name not in self._met and "off_bus" not in self._met and gpu.value(name) and reaction(self):
@@ -247,9 +254,8 @@ class Driver:
 
     def _double_bit(self) -> None:
         self.double_bit_errors += 1
-        self._xid(
-            48, nvrm.DOUBLE_BIT, self._address(), self._draw(0, 23, "partition"), self._draw(0, 3, "subpartition")
-        )
+        address = self._address()
+        self._xid(48, nvrm.DOUBLE_BIT, address, (address >> 12) % 24, (address >> 10) % 4)
 
     def _judge(self) -> None:
         """Tell operators when what the driver asks them for has changed."""

@@ -16,7 +16,7 @@ class Recovery(Enum):
 
 
 NO_CONTEXTS = ("uncontained_error", "context_switch_hang", "gsp_silent", "gsp_fault")
-"""Conditions under which the driver gives out no new context, whether it has noticed them or the request hangs."""
+"""Conditions under which the driver, once it has met them, gives out no new context."""
 
 
 def recovery(met: Collection[str]) -> Recovery:
