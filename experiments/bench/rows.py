@@ -13,7 +13,8 @@ class Row:
     """A figure. `holds` is None where there is no bar."""
 
     row: str
-    value: float
+    value: float | None
+    """None where it was not measured; `anchor` says why."""
     unit: str
     bar: str = ""
     """What it is held to, in words, such as `>= 0.5`."""
@@ -29,6 +30,16 @@ class Row:
 def at_most(row: str, value: float, unit: str, bar: float, anchor: str = "") -> Row:
     """A figure that must not be higher."""
     return Row(row, value, unit, f"<= {bar:g}", anchor, value <= bar)
+
+
+def at_least(row: str, value: float, unit: str, bar: float, anchor: str = "") -> Row:
+    """A figure that must not be lower."""
+    return Row(row, value, unit, f">= {bar:,g}", anchor, value >= bar)
+
+
+def skipped(row: str, why: str) -> Row:
+    """A figure that is not measured this time."""
+    return Row(row, None, "", anchor=f"skipped: {why}")
 
 
 def per_cpu_second(work: Callable[[], float], seconds: float) -> float:
