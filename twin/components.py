@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from twin.mechanics.conditions import Condition, effective
+from twin.mechanics.conditions import PARAMETERS, Condition, effective
 from twin.mechanics.layers import Layer, Part, Reset
 from twin.telemetry.records import LogTemplate, Metric
 
@@ -44,6 +44,8 @@ class Component:
 
     def value(self, parameter: str) -> float:
         """The effective value of a parameter of the mechanics on this component."""
+        if not self.conditions:
+            return PARAMETERS[parameter].neutral
         return effective(self.conditions, parameter)
 
     def impose(self, condition: Condition) -> None:
@@ -157,7 +159,7 @@ class Component:
 
     @property
     def reachable(self) -> bool:
-        """Whether its exporter answers a scrape: it and every place under it are up, and the network lets it through."""
+        """Whether its exporter answers a scrape: it and every place under it are up, and the network lets it pass."""
         return all(place.up for place in self.places()) and self.up and self.world.network.scraped(self)
 
     @property

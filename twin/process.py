@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,14 @@ class Process(Component):
         """Mean number of threads that want a core."""
         return 0.1
 
+    core_limit: float = math.inf
+    """Cores that its control group may use at a time."""
+
+    @property
+    def traffic(self) -> tuple[float, float]:
+        """Bytes received and sent since it started."""
+        return (0.0, 0.0)
+
     def place_changed(self) -> None:
         """Called when the node under it became faster or slower."""
 
@@ -152,7 +161,8 @@ class Process(Component):
 
     def log(self, template: LogTemplate, *args: Any) -> None:
         """Reach a log statement; the process id is the first argument of every process's record."""
-        self.world.recorder.log(self.world.now, self.name, template, (self.pid, *args))
+        if not self.muted:
+            self.world.recorder.log(self.world.now, self.name, template, (self.pid, *args), self.clock_offset)
 
     def _new_process(self) -> None:
         self._life += 1

@@ -54,9 +54,9 @@ def test_a_node_looks_at_its_memory_once_a_second(inference_scenario, fault):
     for faults in ((first, second), (second,)):
         world = World(inference_scenario(*faults), seed=1)
         world.run(70.9)
-        before = world.components["node-1"]._oom_kills
+        before = world.components["node-1"].oom_kills
         world.run(100)
-        kills.append(world.components["node-1"]._oom_kills - before)
+        kills.append(world.components["node-1"].oom_kills - before)
     assert abs(kills[0] - kills[1]) <= 1 and kills[1] > 0
 
 

@@ -55,6 +55,7 @@ PARAMETERS: dict[str, Parameter] = {
     "cpu_stress": Parameter("workers", 0.0, sum),  # foreign runnable threads
     "hang": Parameter("bool", 0.0, max),  # a worker of the engine does not come back from its step
     "collective_hang": Parameter("bool", 0.0, max),  # the same, with its kernels spinning on the GPUs
+    "frozen": Parameter("bool", 0.0, max),  # no thread of the container runs
     "memory_leak": Parameter("bytes/s", 0.0, sum),  # growth of the process itself
     "max_num_seqs": Parameter("sequences", 0.0, max),  # rolled out to engines; 0: as deployed
     "gpu_memory_utilization": Parameter("ratio", 0.0, max),  # the same
@@ -68,6 +69,12 @@ PARAMETERS: dict[str, Parameter] = {
     "bandwidth": Parameter("bytes/s", math.inf, min),  # of a token bucket
     "blocked": Parameter("bool", 0.0, max),  # no packet passes
     "dns_failure": Parameter("bool", 0.0, max),  # names do not resolve
+    "disk_taken": Parameter("bytes", 0.0, sum),  # of a machine's disk, by foreign files
+    "disk_slowdown": Parameter("ratio", 1.0, math.prod),  # of a machine's disk
+    "io_latency": Parameter("s", 0.0, sum),  # that each file operation of a container takes longer
+    "io_errors": Parameter("ratio", 0.0, _any_of),  # of the file operations of a container, failing
+    "clock_offset": Parameter("s", 0.0, sum),  # of the clock of a machine or a container
+    "power_lost": Parameter("bool", 0.0, max),  # a machine's power supply has no input
     "gcs_down": Parameter("bool", 0.0, max),  # Ray's GCS answers no call
     "controller_stuck": Parameter("bool", 0.0, max),  # the Serve controller's loop stands still
     "proxy_hang": Parameter("bool", 0.0, max),  # the Serve proxy accepts connections and says nothing
