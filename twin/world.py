@@ -84,6 +84,7 @@ class World:
             self.exposition = exposition(((c.name, c.metrics) for c in self.components.values()), FEATURES)
             self._watch = Watch(self.topology)
             self._plans = faults.plan(self)
+            self._weather = faults.weather(self)
         except ScenarioError as error:
             raise (scenario.locate(error) if isinstance(scenario, Scenario) else error) from None
         self.cluster.start()
@@ -92,6 +93,7 @@ class World:
             self.clock.process(self._scrape())
         for plan in self._plans:
             self.clock.process(self._live_through(plan))
+        self._expect_failure()
 
     def register(self, component: Component) -> None:
         """Called by every component when it is made; names are unique."""
@@ -174,6 +176,19 @@ class World:
             for component, condition in plan.conditions:
                 self.truth.cleared(component.name, [condition], self.now, by="expired")
                 component.lift(condition)
+
+    def _expect_failure(self) -> None:
+        """Wait for the next background failure; the one after it is drawn when it has come."""
+        failure = next(self._weather, None)
+        if failure is not None:
+            time, happen = failure
+            self.clock.at(time, lambda _: self._befall(happen))
+
+    def _befall(self, happen: Callable[[], faults.Plan | None]) -> None:
+        plan = happen()
+        if plan is not None:
+            self.clock.process(self._live_through(plan))
+        self._expect_failure()
 
     def _close_seconds(self) -> Generator[Any, Any, None]:
         while True:

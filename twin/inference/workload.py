@@ -11,7 +11,8 @@ import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import repeat
+from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 
 from twin.inference.request import Prefix
@@ -143,13 +144,10 @@ def _poisson(mean: float, gaps: Stream) -> Iterator[float]:
 
 def _renewal(gap: Gamma | Weibull, gaps: Stream, *key: Key) -> Iterator[float]:
     """A stationary renewal process: the first gap is what is left of one that began before."""
-    time = gap.residual(lambda i: gaps.uniform(*key, "first", i))
-    number = 0
-    while True:
+    time = gap.residual(partial(gaps.uniform, *key, "first"))
+    for number in count(1):
         yield time
-        number += 1
-        n = number  # bound now: the lambda is called within this turn only
-        time += gap.sample(lambda i: gaps.uniform(*key, n, i))  # noqa: B023
+        time += gap.sample(partial(gaps.uniform, *key, number))
 
 
 def _rescaled(profile: RateProfile, gaps: Stream) -> Iterator[float]:

@@ -135,7 +135,7 @@ class Scenario:
             raise ScenarioError(error.message, path) from None
 
 
-_FILES = (("workload", "trace"), ("cluster", "gpu"), ("cluster", "model"))
+_FILES = (("workload", "trace"), ("background", "trace"), ("cluster", "gpu"), ("cluster", "model"))
 """Fields of `spec` that may name a file."""
 
 

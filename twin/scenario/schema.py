@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from pydantic.alias_generators import to_camel
 
 from twin.quantities import Duration, Ratio, Size
+from twin.scenario.background import REALISTIC, Background, Noise
 from twin.scenario.model import Model as Model
 from twin.scenario.workload import Workload as Workload
 
@@ -56,6 +57,9 @@ class InferenceCluster(Model):
     max_ongoing_requests: int | None = Field(None, ge=1, description="Ray Serve's limit per replica")
     node_memory: Size | None = None
     pod_memory: Size | None = None
+    output_check: Annotated[Duration, Field(gt=0)] | None = Field(
+        None, description="how often each replica is asked a question whose answer is known"
+    )
 
 
 class OpenStackCluster(Model):
@@ -126,7 +130,6 @@ class Telemetry(Model):
         None, description="the version whose metric names and log lines the cluster has"
     )
 
-
     @model_validator(mode="before")
     @classmethod
     def _in_short(cls, given: Any) -> Any:
@@ -180,6 +183,8 @@ class Spec(Model):
     cluster: Cluster
     workload: Workload
     faults: tuple[Fault, ...] = ()
+    background: Literal["none"] | Background = Field("none", description="failures that nobody injects")
+    noise: Literal["none", "realistic"] | Noise = Field("none", description="what is not a fault and may look like one")
     telemetry: Telemetry = Telemetry()
     slo: Objectives = Objectives()
     control: Control = Control()
@@ -187,6 +192,11 @@ class Spec(Model):
     epoch: Annotated[datetime, BeforeValidator(_epoch)] = datetime(2026, 1, 1, tzinfo=UTC)
     horizon: Annotated[Duration, Field(gt=0)]
     seed: int = Field(0, ge=0)
+
+    @property
+    def benign(self) -> Noise:
+        """The noise, spelt out."""
+        return self.noise if isinstance(self.noise, Noise) else REALISTIC if self.noise == "realistic" else Noise()
 
     @field_validator("faults")
     @classmethod
