@@ -48,9 +48,9 @@ def settled(inlet: float, rise: float, heat_path: float, share: float) -> float:
     return inlet + rise * heat_path * share
 
 
-def temperature_after(now: float, target: float, seconds: float) -> float:
-    """First-order lag towards `target`."""
-    return target + (now - target) * math.exp(-seconds / THERMAL_SECONDS)
+def temperature_after(now: float, target: float, seconds: float, constant: float = THERMAL_SECONDS) -> float:
+    """First-order lag towards `target` with that time constant."""
+    return target + (now - target) * math.exp(-seconds / constant)
 
 
 def can_overheat(inlet: float, heat_path: float) -> bool:
