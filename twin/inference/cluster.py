@@ -9,6 +9,7 @@ from twin.inference.clients import Clients
 from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
 from twin.inference.operations import Operations
+from twin.inference.output_check import OutputCheck
 from twin.inference.replica import Replica
 from twin.inference.router import Router
 from twin.inference.store import IMAGE, ModelStore
@@ -38,6 +39,8 @@ class Preset:
     pod_cores: int
     engine: EngineSettings
     gpus_per_node: int = 1
+    output_check: float | None = None
+    """Seconds between two questions of the output check; None where there is none."""
     head_serves: bool = False
     """Whether the head pod runs an engine as well, one of `replicas`."""
 
@@ -84,6 +87,9 @@ class InferenceTwin:
             self._add_replica("ray-head-engine", [Gpu(world, "gpu-head", head_node, self._gpu_model)])
         self._add_nodes(0, workers)
         self._add_nodes(workers, preset.spares)
+        self.output_check: OutputCheck | None = None
+        if preset.output_check is not None:
+            self.output_check = OutputCheck(world, "output-check", head_node, self.router.replicas, preset.output_check)
         self.operations = Operations(self.router, self.gateway).table
         self.clients = Clients(world, self.gateway)
 
@@ -125,6 +131,8 @@ class InferenceTwin:
             self.store.remember(replica.node, self._model.name)
             replica.boot()
         self.clients.start()
+        if self.output_check is not None:
+            self.output_check.start()
 
     def objectives(self) -> list[Objective]:
         """Time to first token, time to last token where asked for, and success."""

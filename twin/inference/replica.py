@@ -154,9 +154,9 @@ class Replica(Process):
         """The engine's first token goes back the way the request came."""
         if self.stats is not None:
             self.stats.first_token(request, self.world.now)
-        router = self.router
-        if router is not None:
-            self.world.network.deliver(self, router, lambda: router.on_first_token(request))
+        caller = request.caller or self.router
+        if caller is not None:
+            self.world.network.deliver(self, caller, lambda: caller.on_first_token(request))
 
     def on_finished(self, request: Request) -> None:
         """The last token is out."""
@@ -164,9 +164,9 @@ class Replica(Process):
         if self.stats is not None:
             self.stats.finished(request, self.world.now, "stop")
         self._trace(request, 200)
-        router = self.router
-        if router is not None:
-            self.world.network.deliver(self, router, lambda: router.on_finished(request))
+        caller = request.caller or self.router
+        if caller is not None:
+            self.world.network.deliver(self, caller, lambda: caller.on_finished(request))
 
     def _check_output(self, request: Request) -> None:
         """Tokens that a GPU got wrong are in the answer; vLLM itself notices only NaN."""
@@ -279,7 +279,7 @@ class Replica(Process):
             if self._leaking_since is None:
                 return
             if self.resident_memory > self.cgroup.memory and self.up:
-                self.cgroup._kill_largest()
+                self.cgroup.kill_largest()
             elif self.engine is not None:
                 self.engine.mechanics_changed()
             self._watch_leak()
@@ -428,8 +428,12 @@ class Replica(Process):
         if reason in CATEGORIES:
             self.log(vllm.SHUTDOWN)
         self._leaking_since = self._hung_since = None
+        for request in lost:
+            if request.caller is not None:
+                request.caller.on_lost(request)
         if self.router is not None:
-            self.router.replica_down(self, lost, crashed=reason not in CATEGORIES)
+            asked = [request for request in lost if request.caller is None]
+            self.router.replica_down(self, asked, crashed=reason not in CATEGORIES)
 
     def restart_delay(self) -> float | None:
         delay = crash_loop_delay(self.deaths)

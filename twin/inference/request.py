@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twin.inference.kv_cache import Hold
+    from twin.inference.output_check import OutputCheck
 
 Prefix = tuple[tuple[int | str, int], ...]
 """What a prompt shares with others, from its start: (with whom, tokens up to there), longer and longer. The name of a
@@ -59,6 +60,8 @@ class Request:
     ended: float | None = None
     status: int = 0
     """HTTP status at the end; 499 where the client went away."""
+    caller: OutputCheck | None = None
+    """Who asked the replica itself, past the router."""
     on_end: Callable[[Request], None] | None = None
     """Whom the gateway tells when the answer is complete, or there will be none."""
 
