@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twin.components import Component
 from twin.faults.kind import FaultKind
@@ -36,10 +36,23 @@ class TimeoutRollout(Model):
     timeout: Annotated[Duration, Field(gt=0)] = 1.0
 
 
-class LimitRollout(Model):
-    """A limit is rolled out too low."""
+class ConnectionLimit(Model):
+    """nginx's worker_connections is rolled out too low."""
 
     limit: int = Field(ge=1)
+
+
+class ServeLimits(Model):
+    """Serve's limits are rolled out too low: requests that a replica works on at a time, and that wait for one."""
+
+    max_ongoing_requests: int | None = Field(None, ge=1)
+    max_queued_requests: int | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _something(self) -> ServeLimits:
+        if self.max_ongoing_requests is None and self.max_queued_requests is None:
+            raise ValueError("changes nothing: give maxOngoingRequests, maxQueuedRequests or both")
+        return self
 
 
 class StoreSlow(Model):
@@ -63,6 +76,15 @@ def _setting(hits: str, kind: str, parameter: str, parameters: type[Model], fiel
     return FaultKind("configuration", hits, parameters, _only(kind), conditions)
 
 
+def _serve_limits(given: ServeLimits, cause: str, _: Component) -> tuple[Condition, ...]:
+    limits = {"ongoing_limit": given.max_ongoing_requests, "queue_limit": given.max_queued_requests}
+    return tuple(
+        Condition(Layer.CONFIGURATION, parameter, float(limit), cause)
+        for parameter, limit in limits.items()
+        if limit is not None
+    )
+
+
 HEAD, GATEWAY, STORE = "Ray's head", "the nginx gateway", "the model store"
 
 KINDS: dict[str, dict[str, FaultKind]] = {
@@ -71,13 +93,12 @@ KINDS: dict[str, dict[str, FaultKind]] = {
         "gcsDown": _in_memory("control-plane", HEAD, "ray-head", "gcs_down"),
         "staleRouter": _in_memory("control-plane", HEAD, "ray-head", "router_stale"),
         "proxyHang": _in_memory("control-plane", HEAD, "ray-head", "proxy_hang"),
-        "queueLimit": _setting(HEAD, "ray-head", "queue_limit", LimitRollout, "limit"),
-        "ongoingLimit": _setting(HEAD, "ray-head", "ongoing_limit", LimitRollout, "limit"),
+        "limits": FaultKind("configuration", HEAD, ServeLimits, _only("ray-head"), _serve_limits),
     },
     "GatewayChaos": {
         "timeout": _setting(GATEWAY, "nginx", "upstream_timeout", TimeoutRollout, "timeout"),
         "wrongPort": _setting(GATEWAY, "nginx", "upstream_port_wrong", RolledOut),
-        "connectionLimit": _setting(GATEWAY, "nginx", "connection_limit", LimitRollout, "limit"),
+        "connectionLimit": _setting(GATEWAY, "nginx", "connection_limit", ConnectionLimit, "limit"),
     },
     "StoreChaos": {
         "unavailable": _in_memory("store", STORE, "model-store", "store_refuses"),

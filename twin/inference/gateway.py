@@ -77,6 +77,8 @@ class Gateway(Process):
         """Serial numbers of the connections of open requests."""
         self._peers: dict[int, Peer[Router]] = {}
         """Open requests that an upstream has accepted."""
+        self._streaming: set[int] = set()
+        """Open requests whose response header has come."""
         self._deadlines: dict[int, float] = {}
         """When an open request has waited too long for its upstream."""
         self._timers: list[tuple[float, int]] = []
@@ -184,6 +186,7 @@ class Gateway(Process):
         peer = self._peers.get(request.id)
         if peer is not None:
             self.upstream.answered(peer)
+        self._streaming.add(request.id)
         self._await(request, self.read_timeout)
         self.world.slo.met("ttft", request.id, self.world.now)
 
@@ -192,7 +195,7 @@ class Gateway(Process):
         if request.id not in self._open:
             return
         peer = self._peers.get(request.id)
-        streaming = request.first_token is not None
+        streaming = request.id in self._streaming
         if peer is not None:
             if status == 502 or (streaming and status != 200):
                 self._log_error(nginx.CLOSED, request, peer.address, nginx.BODY if streaming else nginx.HEADER)
@@ -211,10 +214,12 @@ class Gateway(Process):
         del self._open[request.id]
         self._deadlines.pop(request.id, None)
         peer = self._peers.pop(request.id, None)
+        streaming = request.id in self._streaming
+        self._streaming.discard(request.id)
         now = self.world.now
         self.answered += 1
-        # The status line had been sent with the first token: what went wrong since then shows in the error log only.
-        shown = 200 if request.first_token is not None and status >= 499 else status
+        # A status line that has been sent stands: what went wrong since then shows in the error log only.
+        shown = 200 if streaming else status
         request.ended, request.status = now, status
         seconds = now - request.arrived
         size = 412 + BYTES_PER_TOKEN * request.generated
@@ -283,13 +288,14 @@ class Gateway(Process):
 
     def _late(self, request: Request) -> None:
         peer = self._peers.get(request.id)
-        if request.first_token is not None and peer is not None:
+        streaming = request.id in self._streaming
+        if streaming and peer is not None:
             quiet = self.world.now - peer.server.last_chunk(request)
             if quiet < self.read_timeout:
                 self._await(request, self.read_timeout - quiet)
                 self._arm(request.id, self._deadlines[request.id])
                 return
-        phase = nginx.CONNECTING if peer is None else nginx.BODY if request.first_token is not None else nginx.HEADER
+        phase = nginx.CONNECTING if peer is None else nginx.BODY if streaming else nginx.HEADER
         failing = peer or self.upstream.peers[0]
         self._log_error(nginx.TIMED_OUT, request, failing.address, phase)
         self.upstream.failed(failing, self.world.now)

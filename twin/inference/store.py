@@ -193,11 +193,11 @@ class ModelStore(Process):
     def _attempt(self, client: Component, size: float) -> Generator[Any, Any, str | None]:
         """One attempt; None where it worked, else the error."""
         clock, network = self.world.clock, self.world.network
-        if not network.resolves(client):
-            return hub.NO_NAME
         if not network.reachable(client, self):
             yield clock.timeout(FETCH_TIMEOUT)
             return hub.TIMED_OUT
+        if not network.resolves(client):
+            return hub.NO_NAME
         yield clock.timeout(network.round_trip(client, self))
         if not self.serving:
             return hub.REFUSED

@@ -72,7 +72,8 @@ class RateLimit:
     def admits(self, now: float, rate: float) -> float | None:
         """None where a request is let in, else the excess that it would make."""
         first = self._last == -math.inf
-        excess = 0.0 if first else max(0.0, self.excess - rate * (now - self._last) + 1.0)
+        # In thousandths, as nginx reckons.
+        excess = 0.0 if first else max(0.0, round(self.excess - rate * (now - self._last) + 1.0, 3))
         if excess > self.burst:
             return excess
         self.excess, self._last = excess, now

@@ -140,7 +140,7 @@ class Handle:
             network = self.head.world.network
 
             def arrive() -> None:
-                if target.alive:
+                if target.alive and request.remaining > 0:
                     target.replica.abort(request)
 
             network.deliver(self.head, target.replica, arrive)
