@@ -12,6 +12,8 @@ from experiments import tracking
 from experiments.chronicle import chronicle
 from experiments.contenders import Contender, contender
 from experiments.episode import EpisodeResult, judge, live
+from experiments.orders import Order, give
+from twin.actions import Ticket
 from twin.scenario import ResolvedScenario, Scenario, ScenarioError, to_yaml
 from twin.telemetry import folder as telemetry
 from twin.world import World
@@ -32,6 +34,8 @@ class Simulation:
     result: EpisodeResult
     run: str
     """Id of the MLflow run; empty where it was not tracked."""
+    tickets: tuple[Ticket, ...] = ()
+    """Every action that was ordered."""
 
 
 def simulate(
@@ -44,10 +48,12 @@ def simulate(
     track: bool = True,
     command: Sequence[str] = (),
     on_progress: Callable[[World], None] = lambda world: None,
+    orders: Sequence[Order] = (),
 ) -> Simulation:
     """Live through a scenario up to its horizon and write the telemetry into `folder`, as it comes.
 
-    Without a policy nobody acts. The folder has its manifest, and can be read, once the run has ended.
+    Without a policy nobody acts, but for the `orders` given. The folder has its manifest, and can be read, once the
+    run has ended.
 
     Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the
     scenario cannot be built.
@@ -57,12 +63,12 @@ def simulate(
     telemetry.prepare(folder, force)
     name = policy or "noop"
     if not track:
-        return _simulate(scenario, resolved, folder, who, name, on_progress, None)
+        return _simulate(scenario, resolved, folder, who, name, on_progress, None, orders)
     parameters = {"scenario": resolved.metadata.name, "seed": resolved.spec.seed, "policy": name}
     with tracking.run(f"simulate {resolved.metadata.name}", "simulate", parameters=parameters, command=command) as run:
         run.text(to_yaml(resolved), "scenario.yaml")
         run.dataset(resolved.metadata.name, scenario.digest, "simulation", {"seeds": [resolved.spec.seed]})
-        return _simulate(scenario, resolved, folder, who, name, on_progress, run)
+        return _simulate(scenario, resolved, folder, who, name, on_progress, run, orders)
 
 
 def _simulate(
@@ -73,11 +79,12 @@ def _simulate(
     name: str,
     on_progress: Callable[[World], None],
     run: tracking.Run | None,
+    orders: Sequence[Order],
 ) -> Simulation:
     began = time.process_time()
     stream = _Stream(folder, on_progress)
     try:
-        world = _lived(resolved, who, stream.step)
+        world = _lived(resolved, who, stream.step, orders)
     except ScenarioError as error:
         raise scenario.locate(error) from None
     cpu = time.process_time() - began
@@ -99,7 +106,7 @@ def _simulate(
         )
         written = telemetry.read(folder)
         run.json(chronicle(world, name, written.each_span(), written.each_line()), "chronicle.json")
-    return Simulation(folder, digest, result, run.id if run is not None else "")
+    return Simulation(folder, digest, result, run.id if run is not None else "", tuple(world.tickets))
 
 
 class _Stream:
@@ -128,10 +135,16 @@ class _Stream:
         return self._writer
 
 
-def _lived(resolved: ResolvedScenario, who: Contender | None, on_progress: Callable[[World], None]) -> World:
+def _lived(
+    resolved: ResolvedScenario,
+    who: Contender | None,
+    on_progress: Callable[[World], None],
+    orders: Sequence[Order],
+) -> World:
     if who is not None:
         return live(resolved, resolved.spec.seed, who.policy, who.wrap, on_progress)
     world = World(resolved, resolved.spec.seed)
+    give(world, orders)
     while world.now < world.spec.horizon:
         world.run(until=min(world.now + SLICE, world.spec.horizon))
         on_progress(world)

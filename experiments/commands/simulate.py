@@ -28,16 +28,29 @@ def command(
     policy: Annotated[
         str | None, typer.Option("--policy", help="Who acts: noop, random, ladder, or a folder (default: nobody).")
     ] = None,
+    do: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--do",
+            metavar="'TIME ACTION TARGET [gentle|immediate]'",
+            help="Order an action at a time, such as '300s reboot node-1'; repeatable.",
+        ),
+    ] = None,
     trace: Annotated[
         Path | None, typer.Option("--trace", help="Requests from a CSV: arrival_s, prompt_tokens, output_tokens.")
     ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
 ) -> None:
     """Run a scenario; write its logs, metrics, traces, alarms and ground truth to a folder."""
+    from experiments.errors import UserError
+    from experiments.orders import read_orders, told
     from experiments.runs import new_folder
     from experiments.simulate import simulate
     from twin.scenario import Scenario
 
+    orders = read_orders(do or ())
+    if orders and policy not in (None, "noop"):
+        raise UserError("either a policy acts (--policy) or you do (--do)")
     changes = list(overrides or [])
     if trace is not None:
         changes = [*replayed(trace), *changes]
@@ -46,7 +59,15 @@ def command(
     folder = out or new_folder(f"simulate-{name}")
     with LiveLine() as line:
         done = simulate(
-            loaded, folder, seed=seed, policy=policy, force=force, track=track, command=sys.argv[1:], on_progress=line
+            loaded,
+            folder,
+            seed=seed,
+            policy=policy,
+            force=force,
+            track=track,
+            command=sys.argv[1:],
+            on_progress=line,
+            orders=orders,
         )
     outcome = done.result
     print(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {outcome.actions} actions")
@@ -58,6 +79,8 @@ def command(
         )
         since = "not injected" if incident.injected is None else f"injected at {incident.injected:.0f} s, {until}"
         print(f"  {incident.fault}: {incident.kind} on {', '.join(incident.targets)}, {since}")
+    for ordered in told(done.tickets if orders else ()):
+        print(f"  {ordered}")
     print(f"telemetry: {folder}")
     print(f"sha256: {done.digest}")
     if done.run:

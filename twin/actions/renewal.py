@@ -21,9 +21,13 @@ def _a_gpu(target: Component) -> str:
 
 
 def _a_node(target: Component) -> str:
+    return "" if target.kind == "node" else "it is no node"
+
+
+def _a_node_that_runs(target: Component) -> str:
     if target.kind != "node":
         return "it is no node"
-    return "" if target.up else "the machine is switched off or away"
+    return "" if target.up else "the machine is off: its management controller can only switch it on"
 
 
 def interrupt_and_renew(target: Component, ticket: Ticket) -> Steps:
@@ -35,13 +39,17 @@ def interrupt_and_renew(target: Component, ticket: Ticket) -> Steps:
         yield from drain(world, affected)
     for process in affected:
         process.stop(action.category)
+    dark = target.kind == "node" and not target.up and action.category == "power-cycle"
     devices = [c for c in (target, *target.all_residents()) if not isinstance(c, Process)]
     for device in devices:
         device.taken_down(action.category)
-    yield world.clock.timeout(seconds_of(action.category, gpus_on(target)))
+    off = seconds_of("reboot", gpus_on(target)) if dark else 0.0  # it boots by itself when power is back
+    yield world.clock.timeout(seconds_of(action.category, gpus_on(target)) - off)
     ticket.relieved += target.reset(RESETS[action.category], by=str(action))
     for device in devices:
         device.brought_back(action.category)
+    if dark:
+        yield world.clock.timeout(off)
     for process in affected:
         process.start()
 
@@ -63,7 +71,7 @@ OPERATIONS: dict[str, Operation] = {
     "rollback-config": Operation(_process_there, interrupt_and_renew),
     "restore-power-limit": Operation(_a_gpu, renew_in_place),
     "reset-gpu": Operation(_a_gpu, interrupt_and_renew),
-    "reboot": Operation(_a_node, interrupt_and_renew),
+    "reboot": Operation(_a_node_that_runs, interrupt_and_renew),
     "power-cycle": Operation(_a_node, interrupt_and_renew),
 }
 """The categories that need to know nothing of the cluster's shape."""

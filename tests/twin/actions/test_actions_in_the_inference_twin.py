@@ -253,6 +253,19 @@ def test_a_card_is_swapped_by_hand_with_the_machine_off(inference_scenario, faul
     assert world.truth.incidents["fault"].cleared_by == "replace gpu-1"
 
 
+def test_a_machine_without_power_can_be_power_cycled_but_not_rebooted(inference_scenario):
+    world = world_at(inference_scenario)
+    node, replica = world.components["node-1"], world.components["ray-replicas-1"]
+    node.impose(Condition(Layer.POWER, "power_lost", 1.0, "mark"))
+    world.run(40.0)
+    assert "the machine is off" in refusal(world, "reboot", node)
+    ticket = order(world, "power-cycle")
+    world.run(ORDERED_AT + DURATIONS["power-cycle"] + 100.0)
+    assert ticket.finished == pytest.approx(40.0 + DURATIONS["power-cycle"])
+    assert node.up
+    assert replica.state is State.RUNNING
+
+
 def test_a_power_limit_is_restored_under_the_running_engine(inference_scenario, fault):
     world = World(inference_scenario(fault("GPUChaos", "powerCap", powerLimit="100W", at="10s")), seed=1)
     world.run(ORDERED_AT)
