@@ -18,20 +18,16 @@ from math import sqrt
 from twin.mechanics.hardware import Gpu, Model
 from twin.mechanics.interconnect import all_reduce
 from twin.mechanics.kernels import (
-    ATTENTION_SECONDS,
-    DECODE_TILE_SECONDS,
+    ACTIVATIONS_READ,
+    ATTENTION,
     KERNEL_SECONDS,
-    KV_EFFICIENCY,
     KV_HEADS_HALF,
     PREFILL_EFFICIENCY,
     PREFILL_TILE_SECONDS,
     PREFILL_TILE_TOKENS,
     SAMPLER_SECONDS,
     SMALL_KERNEL_SECONDS,
-    UNPACKED_EMPTY_SECONDS,
-    UNPACKED_KV,
-    UNPACKED_TILE_SECONDS,
-    UNPACKED_TILE_TOKENS,
+    UNPACKED_TOKENS,
     Product,
     Speed,
     product,
@@ -177,9 +173,10 @@ def step_cost(
     else:
         products["router"] = matrix(experts.number, h)
     parts = _parts(gpu, model, speed, heads, kv_heads, tp, link)
-    keys = speed.bandwidth * KV_EFFICIENCY * kv_heads / (kv_heads + KV_HEADS_HALF)
+    attention = ATTENTION[gpu.attention]
+    keys = speed.bandwidth * attention.reading * kv_heads / (kv_heads + KV_HEADS_HALF)
     kv_per_token = 2.0 * layers * kv_heads * model.head_size * model.kv_bytes_per_value / keys
-    unpacked = 0.0 if gpu.packs_queries else heads * layers / gpu.multiprocessors
+    query_heads = heads * layers / gpu.multiprocessors
     return StepCost(
         products=products,
         output=product(speed, model.vocabulary / tp, h, 1, width),
@@ -188,10 +185,10 @@ def step_cost(
         constant=sum(part.constant for part in parts.values()),
         per_token=sum(part.per_token for part in parts.values()),
         per_sequence=sum(part.per_sequence for part in parts.values()),
-        mixed_per_sequence=unpacked * UNPACKED_TILE_SECONDS,
-        mixed_per_pair=unpacked * UNPACKED_EMPTY_SECONDS / UNPACKED_TILE_TOKENS,
+        mixed_per_sequence=query_heads * attention.unpacked_tile,
+        mixed_per_pair=query_heads * attention.unpacked_empty / UNPACKED_TOKENS,
         kv_per_token=kv_per_token,
-        mixed_kv_per_token=kv_per_token * (UNPACKED_KV if unpacked and heads > kv_heads else 1.0),
+        mixed_kv_per_token=kv_per_token * (attention.unpacked_reading if heads > kv_heads else 1.0),
         attention_per_pair=4.0 * layers * heads * model.head_size / (speed.throughput * PREFILL_EFFICIENCY),
     )
 
@@ -219,14 +216,15 @@ def _parts(
     layers, h = model.layers, model.hidden
     width = model.intermediate / tp if model.experts is None else 0.0
     small = SMALL_KERNEL_SECONDS * layers
-    byte = 2.0 * layers / speed.bandwidth  # a bf16 value read or written once in every layer
+    byte = 2.0 * layers / speed.bandwidth * ACTIVATIONS_READ  # a bf16 value read or written once in every layer
+    attention = ATTENTION[gpu.attention]
     normed = heads + kv_heads if model.qk_norm else 0.0
     tile = layers / gpu.multiprocessors
     found = {
         "attention": Part(
-            ATTENTION_SECONDS * layers,
+            attention.start * layers,
             heads * PREFILL_TILE_SECONDS / PREFILL_TILE_TOKENS * tile,
-            kv_heads * DECODE_TILE_SECONDS * tile,
+            kv_heads * attention.tile * tile,
         ),
         "norms": Part(2 * small + SMALL_KERNEL_SECONDS, 4 * h * byte),
         "rope": Part(2 * small, 2 * (heads + kv_heads + normed) * model.head_size * byte),

@@ -43,9 +43,8 @@ class Gpu:
     """Share of the peak bandwidth reached when streaming weights."""
     compute_efficiency: float
     """Share of the peak throughput reached in large matrix products."""
-    packs_queries: bool
-    """Whether its attention kernel serves the query heads that share keys together in a batch of decodes and
-    prefills."""
+    attention: str
+    """The attention kernel that vLLM runs on it, one of `twin.mechanics.kernels.ATTENTION`."""
     link: Link
 
 

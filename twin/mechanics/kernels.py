@@ -32,17 +32,8 @@ WAVE_SHARE = 0.5
 """How much of the idle part of the last wave is felt (tables of matrix products: without it 6.8 % mean error a cell
 over four GPUs, with it 6.2 %)."""
 
-ATTENTION_SECONDS = 11.0e-6
-"""Start of an attention call: scheduling its splits, and joining them (tables of decode attention, short contexts)."""
-
-KV_EFFICIENCY = 1.08
-"""Share of bandwidth that reading KV pages reaches over that of weights: long rows of one head, no tail."""
-
 KV_HEADS_HALF = 0.30
 """KV heads on a GPU at which reading them would be half as fast: few heads, few streams (tables, 1 to 8 KV heads)."""
-
-DECODE_TILE_SECONDS = 2.2e-6
-"""Set-up of one sequence's KV head on a multiprocessor (tables of decode attention, 1 to 256 sequences)."""
 
 PREFILL_EFFICIENCY = 0.70
 """Share of throughput that causal attention over long prompts reaches over that of large matrix products."""
@@ -51,16 +42,45 @@ PREFILL_TILE_SECONDS = 9.0e-6
 PREFILL_TILE_TOKENS = 128
 """Set-up of 128 queries of a head on a multiprocessor (tables of prefill attention, 512 to 16,384 tokens)."""
 
-UNPACKED_TILE_SECONDS = 3.8e-6
-UNPACKED_EMPTY_SECONDS = 0.35e-6
-UNPACKED_TILE_TOKENS = 64
-UNPACKED_KV = 1.55
-"""FlashAttention 2 with decodes and prefills in one call: every query head of a decode gets a tile of its own, and as
-many empty ones as the longest prefill has tiles; the keys of a group are read anew by each of its heads, from cache for
-the most part (LLMServingSim's profile of mixed batches: 8 to 128 decodes beside chunks of 16 to 2,048 tokens)."""
+ACTIVATIONS_READ = 0.7
+"""Share of activations that norms and the like fetch from memory and do not find in the cache (LLMServingSim's
+profile, 2,048 tokens)."""
 
 SAMPLER_SECONDS = 25.0e-6
 """Sampling's handful of kernels (LLMServingSim's profile at 1 sequence)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """An attention kernel."""
+
+    start: float
+    """Seconds of a call: scheduling its splits, and joining them."""
+    tile: float
+    """Seconds of set-up of one sequence's KV head on a multiprocessor."""
+    reading: float
+    """Share of bandwidth that reading KV pages reaches over that of weights."""
+    unpacked_tile: float = 0.0
+    unpacked_empty: float = 0.0
+    """Seconds of a multiprocessor for each query head of a decode beside prefills, and for each 64 queries of the
+    longest of these. 0 where the query heads that share keys are served together in any batch."""
+    unpacked_reading: float = 1.0
+    """How much longer the keys of a decode take there: each head of a group reads them anew, from cache mostly."""
+
+
+UNPACKED_TOKENS = 64
+"""Queries of a tile beside which decodes get empty ones."""
+
+FLASH_ATTENTION_3 = Attention(start=11.0e-6, tile=1.5e-6, reading=1.12)
+
+ATTENTION = {
+    "flash-attention-2": Attention(15.0e-6, 1.6e-6, 1.02, 3.8e-6, 0.35e-6, 1.5),
+    "flash-attention-3": FLASH_ATTENTION_3,
+    "flashinfer": FLASH_ATTENTION_3,  # assumed
+}
+"""What vLLM runs: version 3 at compute capability 9, FlashInfer at 10, version 2 elsewhere. Fitted on tables of decode
+attention: version 2 on A100 and RTX PRO 6000, version 3 on H100 and H200; mixed batches on LLMServingSim's profile (8
+to 128 decodes beside chunks of 16 to 2,048 tokens)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from twin.mechanics.hardware import Experts, Gpu, Link, Mamba, Model
+from twin.mechanics.kernels import ATTENTION
 from twin.quantities import Bandwidth, Frequency, Latency, Power, Ratio, Size, Throughput
 from twin.scenario.catalogue import folder
 from twin.scenario.errors import Path as Key
@@ -62,9 +63,7 @@ class GpuSpec(Schema):
     min_clock: Annotated[Frequency, Field(gt=0)] = Field(description="lowest SM clock")
     memory_efficiency: Efficiency = Field(description="share of `bandwidth` reached when streaming weights")
     compute_efficiency: Efficiency = Field(description="share of `compute` reached in large matrix products")
-    packs_queries: bool = Field(
-        description="whether attention serves query heads with shared keys together beside prefills (FlashAttention 3)"
-    )
+    attention: str = Field(description="the attention kernel that vLLM runs on it")
     link: LinkSpec
 
     @model_validator(mode="after")
@@ -73,6 +72,8 @@ class GpuSpec(Schema):
             raise ValueError("minClock is above clock")
         if self.idle_power >= self.power_limit:
             raise ValueError("idlePower is not below powerLimit")
+        if self.attention not in ATTENTION:
+            raise ValueError(f"no attention kernel '{self.attention}'{nearest(self.attention, ATTENTION)}")
         return self
 
     def built(self, name: str) -> Gpu:
@@ -90,7 +91,7 @@ class GpuSpec(Schema):
             min_clock=self.min_clock / 1e6,
             memory_efficiency=self.memory_efficiency,
             compute_efficiency=self.compute_efficiency,
-            packs_queries=self.packs_queries,
+            attention=self.attention,
             link=Link(self.link.bandwidth, self.link.latency),
         )
 
