@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twin.inference.clients import Clients
 from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
+from twin.inference.noise import Noise
 from twin.inference.operations import Operations
 from twin.inference.output_check import OutputCheck
 from twin.inference.replica import Replica
@@ -91,11 +92,13 @@ class InferenceTwin:
         if preset.output_check is not None:
             self.output_check = OutputCheck(world, "output-check", head_node, self.router.replicas, preset.output_check)
         self.operations = Operations(self.router, self.gateway).table
-        self.clients = Clients(world, self.gateway)
+        self.noise = Noise(world, self.gateway, self.router)
+        self.clients = Clients(world, self.gateway, self.noise)
 
     def _add_nodes(self, first: int, count: int) -> None:
         """Nodes for replicas number `first` on; spare ones share no node with the others."""
-        size, preset = self._preset.engine.tensor_parallel_size, self._preset
+        preset = self._preset
+        size = preset.engine.tensor_parallel_size * preset.engine.data_parallel_size
         seats = preset.gpus_per_node // size
         nodes = sum(component.kind == "node" for component in self.world.components.values()) - 1
         gpus = sum(
@@ -130,6 +133,7 @@ class InferenceTwin:
             self.store.remember(replica.node, IMAGE)
             self.store.remember(replica.node, self._model.name)
             replica.boot()
+        self.noise.start()
         self.clients.start()
         if self.output_check is not None:
             self.output_check.start()
@@ -161,7 +165,7 @@ def _settings(cluster: InferenceCluster) -> Preset:
             find(getattr(preset, key))
         except ScenarioError as error:
             raise ScenarioError(str(error) if error.where else error.message, (*path, key)) from None
-    size = preset.engine.tensor_parallel_size
+    size = preset.engine.tensor_parallel_size * preset.engine.data_parallel_size
     if preset.gpus_per_node % size:
         if cluster.gpus_per_node is not None:
             raise ScenarioError(

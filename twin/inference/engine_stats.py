@@ -12,6 +12,7 @@ from twin.telemetry.histogram import Histogram
 from twin.telemetry.records import Metric, MetricType, Profile
 
 if TYPE_CHECKING:
+    from twin.inference.data_parallel import DataParallel
     from twin.inference.engine import Engine
 
 FLAGS = ("", "VLLM_COMPUTE_NANS_IN_LOGITS=1")
@@ -118,7 +119,7 @@ class EngineStats:
 
     # --- scraped ----------------------------------------------------------------------------------------------
 
-    def values(self, engine: Engine) -> list[float]:
+    def values(self, engine: Engine | DataParallel) -> list[float]:
         """All series, in the order of `metrics`."""
         scalars = self._scalars(engine)
         values: list[float] = []
@@ -129,7 +130,7 @@ class EngineStats:
                 values += scalars.get(family.name) or [0.0] * max(1, len(family.values))
         return values
 
-    def _scalars(self, engine: Engine) -> dict[str, list[float]]:
+    def _scalars(self, engine: Engine | DataParallel) -> dict[str, list[float]]:
         """What is counted; families that this deployment never uses (LoRA, other tiers) stay at 0."""
         computed = engine.prompt_tokens - self.cached
         return {

@@ -9,6 +9,7 @@ from twin.actions import CATEGORIES
 from twin.components import Component
 from twin.inference import engine_stats, tracing
 from twin.inference.cgroup import Cgroup
+from twin.inference.data_parallel import DataParallel
 from twin.inference.engine import Engine
 from twin.inference.engine_stats import EngineStats
 from twin.inference.gpu import Gpu
@@ -80,7 +81,7 @@ class Replica(Process):
         self.cgroup = Cgroup(self, memory, cores)
         self.router: Router | None = None
         self.store: ModelStore | None = None
-        self.engine: Engine | None = None
+        self.engine: Engine | DataParallel | None = None
         self.stats: EngineStats | None = None
         self._blocks = blocks
         self._compiled = False
@@ -178,10 +179,10 @@ class Replica(Process):
                 self.stats.corrupted += 1
 
     def _trace(self, request: Request, status: int) -> None:
-        if self.world.spec.telemetry.tracing == "off":
+        wanted = self.world.spec.telemetry.tracing
+        if wanted == "off":
             return
-        ids, phases = self.world.streams["trace"], self.world.spec.telemetry.tracing == "engine"
-        for span in tracing.spans(request, self.name, self.world.now, status, ids, phases):
+        for span in tracing.spans(request, self.name, self.world.now, status, phases=wanted == "engine"):
             self.world.recorder.span(span)
 
     # --- the host under it ------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ class Replica(Process):
         engine = self.engine
         if engine is None:
             return
-        severed = len(self.gpus) > 1 and min(gpu.link_share for gpu in self.gpus) <= 0.0
+        severed = self.settings.tensor_parallel_size > 1 and min(gpu.link_share for gpu in self.gpus) <= 0.0
         spinning = bool(self.value("collective_hang")) or severed
         if not (spinning or self.value("hang")):
             engine.thaw()
@@ -330,7 +331,7 @@ class Replica(Process):
             total = self.gpu.model.memory / 2**30
             self.log(vllm.NOT_ENOUGH_FREE, LARGEST_UTILIZATION * total, total, utilization, utilization * total)
             return False
-        share = self.model.weight_bytes / len(self.gpus)
+        share = self.model.weight_bytes / self.settings.tensor_parallel_size
         loading = share / (WEIGHT_LOAD_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in self.gpus)) * host
         yield clock.timeout(loading)
         if not self.can_live():
@@ -358,7 +359,7 @@ class Replica(Process):
         if not self.value("gpu_memory_utilization"):
             return self._blocks
         lost = self.settings.gpu_memory_utilization - self.value("gpu_memory_utilization")
-        per_block = self.model.kv_bytes_per_token * BLOCK_TOKENS / len(self.gpus)
+        per_block = self.model.kv_bytes_per_token * BLOCK_TOKENS / self.settings.tensor_parallel_size
         return max(0, int(self._blocks - lost * self.gpu.model.memory / per_block))
 
     def _allocate(self, utilization: float) -> None:
@@ -379,24 +380,30 @@ class Replica(Process):
         self._allocate(self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization)
         if self.world.spec.telemetry.mode != "off":
             self.stats = EngineStats(self.settings.max_model_len)
-        self.engine = Engine(
-            self.world.clock,
-            self.gpus,
-            self.model,
-            self.settings.kv_blocks or self.blocks,
-            int(self.value("max_num_seqs") or self.settings.max_num_seqs),
-            self.settings.max_num_batched_tokens,
-            self.slowdown,
-            self,
-            self.stats,
-            self.settings.enable_prefix_caching and self.model.mamba is None,
-        )
+        size = self.settings.tensor_parallel_size
+        ranks = [self._core(self.gpus[i : i + size]) for i in range(0, len(self.gpus), size)]
+        self.engine = ranks[0] if len(ranks) == 1 else DataParallel(ranks)
         self._leaking_since = None
         self._look_for_leak()
         self._look_for_hang()
         self._log_stats_later(self.pid, 0, 0, 0, 0)
         if self.router is not None:
             self.router.replica_up(self)
+
+    def _core(self, gpus: Sequence[Gpu]) -> Engine:
+        settings = self.settings
+        return Engine(
+            self.world.clock,
+            gpus,
+            self.model,
+            settings.kv_blocks or self.blocks,
+            int(self.value("max_num_seqs") or settings.max_num_seqs),
+            settings.max_num_batched_tokens,
+            self.slowdown,
+            self,
+            self.stats,
+            settings.enable_prefix_caching and self.model.mamba is None,
+        )
 
     def on_death(self, reason: str) -> None:
         if self.engine is None:

@@ -48,6 +48,8 @@ class Request:
     """Ground truth: a token of the answer is wrong."""
 
     replica: str = ""
+    rank: int = 0
+    """Engine core of the replica, where it has several."""
     dispatched: float = 0.0
     """When the router handed it to a replica."""
     queued: float = 0.0

@@ -41,6 +41,7 @@ class EngineSettings(Model):
         True, description="--enable-prefix-caching; never for models with recurrent state"
     )
     tensor_parallel_size: int = Field(1, ge=1, le=8, description="--tensor-parallel-size")
+    data_parallel_size: int = Field(1, ge=1, le=8, description="--data-parallel-size: engine cores behind one server")
 
 
 class InferenceCluster(Model):

@@ -127,3 +127,15 @@ def test_a_replica_on_two_gpus_dies_with_either_and_needs_both() -> None:
     assert replica.up
     util = series(world, "gpu-2", "DCGM_FI_DEV_GPU_UTIL")[-5:]
     assert (util == series(world, "gpu-3", "DCGM_FI_DEV_GPU_UTIL")[-5:]).all()
+
+
+def test_two_engine_cores_share_the_requests_of_one_server() -> None:
+    text = SCENARIO.format(kind="GPUChaos", fault=", action: fallOffBus", cluster=", engine: {dataParallelSize: 2}")
+    world = World(Scenario.parse(text), 3)
+    world.run(50)
+    replica = world.components["ray-replicas-1"]
+    tokens = [rank.generation_tokens for rank in replica.engine.ranks]
+    assert min(tokens) > 0.5 * max(tokens)
+    assert series(world, "ray-replicas-1", "vllm:generation_tokens_total")[-1] == pytest.approx(sum(tokens), rel=0.05)
+    world.run(100)
+    assert not replica.up  # one lost GPU takes the server with it
