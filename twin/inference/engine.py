@@ -83,7 +83,7 @@ class Engine:
         self._slowdown = slowdown
         self._listener = listener
         self._stats = stats
-        self._skip_ahead = skip_ahead
+        self.skip_ahead = skip_ahead
         self._costs: dict[float, _Cost] = {}
         """By activity."""
 
@@ -138,6 +138,11 @@ class Engine:
     def frozen(self) -> bool:
         """Whether the step in progress hangs."""
         return self._frozen_at is not None
+
+    @property
+    def progressed(self) -> float:
+        """When tokens last came out: just now, unless it hangs (seconds)."""
+        return self.clock.now if self._frozen_at is None else self._frozen_at
 
     def submit(self, request: Request) -> None:
         """A request arrives; it can join at the end of the step in progress."""
@@ -249,7 +254,7 @@ class Engine:
             heappop(heap)
         if self._decoding > self.max_num_batched_tokens:
             return 0
-        steps = min(LONGEST_STRETCH, heap[0][0] - self.steps) if self._skip_ahead else 1
+        steps = min(LONGEST_STRETCH, heap[0][0] - self.steps) if self.skip_ahead else 1
         if self._decoding * (steps // BLOCK_TOKENS + 1) <= self.cache.free:
             return steps
         cycles, free = divmod(self.cache.free, self._decoding)
