@@ -25,11 +25,22 @@ class Incident:
     open_conditions: set[tuple[str, Condition]] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class Benign:
+    """Something that is meant to happen, such as a deployment: whoever takes it for a fault is wrong."""
+
+    kind: str
+    targets: tuple[str, ...]
+    started: float
+    ended: float | None = None
+
+
 class Truth:
-    """The incidents of one world."""
+    """The incidents of one world, and what was none."""
 
     def __init__(self) -> None:
         self.incidents: dict[str, Incident] = {}
+        self.benign: list[Benign] = []
 
     def plan(self, incident: Incident) -> None:
         """Note a fault before it happens."""

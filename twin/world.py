@@ -66,7 +66,7 @@ class World:
         self.seed = self.spec.seed
         self.clock = Clock()
         self.streams = Streams(self.seed)
-        self.recorder = Recorder() if self.spec.telemetry.mode != "off" else Muted()
+        self.recorder = (Muted if self.spec.telemetry.mode == "off" else Recorder)(self.streams["trace"])
         self.network = Network(self)
         self.truth = Truth()
         self.components: dict[str, Component] = {}
@@ -140,7 +140,7 @@ class World:
             alarms=tuple(a for a in self.recorder.alarms if a.resolved is None or a.resolved > start),
             _render_logs=lambda: self.log_lines(start, end, written),
             _count_lines=lambda since: self.recorder.count_lines(max(since, start), end, written),
-            _spans=lambda: [s for s in self.recorder.spans if start < s.start + s.duration <= end],
+            _spans=lambda: self.recorder.spans_between(start, end),
         )
 
     def log_lines(self, start: float, end: float, written: int | None = None) -> list[LogLine]:

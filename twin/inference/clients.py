@@ -22,6 +22,7 @@ from twin.scenario.workload import Retries
 
 if TYPE_CHECKING:
     from twin.inference.gateway import Gateway
+    from twin.inference.noise import Noise
     from twin.world import World
 
 ATTEMPT, TURN = 1 << 48, 1 << 34
@@ -30,6 +31,9 @@ ATTEMPT, TURN = 1 << 48, 1 << 34
 MAX_TURNS = 1000
 RESERVE = 10.0
 """Retries that a client with a budget may always send (gRPC's retry throttling: at most 10 tokens)."""
+
+CANCEL_MEAN = 4.0
+"""Seconds after which users who cancel do so, on average (assumed)."""
 
 NO_RETRIES = Retries(max=0)
 SIGNALS = ("success", "ttft", "e2e")
@@ -54,13 +58,13 @@ class Call:
 class Clients:
     """Sends every call through the gateway."""
 
-    def __init__(self, world: World, gateway: Gateway) -> None:
+    def __init__(self, world: World, gateway: Gateway, noise: Noise) -> None:
         self.world = world
         self.gateway = gateway
         self.spec = world.spec.workload
         self.asks = Asks(self.spec, world.streams)
-        self.calls = self.attempts = self.succeeded = self.given_up = self.impatient = 0
-        """Calls begun, requests sent for them, calls answered and given up, requests that clients left."""
+        self.calls = self.attempts = self.succeeded = self.given_up = self.cancelled = self.impatient = 0
+        """Calls begun, requests sent for them, calls answered, given up and cancelled, requests that timed out."""
         self._retries = self.spec.retries or NO_RETRIES
         self._credit = RESERVE
         self._waiting: dict[int, Call] = {}
@@ -69,6 +73,8 @@ class Clients:
         self._backoff, self._think = world.streams["clients/backoff"], world.streams["clients/think"]
         self._turns, self._thinning = world.streams["clients/turns"], world.streams["clients/thinning"]
         self._shift = world.streams["clients/shift"]
+        self._noise, self._cancelled = noise, world.spec.benign.cancelled
+        self._cancels = world.streams["noise/cancel"]
         self._number = 0
         self._surge = Surge(self)
 
@@ -146,6 +152,7 @@ class Clients:
     def call(self, number: int, ask: Arrival, then: Callable[[Call, bool], None] | None = None) -> None:
         """A user calls now."""
         self.calls += 1
+        self._noise.beside(number)
         if self._retries.budget is not None:
             self._credit = min(RESERVE, self._credit + self._retries.budget)
         prompt, output = self._shifted(number, ask)
@@ -181,9 +188,24 @@ class Clients:
         first = self.spec.first_token_timeout
         if whole < math.inf:
             self.world.clock.at(now + whole, lambda _: self._lose_patience(request))
+        if self._cancelled and self._cancels.uniform(call.number) < self._cancelled:
+            pause = self._cancels.exponential(CANCEL_MEAN, call.number, "pause")
+            self.world.clock.at(now + pause, lambda _: self._cancel(request))
         if first is not None and first < whole:
             self.world.clock.at(now + first, lambda _: self._miss_first_token(request))
         self.gateway.submit(request)
+
+    def _cancel(self, request: Request) -> None:
+        """The user does not want the answer any more. That is nobody's failure, unless it was late by then."""
+        call = self._waiting.pop(request.id, None)
+        if call is None:
+            return
+        self.cancelled += 1
+        for signal in SIGNALS:
+            self.world.slo.met(signal, request.id, self.world.now)
+        self.gateway.client_gone(request)
+        if call.then is not None:
+            call.then(call, False)
 
     def _miss_first_token(self, request: Request) -> None:
         if request.first_token is None:

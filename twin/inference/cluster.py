@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twin.inference.clients import Clients
+from twin.inference.control_plane import ControlPlane
 from twin.inference.gateway import Gateway
 from twin.inference.gpu import Gpu
+from twin.inference.kubelet import Worker
 from twin.inference.noise import Noise
 from twin.inference.operations import Operations
 from twin.inference.output_check import OutputCheck
@@ -15,7 +17,6 @@ from twin.inference.replica import Replica
 from twin.inference.router import Router
 from twin.inference.store import IMAGE, ModelStore
 from twin.mechanics.engine_step import BLOCK_TOKENS, kv_blocks, reserved_bytes
-from twin.node import Node
 from twin.scenario import hardware
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import EngineSettings, InferenceCluster
@@ -75,7 +76,7 @@ class InferenceTwin:
         self._gpu_model = hardware.gpu(preset.gpu)
         self._model = hardware.model(preset.model)
         self._blocks = _blocks(preset)
-        head_node = Node(world, "node-head", preset.node_memory, preset.node_cores)
+        head_node = ControlPlane(world, "node-head", preset.node_memory, preset.node_cores)
         world.network.monitor = head_node
         self.router = Router(world, "ray-head", head_node, preset.max_ongoing_requests)
         self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, preset.engine.max_model_len)
@@ -88,6 +89,7 @@ class InferenceTwin:
             self._add_replica("ray-head-engine", [Gpu(world, "gpu-head", head_node, self._gpu_model)])
         self._add_nodes(0, workers)
         self._add_nodes(workers, preset.spares)
+        head_node.begin([node.kubelet for node in self._workers(head_node)], self.router.replicas)
         self.output_check: OutputCheck | None = None
         if preset.output_check is not None:
             self.output_check = OutputCheck(world, "output-check", head_node, self.router.replicas, preset.output_check)
@@ -106,11 +108,14 @@ class InferenceTwin:
         )
         for number in range(first, first + count):
             if (number - first) % seats == 0:
-                node = Node(self.world, f"node-{nodes}", preset.node_memory, preset.node_cores)
+                node = Worker(self.world, f"node-{nodes}", preset.node_memory, preset.node_cores)
                 nodes += 1
             seat = [Gpu(self.world, f"gpu-{gpus + i}", node, self._gpu_model) for i in range(size)]
             gpus += size
             self._add_replica(f"ray-replicas-{number}", seat)
+
+    def _workers(self, head_node: ControlPlane) -> list[Worker]:
+        return [head_node, *dict.fromkeys(r.node for r in self.router.replicas if r.node is not head_node)]
 
     def _add_replica(self, name: str, gpus: list[Gpu]) -> None:
         preset = self._preset

@@ -141,6 +141,7 @@ class Writer:
             layers = sorted({condition.layer.value for _, condition in incident.open_conditions})
             incidents.append({**fields, "open_layers": layers})
         self._append("truth/incidents.json", _json(incidents))
+        self._append("truth/benign.json", _json([asdict(event) for event in world.truth.benign]))
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(("second", "loss", "violated"))
