@@ -16,7 +16,7 @@ from twin.mechanics.serving import CONNECT_TIMEOUT, NGINX_START, READ_TIMEOUT, W
 from twin.mechanics.supervision import crash_loop_delay
 from twin.node import Node
 from twin.process import Process, State
-from twin.telemetry.records import LogTemplate, Span, counter, gauge
+from twin.telemetry.records import Hop, LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -232,9 +232,9 @@ class Gateway(Process):
             self._upstream_seconds += seconds
         self.log(nginx.ACCESS, _client(request), PATH, shown, size, seconds)
         if self.world.spec.telemetry.tracing != "off":
-            ids = self.world.streams["trace"]
-            trace, span = ids.hexadecimal(32, request.id), ids.hexadecimal(16, request.id, "nginx")
-            self.world.recorder.span(Span(trace, span, "", self.name, f"POST {PATH}", request.arrived, seconds, shown))
+            self.world.recorder.span(
+                Hop(request.id, "nginx", "", self.name, f"POST {PATH}", request.arrived, seconds, shown)
+            )
         del self._connections[request.id]
         self._report(request, status)
 

@@ -6,24 +6,20 @@ phases into attributes. The spans of the phases are named by those attributes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from twin.inference.request import Request
-from twin.streams import Stream
-from twin.telemetry.records import Span
+from twin.telemetry.records import Hop
 
 
-def spans(request: Request, component: str, now: float, status: int, ids: Stream, phases: bool) -> Iterator[Span]:
-    """The spans of a request that ends now: its own, and with `phases` those of queue, prefill and decoding."""
-    trace = ids.hexadecimal(32, request.id)
-    parent, own = ids.hexadecimal(16, request.id, "serve"), ids.hexadecimal(16, request.id, "replica")
+def spans(request: Request, component: str, now: float, status: int, phases: bool) -> Sequence[Hop]:
+    """The spans of a request that ends now: its own and, with `phases`, before it those of queue, prefill, decoding."""
     took = now - request.dispatched
+    whole = Hop(request.id, "replica", "serve", component, "llm_request", request.dispatched, took, status)
     if not phases:
-        yield Span(trace, own, parent, component, "llm_request", request.dispatched, took, status)
-        return
+        return (whole,)
     stretches = _phases(request, now)
     attributes: dict[str, str | int | float] = {
-        "gen_ai.request.id": f"chatcmpl-{ids.hexadecimal(32, request.id, 'request')}",
         "gen_ai.request.max_tokens": request.output,
         "gen_ai.request.n": 1,
         "gen_ai.usage.prompt_tokens": request.prompt,
@@ -35,21 +31,19 @@ def spans(request: Request, component: str, now: float, status: int, ids: Stream
     attributes |= {name: end - start for name, start, end in stretches}
     if request.scheduled is not None:
         attributes["gen_ai.latency.time_in_model_inference"] = now - request.scheduled
-    for name, start, end in stretches:
-        span = ids.hexadecimal(16, request.id, name)
-        yield Span(trace, span, own, component, name, start, end - start, status)
-    yield Span(trace, own, parent, component, "llm_request", request.dispatched, took, status, attributes)
+    inner = [
+        Hop(request.id, name, "replica", component, name, start, end - start, status) for name, start, end in stretches
+    ]
+    return (*inner, whole._replace(attributes=attributes))
 
 
 def _phases(request: Request, now: float) -> list[tuple[str, float, float]]:
     """(name, start, end) of the phases that a request reached. A preemption lies within the phase that it falls in."""
-    bounds = [request.queued, request.scheduled, request.first_token]
+    bounds = (request.queued, request.scheduled, request.first_token, now)
     names = ("time_in_queue", "time_in_model_prefill", "time_in_model_decode")
     found = []
-    for i, name in enumerate(names):
-        start = bounds[i]
+    for name, start, end in zip(names, bounds[:-1], bounds[1:], strict=True):
         if start is None:
             break
-        end = bounds[i + 1] if i + 1 < len(bounds) else None
         found.append((f"gen_ai.latency.{name}", start, now if end is None else end))
     return found

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.telemetry.records import Alarm, LogRecord, LogTemplate, Span
+from twin.streams import Stream
+from twin.telemetry.records import Alarm, Hop, LogRecord, LogTemplate, Span
 
 _TIME = itemgetter(0)
 
@@ -19,10 +20,12 @@ _TIME = itemgetter(0)
 class Recorder:
     """Append-only telemetry of one world, in the order of time. What is old may be forgotten, once it is on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Stream | None = None) -> None:
+        self._ids = ids or Stream(0)
+        """Where trace ids are drawn from."""
         self._forgotten_logs = self._forgotten_spans = self._forgotten_scrapes = 0
         self.logs: list[LogRecord] = []
-        self.spans: list[Span] = []
+        self._spans: list[Span | Hop] = []
         self.alarms: list[Alarm] = []
         self.scrape_times: list[float] = []
         """When each scrape happened, seconds."""
@@ -35,9 +38,9 @@ class Recorder:
         """Record that a log statement was reached, on a machine whose clock is off by `skew` seconds."""
         self.logs.append(LogRecord(time, component, template, args, skew))
 
-    def span(self, span: Span) -> None:
+    def span(self, span: Span | Hop) -> None:
         """Record a finished span."""
-        self.spans.append(span)
+        self._spans.append(span)
 
     def scrape(self, time: float, values: NDArray[np.float32], series: NDArray[np.float64]) -> None:
         """Record one scrape of all components."""
@@ -57,6 +60,18 @@ class Recorder:
         records = self.logs_between(start, end, written)
         return Counter((record.component, record.template.level.value) for record in records)
 
+    @property
+    def spans(self) -> list[Span]:
+        """All spans, in the order in which they were recorded."""
+        return self._rendered(self._spans)
+
+    def spans_between(self, start: float, end: float) -> list[Span]:
+        """Spans that ended with start < time <= end."""
+        return self._rendered(s for s in self._spans if start < s.start + s.duration <= end)
+
+    def _rendered(self, spans: Iterable[Span | Hop]) -> list[Span]:
+        return [span.span(self._ids) if isinstance(span, Hop) else span for span in spans]
+
     def scrapes_between(self, start: float, end: float) -> slice:
         """The scrapes with start <= time <= end."""
         return slice(bisect_left(self.scrape_times, start), bisect_right(self.scrape_times, end))
@@ -71,7 +86,7 @@ class Recorder:
     @property
     def traced(self) -> int:
         """Spans so far, with those forgotten."""
-        return self._forgotten_spans + len(self.spans)
+        return self._forgotten_spans + len(self._spans)
 
     @property
     def scraped(self) -> int:
@@ -84,7 +99,7 @@ class Recorder:
 
     def spans_since(self, count: int) -> Sequence[Span]:
         """All spans but the first `count`. Raises ValueError where some of them have been forgotten."""
-        return self.spans[_kept(count, self._forgotten_spans) :]
+        return self._rendered(self._spans[_kept(count, self._forgotten_spans) :])
 
     def scrapes_since(self, count: int) -> tuple[Sequence[float], Sequence[NDArray[np.float64]]]:
         """Times and series of all scrapes but the first `count`. Raises ValueError where some have been forgotten."""
@@ -95,8 +110,8 @@ class Recorder:
         """Let go of log records, spans and scrapes older than second `before`. Alarms stay: they are few."""
         logs = bisect_left(self.logs, before, key=_TIME)
         scrapes = bisect_left(self.scrape_times, before)
-        spans = next((i for i, s in enumerate(self.spans) if s.start + s.duration >= before), len(self.spans))
-        del self.logs[:logs], self.spans[:spans]
+        spans = next((i for i, s in enumerate(self._spans) if s.start + s.duration >= before), len(self._spans))
+        del self.logs[:logs], self._spans[:spans]
         del self.scrape_times[:scrapes], self.scrapes[:scrapes], self.series[:scrapes]
         self._forgotten_logs += logs
         self._forgotten_spans += spans
@@ -109,7 +124,7 @@ class Muted(Recorder):
     def log(self, time: float, component: str, template: LogTemplate, args: tuple[Any, ...], skew: float = 0.0) -> None:
         """Nobody writes it down."""
 
-    def span(self, span: Span) -> None:
+    def span(self, span: Span | Hop) -> None:
         """Nobody writes it down."""
 
     def scrape(self, time: float, values: NDArray[np.float32], series: NDArray[np.float64]) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from twin.streams import Stream
+
 
 class Level(StrEnum):
     """Log levels, by the names the services print."""
@@ -119,6 +121,27 @@ class Span(NamedTuple):
     status: int
     attributes: Mapping[str, str | int | float] | None = None
     """What the program says of the operation, where it says anything."""
+
+
+class Hop(NamedTuple):
+    """A span as it is recorded for one request of many: its ids follow from the request's number and who was there,
+    and are worked out for whoever reads it. `caller` is the role of its parent, empty at the root."""
+
+    request: int
+    role: str
+    caller: str
+    component: str
+    operation: str
+    start: float
+    duration: float
+    status: int
+    attributes: Mapping[str, str | int | float] | None = None
+
+    def span(self, ids: Stream) -> Span:
+        """The span, with ids of W3C trace context's lengths."""
+        request, role, caller, *rest = self
+        trace, span = ids.hexadecimal(32, request), ids.hexadecimal(16, request, role)
+        return Span(trace, span, ids.hexadecimal(16, request, caller) if caller else "", *rest)
 
 
 class Alarm(NamedTuple):

@@ -59,7 +59,7 @@ def test_a_folder_of_a_world_without_scrapes_has_windows_without_metrics(tmp_pat
 def inside() -> dict[str, list[Span]]:
     """The spans of each trace, the engine's own included."""
     traces: dict[str, list[Span]] = {}
-    for span in _lived("{tracing: engine}").recorder.spans:
+    for span in _lived("{tracing: engine}").observe(90.0).traces:
         traces.setdefault(span.trace, []).append(span)
     return traces
 

@@ -9,7 +9,7 @@ from twin.inference.messages import serve
 from twin.inference.request import Request
 from twin.mechanics.serving import LATENCY_BUCKETS_MS, PROXY_START
 from twin.telemetry.histogram import Histogram
-from twin.telemetry.records import LogTemplate, Span
+from twin.telemetry.records import Hop, LogTemplate
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -94,11 +94,8 @@ class Proxy:
         elapsed = head.world.now - request.arrived
         self.latency.observe(1000.0 * elapsed)
         if head.world.spec.telemetry.tracing != "off":
-            ids = head.world.streams["trace"]
-            trace = ids.hexadecimal(32, request.id)
-            span, parent = ids.hexadecimal(16, request.id, "serve"), ids.hexadecimal(16, request.id, "nginx")
             head.world.recorder.span(
-                Span(trace, span, parent, head.name, "route_to_replica", request.arrived, elapsed, status)
+                Hop(request.id, "serve", "nginx", head.name, "route_to_replica", request.arrived, elapsed, status)
             )
         gateway = head.gateway
         if gateway is not None:
