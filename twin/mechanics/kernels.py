@@ -74,7 +74,7 @@ UNPACKED_TOKENS = 64
 FLASH_ATTENTION_3 = Attention(start=11.0e-6, tile=1.5e-6, reading=1.12)
 
 ATTENTION = {
-    "flash-attention-2": Attention(15.0e-6, 1.6e-6, 1.02, 3.8e-6, 0.35e-6, 1.5),
+    "flash-attention-2": Attention(15.0e-6, 2.2e-6, 1.0, 3.8e-6, 0.35e-6, 1.5),
     "flash-attention-3": FLASH_ATTENTION_3,
     "flashinfer": FLASH_ATTENTION_3,  # assumed
 }

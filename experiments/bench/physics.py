@@ -1,0 +1,228 @@
+"""Step times against what others measured: kernel tables, all-reduce, other simulators' profiles, a real server's run.
+
+Efficiencies are fitted on Llama-3.1-8B tables and judged on the 70B's; the replayed run has no part in any constant.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+
+from experiments.bench.kernel_tables import KERNELS, TABLES, Cell, RtxTables, SxmTables, has_tables
+from experiments.bench.replay import Replay, read_run, replay, settings_of
+from experiments.bench.rows import Row, at_most, skipped
+from twin.mechanics.engine_step import StepCost, step_cost
+from twin.mechanics.hardware import Gpu
+from twin.mechanics.interconnect import all_reduce
+from twin.scenario import hardware
+
+BAR = 8.0
+"""Per cent of mean error of decode steps and of prefills."""
+RUN = Path("vllm_runs") / "rtxpro6000_llama-3.1-8b"
+FITTED, JUDGED = ("llama-3.1-8b", 1), ("llama-3.1-70b", 4)
+"""Model and GPUs it is spread over."""
+
+
+def rows(data: Path) -> Iterator[Row]:
+    """All rows; what a folder lacks is skipped, and says so."""
+    if has_tables(data):
+        yield from table_rows(data)
+    else:
+        yield skipped("physics: kernel tables", f"{data} has no gpu_perf/aic_* and lss_*")
+    for row_of, file in ((all_reduce_rows, "vidur_allreduce_a100_dgx"), (splitwise_rows, "splitwise_llama2-70b_a100")):
+        if (data / "gpu_perf" / f"{file}.csv.gz").is_file():
+            yield from row_of(data)
+    if (data / RUN).is_dir():
+        yield from replay_rows(data / RUN)
+    else:
+        yield skipped("physics: replay of a vLLM server", f"{data} has no {RUN}")
+
+
+# --- kernel tables ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How far a GPU's step times are from a set of cells."""
+
+    what: str
+    error: float
+    """Mean of the absolute relative errors, per cent."""
+    bias: float
+    """Mean of the relative errors, per cent."""
+    worst: tuple[tuple[float, Cell], ...]
+    """The five worst cells: relative error in per cent, and the cell."""
+
+
+def judge(what: str, cells: Iterable[Cell], seconds: Callable[[Cell], float]) -> Judgement:
+    """Compare a function of cells with the cells."""
+    errors = [(100.0 * (seconds(cell) / cell.seconds - 1.0), cell) for cell in cells]
+    worst = sorted(errors, key=lambda e: -abs(e[0]))[:5]
+    return Judgement(what, fmean(abs(e) for e, _ in errors), fmean(e for e, _ in errors), tuple(worst))
+
+
+def kernels_only(cost: StepCost) -> Callable[[Cell], float]:
+    """Seconds of the kernels that the tables of SXM parts hold."""
+    return lambda cell: sum(cost.breakdown(*cell.load)[name] for name in KERNELS)
+
+
+def whole_step(cost: StepCost) -> Callable[[Cell], float]:
+    """Seconds of all kernels."""
+    return lambda cell: cost.gpu_seconds(*cell.load)
+
+
+def judgements(data: Path) -> Iterator[tuple[str, Judgement, bool]]:
+    """(GPU, judgement, whether it is of the model that the efficiencies were not fitted on)."""
+    for name in TABLES:
+        tables, gpu = SxmTables(data, name), hardware.gpu(name)
+        for model_name, tp in (FITTED, JUDGED):
+            model = hardware.model(model_name)
+            seconds = kernels_only(step_cost(gpu, model, tp))
+            of = f"{model_name}, {tp} GPU{'s' if tp > 1 else ''}"
+            judged = model_name == JUDGED[0]
+            yield name, judge(f"{of}, decode", tables.decode(model, tp), seconds), judged
+            yield name, judge(f"{of}, prefill", tables.prefill(model, tp), seconds), judged
+    rtx = RtxTables(data)
+    cost = step_cost(hardware.gpu("rtx-pro-6000"), hardware.model("llama-3.1-8b"))
+    yield "rtx-pro-6000", judge("llama-3.1-8b, decode", rtx.decode(), whole_step(cost)), False
+    yield "rtx-pro-6000", judge("llama-3.1-8b, prefill", rtx.prefill(), whole_step(cost)), False
+    errors = []
+    for decodes, chunk, seconds in rtx.mixed():
+        load = [a + b for a, b in zip(decodes.load, chunk.load, strict=True)]
+        predicted = cost.breakdown(int(load[0]), decodes.batch, load[2], load[3])["attention"]
+        errors.append((100.0 * (predicted / seconds - 1.0), replace(decodes, seconds=seconds, cached=chunk.context)))
+    worst = sorted(errors, key=lambda e: -abs(e[0]))[:5]
+    error, bias = fmean(abs(e) for e, _ in errors), fmean(e for e, _ in errors)
+    yield "rtx-pro-6000", Judgement("llama-3.1-8b, attention of mixed steps", error, bias, tuple(worst)), False
+
+
+def table_rows(data: Path) -> Iterator[Row]:
+    """The rows of the kernel tables: with a bar where the model is not the one that was fitted."""
+    for gpu, found, judged in judgements(data):
+        name = f"{gpu}: {found.what}"
+        error, cell = found.worst[0]
+        where = f"batch {cell.batch} x {cell.context}" if cell.batch else f"prompt {cell.context}"
+        anchor = f"kernel tables; bias {found.bias:+.1f} %, worst {error:+.0f} % at {where}"
+        if judged:
+            yield at_most(name, found.error, "% mean error", BAR, anchor)
+        else:
+            yield Row(name, found.error, "% mean error", anchor=f"{anchor}; fitted on it")
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The two efficiencies of a GPU that suit its tables of Llama-3.1-8B best, and those that ship."""
+
+    gpu: str
+    memory: float
+    compute: float
+    shipped_memory: float
+    shipped_compute: float
+    decode_error: float
+    prefill_error: float
+
+
+def fits(data: Path) -> Iterator[Fit]:
+    """Fit each GPU that has tables: memory on the decode steps, then compute on the prefills, in steps of 0.01."""
+    model = hardware.model(FITTED[0])
+    for name in (*TABLES, "rtx-pro-6000"):
+        gpu = hardware.gpu(name)
+        if name in TABLES:
+            tables = SxmTables(data, name)
+            decode, prefill = list(tables.decode(model, 1)), list(tables.prefill(model, 1))
+            seconds = kernels_only
+        else:
+            rtx = RtxTables(data)
+            decode, prefill = list(rtx.decode()), list(rtx.prefill())
+            seconds = whole_step
+
+        def error(
+            candidate: Gpu, cells: list[Cell], seconds: Callable[..., Callable[[Cell], float]] = seconds
+        ) -> float:
+            return judge("", cells, seconds(step_cost(candidate, model))).error
+
+        def best(field: str, start: Gpu, cells: list[Cell]) -> Gpu:
+            candidates = [replace(start, **{field: share / 100.0}) for share in range(50, 101)]
+            return min(candidates, key=lambda c: error(c, cells))
+
+        fitted = best("memory_efficiency", gpu, decode)
+        fitted = best("compute_efficiency", fitted, prefill)
+        yield Fit(
+            name,
+            fitted.memory_efficiency,
+            fitted.compute_efficiency,
+            gpu.memory_efficiency,
+            gpu.compute_efficiency,
+            error(fitted, decode),
+            error(fitted, prefill),
+        )
+
+
+# --- other profiles --------------------------------------------------------------------------------------------------
+
+
+def all_reduce_rows(data: Path) -> Iterator[Row]:
+    """All-reduce of 2, 4 and 8 A100 (microsoft/vidur, MIT), messages from 8 MB on: those of prefills."""
+    link = hardware.gpu("a100-sxm-80gb").link
+    measured: dict[int, dict[int, list[float]]] = {}
+    for row in _rows(data, "vidur_allreduce_a100_dgx"):
+        gpus, size = int(row["num_workers"]), int(row["size"])
+        if gpus <= 8 and row["devices_per_node"] == row["num_workers"] and size >= 8e6:
+            times = measured.setdefault(gpus, {}).setdefault(size, [])
+            times.append(float(row["time_stats.all_reduce.median"]) / 1e3)
+    for gpus, sizes in sorted(measured.items()):
+        start, per_byte = all_reduce(link, gpus)
+        error = fmean(abs((start + per_byte * size) / median(times) - 1.0) for size, times in sizes.items())
+        yield Row(f"a100-sxm-80gb: all-reduce of {gpus}", 100.0 * error, "% mean error", anchor="vidur's profile")
+
+
+def splitwise_rows(data: Path) -> Iterator[Row]:
+    """Llama-2-70B on 2, 4 and 8 A100 (splitwise-sim, MIT): a software stack of 2023, whose host time we do not have."""
+    measured: dict[int, list[tuple[float, float]]] = {}
+    for row in _rows(data, "splitwise_llama2-70b_a100"):
+        tp, batch = int(row["tensor_parallel"]), int(row["batch_size"])
+        if row["hardware"] == "a100-80gb" and not (tp == 2 and batch == 64):
+            cost = step_cost(hardware.gpu("a100-sxm-80gb"), hardware.model("llama-2-70b"), tp)
+            context = int(row["prompt_size"]) + int(row["token_size"]) / 2
+            ours = cost.gpu_seconds(batch, batch, batch * context, 0.0) * 1e3
+            measured.setdefault(tp, []).append((ours, float(row["token_time"])))
+    for tp, pairs in sorted(measured.items()):
+        gap = median(theirs - ours for ours, theirs in pairs)
+        yield Row(
+            f"a100-sxm-80gb: llama-2-70b, {tp} GPUs, decode", gap, "ms less", anchor="splitwise, whole stack of 2023"
+        )
+
+
+# --- a real server ---------------------------------------------------------------------------------------------------
+
+
+def replay_rows(folder: Path) -> Iterator[Row]:
+    """The run in a folder, replayed from its arrivals and lengths."""
+    run, series = read_run(folder), folder / "timeseries.csv"
+    found = replay(
+        run,
+        hardware.gpu("rtx-pro-6000"),
+        hardware.model("llama-3.1-8b"),
+        settings_of(folder),
+        series if series.is_file() else None,
+    )
+    yield from _replayed(found)
+
+
+def _replayed(found: Replay) -> Iterator[Row]:
+    name = "replay of vLLM 0.19, Llama-3.1-8B on RTX PRO 6000"
+    for what, bar in (("makespan", 7.0), ("TPOT p50", 7.0), ("TTFT p50", 20.0)):
+        figure = found.of(what)
+        anchor = f"measured {figure.measured:.4g} {figure.unit}, simulated {figure.simulated:.4g}"
+        yield at_most(f"{name}: {what}", abs(100.0 * figure.error), "% off", bar, anchor)
+    anchor = f"{100 * found.running_error_of_limit:.1f} % of max_num_seqs"
+    yield at_most(f"{name}: running(t)", 100.0 * found.running_error, "% RMSE of its mean", 10.0, anchor)
+
+
+def _rows(data: Path, stem: str) -> Iterator[dict[str, str]]:
+    with gzip.open(data / "gpu_perf" / f"{stem}.csv.gz", "rt", encoding="utf-8") as stream:
+        yield from csv.DictReader(stream)
