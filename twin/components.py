@@ -112,13 +112,13 @@ class Component:
     clock_offset: float = 0.0
     """How far the clock it reads is off, seconds: its machine's, and its own where only it was told another time."""
     muted: bool = False
-    """Whether what it logs is lost: its machine has no power, or no room on the disk."""
+    """Whether it logs nothing: none of its threads runs, or its machine has no power, or no room on the disk."""
 
     def surroundings_changed(self) -> None:
         """Take clock and log from the place it is on, and hand them on to what is placed on it."""
         place = self.place
         self.clock_offset = self.value("clock_offset") + (place.clock_offset if place is not None else 0.0)
-        self.muted = place is not None and place.mutes_residents
+        self.muted = bool(self.value("frozen")) or (place is not None and place.mutes_residents)
         for resident in self.residents:
             resident.surroundings_changed()
 

@@ -1,11 +1,11 @@
-"""The control group of a pod's container: its memory limit, its cores, and who else runs in it."""
+"""The control group of a pod's container: its memory limit, its cores, its files, and who else runs in it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twin.mechanics.host import host_slowdown, stressor_bytes
-from twin.telemetry.records import Level, LogTemplate
+from twin.mechanics.host import PACKET_BYTES, USER_SHARE, host_slowdown, stressor_bytes
+from twin.telemetry.records import Level, LogTemplate, Metric, counter, gauge
 
 if TYPE_CHECKING:
     from twin.inference.replica import Replica
@@ -19,17 +19,58 @@ OOM_KILL = LogTemplate(
     "UID:0 pgtables:{}kB oom_score_adj:{}",
 )
 
+METRICS: tuple[Metric, ...] = (
+    gauge("container_memory_working_set_bytes", "bytes"),
+    counter("container_cpu_usage_seconds_total", "s"),
+    counter("container_network_transmit_bytes_total", "bytes"),
+    counter("container_network_receive_bytes_total", "bytes", None),
+    counter("container_network_transmit_packets_total", "packets", None),
+    counter("container_network_receive_packets_total", "packets", None),
+    counter("container_cpu_user_seconds_total", "s", None),
+    counter("container_cpu_system_seconds_total", "s", None),
+    counter("container_cpu_cfs_periods_total", "periods", None),
+    counter("container_cpu_cfs_throttled_periods_total", "periods", None),
+    counter("container_oom_events_total", "kills", None),
+    gauge("container_spec_memory_limit_bytes", "bytes", None),
+    gauge("container_threads", "threads", None),
+    gauge("container_start_time_seconds", "s", None),
+)
+"""What cAdvisor exposes of the container."""
+
+CFS_PERIOD = 0.1
+"""Seconds of a period of the CPU controller's quota (cpu.cfs_period_us' default)."""
+
+THREADS = 180.0
+"""Threads of an engine's processes (assumed: CUDA, gRPC and event loops)."""
+
+IDLE_TRAFFIC = 4e3
+"""Bytes a second each way of an engine without requests: health checks and scrapes (assumed)."""
+
+PROMPT_BYTES_PER_TOKEN = 4.5
+"""Bytes of a request's text per token (assumed: English)."""
+
+ANSWER_BYTES_PER_TOKEN = 190.0
+"""Bytes of a server-sent event with one token (assumed)."""
+
 
 class Cgroup:
     """Memory and cores of one pod. Past the memory limit the kernel kills the largest process in it."""
+
+    metrics = METRICS
 
     def __init__(self, replica: Replica, memory: float, cores: int) -> None:
         self._replica = replica
         self.memory = memory
         self.cores = cores
+        replica.core_limit = float(cores)
         self._stressed_since: float | None = None
         self._watched = False
-        self._kills = 0
+        self.kills = 0
+        self._looked = 0.0
+        self._busy = 0.0
+        self._waiting = False
+        self._cpu = self._periods = self._throttled = 0.0
+        self._pid = 0
 
     @property
     def stress_memory(self) -> float:
@@ -46,7 +87,8 @@ class Cgroup:
         return host_slowdown(min(1.0, self._replica.resident_memory / self.memory), threads / self.cores)
 
     def conditions_changed(self) -> None:
-        """Memory is taken, or no longer."""
+        """Memory or cores are taken, or no longer."""
+        self._look_at_cores()
         stressed = self._replica.value("memory_taken") > 0
         if stressed and self._stressed_since is None:
             self._stressed_since = self._replica.world.now
@@ -54,6 +96,49 @@ class Cgroup:
                 self._look_later()
         elif not stressed:
             self._stressed_since = None
+
+    # --- telemetry --------------------------------------------------------------------------------------------
+
+    def values(self) -> tuple[float, ...]:
+        """The values of `metrics` now."""
+        self._look_at_cores()
+        replica = self._replica
+        received, sent = replica.traffic
+        return (
+            replica.resident_memory,
+            self._cpu,
+            sent,
+            received,
+            sent / PACKET_BYTES,
+            received / PACKET_BYTES,
+            self._cpu * USER_SHARE,
+            self._cpu * (1.0 - USER_SHARE),
+            self._periods,
+            self._throttled,
+            self.kills,
+            self.memory,
+            THREADS + replica.value("cpu_stress"),
+            replica.world.epoch + replica.started_at + replica.clock_offset,
+        )
+
+    def _look_at_cores(self) -> None:
+        """Count up to now with what held since the last look; a new container counts from zero."""
+        replica = self._replica
+        now = replica.world.now
+        if replica.pid != self._pid:
+            self._pid = replica.pid
+            self._cpu = self._periods = self._throttled = 0.0
+            self._looked = max(self._looked, replica.started_at)
+        elapsed, self._looked = now - self._looked, now
+        periods = elapsed / CFS_PERIOD
+        self._cpu += self._busy * elapsed
+        self._periods += periods
+        self._throttled += periods if self._waiting else 0.0
+        threads = replica.runnable_threads if replica.up else 0.0
+        self._busy = min(float(self.cores), threads)
+        self._waiting = threads > self.cores and self.cores < replica.node.cores
+
+    # --- memory -----------------------------------------------------------------------------------------------
 
     def _look_later(self) -> None:
         world = self._replica.world
@@ -66,21 +151,21 @@ class Cgroup:
             return
         replica = self._replica
         if replica.resident_memory > self.memory and replica.state != "absent":
-            self._kill_largest()
+            self.kill_largest()
         if replica.engine is not None:
             replica.engine.mechanics_changed()
         self._look_later()
 
-    def _kill_largest(self) -> None:
+    def kill_largest(self) -> None:
         """The largest goes; only a stressor has an adjustment of its own within a pod."""
         replica, stress = self._replica, self.stress_memory
-        self._kills += 1
+        self.kills += 1
         engine = replica.resident_memory - stress
         if replica.up and engine > stress + replica.value("memory_adjustment") * self.memory:
             self._log(replica.pid, replica.program, engine)
             replica.die("oom")
         else:
-            pid = replica.world.streams["pid"].integer(1200, 98000, replica.name, "foreign", self._kills)
+            pid = replica.world.streams["pid"].integer(1200, 98000, replica.name, "foreign", self.kills)
             self._log(pid, "stress-ng-vm", stress)
             self._stressed_since = replica.world.now  # stress-ng starts another worker
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from twin.actions import CATEGORIES
 from twin.components import Component
 from twin.inference import engine_stats, tracing
-from twin.inference.cgroup import Cgroup
+from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN, IDLE_TRAFFIC, PROMPT_BYTES_PER_TOKEN, Cgroup
 from twin.inference.data_parallel import DataParallel
 from twin.inference.engine import Engine
 from twin.inference.engine_stats import EngineStats
 from twin.inference.gpu import Gpu
-from twin.inference.messages import hub, kubelet, vllm
+from twin.inference.kubelet import KILLED, Worker
+from twin.inference.messages import hub, vllm
 from twin.inference.request import Request
 from twin.inference.store import IMAGE, ModelStore
 from twin.mechanics.conditions import Condition
@@ -37,9 +38,7 @@ from twin.mechanics.vllm import (
     STATS_INTERVAL,
     corrupted_share,
 )
-from twin.node import Node
 from twin.process import Process, State
-from twin.telemetry.records import gauge
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -50,15 +49,13 @@ if TYPE_CHECKING:
 LEAK_CHECK = 1.0
 """Seconds between two looks at a growing process, as its allocations would come."""
 
-CONTAINER_MEMORY = gauge("container_memory_working_set_bytes", "bytes")
-
 
 class Replica(Process):
     """A vLLM engine in its pod, on the GPUs of one node. A stressor of its container sits on layer CONTAINER."""
 
     kind = "vllm"
     program = "VLLM::EngineCor"
-    metrics = (*engine_stats.metrics(8192), CONTAINER_MEMORY)
+    metrics = (*engine_stats.metrics(8192), *Cgroup.metrics)
 
     def __init__(
         self,
@@ -75,7 +72,7 @@ class Replica(Process):
         super().__init__(world, name, self.gpus[0])
         for gpu in self.gpus[1:]:
             gpu.residents.append(self)
-        self.metrics = (*engine_stats.metrics(settings.max_model_len), CONTAINER_MEMORY)
+        self.metrics = (*engine_stats.metrics(settings.max_model_len), *Cgroup.metrics)
         self.model = model
         self.settings = settings
         self.cgroup = Cgroup(self, memory, cores)
@@ -95,10 +92,10 @@ class Replica(Process):
         return self.gpus[0]
 
     @property
-    def node(self) -> Node:
+    def node(self) -> Worker:
         """The node of its GPUs."""
         node = self.gpu.place
-        assert isinstance(node, Node)
+        assert isinstance(node, Worker)
         return node
 
     def devices(self) -> Sequence[Component]:
@@ -114,6 +111,7 @@ class Replica(Process):
         for replica in (self, other):
             for gpu in replica.gpus:
                 gpu.residents.append(replica)
+            replica.surroundings_changed()
         self.world.topology_changed()
 
     # --- requests ---------------------------------------------------------------------------------------------
@@ -126,7 +124,7 @@ class Replica(Process):
     @property
     def healthy(self) -> bool:
         """Whether its health check passes: vLLM's answers as long as no error has been raised, in a hang too."""
-        return self.up and self.engine is not None
+        return self.up and self.engine is not None and not self.value("frozen")
 
     def submit(self, request: Request) -> None:
         """Take a request from the router."""
@@ -209,6 +207,16 @@ class Replica(Process):
     def runnable_threads(self) -> float:
         return (1.2 if self.engine and self.engine.busy else 0.1) + self.value("cpu_stress")
 
+    @property
+    def traffic(self) -> tuple[float, float]:
+        if self.engine is None:
+            return (0.0, 0.0)
+        other = IDLE_TRAFFIC * (self.world.now - self.started_at)
+        return (
+            PROMPT_BYTES_PER_TOKEN * self.engine.prompt_tokens + other,
+            ANSWER_BYTES_PER_TOKEN * self.engine.generation_tokens + other,
+        )
+
     def slowdown(self) -> float:
         """How many times longer its host work takes than alone on an idle node."""
         return self.cgroup.slowdown * self.node.slowdown
@@ -241,7 +249,7 @@ class Replica(Process):
             return
         severed = self.settings.tensor_parallel_size > 1 and min(gpu.link_share for gpu in self.gpus) <= 0.0
         spinning = bool(self.value("collective_hang")) or severed
-        if not (spinning or self.value("hang")):
+        if not (spinning or self.value("hang") or self.value("frozen")):
             engine.thaw()
             self._hung_since = None
         elif not engine.frozen:
@@ -332,7 +340,13 @@ class Replica(Process):
             self.log(vllm.NOT_ENOUGH_FREE, LARGEST_UTILIZATION * total, total, utilization, utilization * total)
             return False
         share = self.model.weight_bytes / self.settings.tensor_parallel_size
-        loading = share / (WEIGHT_LOAD_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in self.gpus)) * host
+        if self.value("io_errors"):
+            self.log(vllm.IO_ERROR)
+            return False
+        reading = self.node.read_seconds(share, self.value("io_latency"))
+        copying = share / (WEIGHT_LOAD_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in self.gpus))
+        loading = max(reading, copying) * host
+        self.node.read(self.model.weight_bytes, loading)
         yield clock.timeout(loading)
         if not self.can_live():
             return self._lost_gpu()
@@ -408,6 +422,8 @@ class Replica(Process):
     def on_death(self, reason: str) -> None:
         if self.engine is None:
             pass  # died in its start-up, which has said why
+        elif reason == KILLED:
+            pass  # SIGKILL is not heard
         elif reason == "CUDA error":
             self.log(vllm.CUDA_ERROR)
             self.log(vllm.FATAL)
@@ -418,8 +434,7 @@ class Replica(Process):
         else:
             self.log(vllm.WORKER_DIED, "VllmWorker-0", -9 if reason == "oom" else 1)
             self.log(vllm.OUTPUT_HANDLER)
-        container = self.world.streams["container"].hexadecimal(64, self.name, self.pid)
-        self.node.log(kubelet.CONTAINER_DIED, 0, self.name, container[:36], container)
+        self.node.kubelet.container_died(self)
 
     def on_down(self, reason: str) -> None:
         for gpu in self.gpus:
@@ -444,8 +459,7 @@ class Replica(Process):
 
     def restart_delay(self) -> float | None:
         delay = crash_loop_delay(self.deaths)
-        if delay > 0:
-            self.node.log(kubelet.BACK_OFF, 0, int(delay), self.name, self.name)
+        self.node.kubelet.back_off(self, delay)
         return delay
 
     def busy(self) -> bool:
@@ -464,7 +478,7 @@ class Replica(Process):
         engine.settle()
         for gpu in self.gpus:
             gpu.running = engine.running
-        return (*stats.values(engine), self.resident_memory)
+        return (*stats.values(engine), *self.cgroup.values())
 
     def _log_stats_later(self, pid: int, prompt: int, generation: int, queries: int, hits: int) -> None:
         """vLLM's periodic line; at DEBUG, so not printed, when idle."""

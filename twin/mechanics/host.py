@@ -3,8 +3,8 @@
 Cores. Threads that want to run share the cores evenly, as CFS does with equal weights; a pod's control group never
 runs on more cores than its limit (quota per 100 ms), which its threads share in the same way. A thread that sleeps most
 of the time gets its core at once on a real kernel, so this is the upper end. What it does to an engine follows: the
-host's time of a step hides behind the GPU's until it is longer. 16 stressors in a pod of 8 cores make the host's part of
-a step 2.2 times longer, and a step of 30 ms on the GPU does not change.
+host's time of a step hides behind the GPU's until it is longer. 16 stressors in a pod of 8 cores make the host's part
+of a step 2.2 times longer, and a step of 30 ms on the GPU does not change.
 """
 
 from __future__ import annotations

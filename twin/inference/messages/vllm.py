@@ -35,6 +35,12 @@ STATS = _vllm(
     "Engine 000: Avg prompt throughput: {:.1f} tokens/s, Avg generation throughput: {:.1f} tokens/s, Running: {} reqs, "
     "Waiting: {} reqs, {}GPU KV cache usage: {:.1f}%, Prefix cache hit rate: {:.1f}%",
 )
+IO_ERROR = _vllm(
+    "io_error",
+    Level.ERROR,
+    "EngineCore/core.py:842",
+    "EngineCore failed to start. OSError: [Errno 5] Input/output error",
+)
 NO_GPU = _vllm(
     "no_gpu",
     Level.ERROR,

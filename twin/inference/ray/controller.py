@@ -233,7 +233,7 @@ class Controller:
         def arrive() -> None:
             """At the replica's node."""
             there = replica.pid == watched.pid and replica.state in (State.RUNNING, State.DRAINING)
-            if there or replica.node.up:
+            if (there or replica.node.up) and not replica.value("frozen"):
                 error = None if there and replica.healthy else "EngineDeadError" if there else "gone"
                 world.network.deliver(replica, head, lambda: self._answered(watched, number, error))
 
