@@ -211,16 +211,11 @@ class Gateway(Process):
         self.world.network.deliver(self, router, lambda: router.abort(request))
 
     def _end(self, request: Request, status: int) -> None:
-        del self._open[request.id]
-        self._deadlines.pop(request.id, None)
-        peer = self._peers.pop(request.id, None)
-        streaming = request.id in self._streaming
-        self._streaming.discard(request.id)
+        """The end of a request that nginx lives to log."""
+        peer, streaming = self._peers.get(request.id), request.id in self._streaming
         now = self.world.now
-        self.answered += 1
         # A status line that has been sent stands: what went wrong since then shows in the error log only.
         shown = 200 if streaming else status
-        request.ended, request.status = now, status
         seconds = now - request.arrived
         size = 412 + BYTES_PER_TOKEN * request.generated
         self._statuses[shown // 100] += 1
@@ -235,7 +230,17 @@ class Gateway(Process):
             self.world.recorder.span(
                 Hop(request.id, "nginx", "", self.name, f"POST {PATH}", request.arrived, seconds, shown)
             )
+        self._forget(request, status)
+
+    def _forget(self, request: Request, status: int) -> None:
+        """Close the books of a request and tell its client."""
+        del self._open[request.id]
+        self._deadlines.pop(request.id, None)
+        self._peers.pop(request.id, None)
+        self._streaming.discard(request.id)
         del self._connections[request.id]
+        self.answered += 1
+        request.ended, request.status = self.world.now, status
         self._report(request, status)
 
     def _report(self, request: Request, status: int) -> None:
@@ -318,9 +323,10 @@ class Gateway(Process):
         return False
 
     def on_down(self, reason: str) -> None:
+        """Connections break on both sides; nobody is left to log it."""
         for request in list(self._open.values()):
             self._hang_up(request)
-            self._end(request, 503)
+            self._forget(request, 503)
 
     def restart_delay(self) -> float | None:
         return crash_loop_delay(self.deaths)

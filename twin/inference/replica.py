@@ -317,7 +317,7 @@ class Replica(Process):
             node.log(hub.IMAGE_PULL, 0, self.name)
             return False
         if self.router is not None:
-            yield from self.router.create_actor()
+            yield from self.router.create_actor(self)
         return True
 
     def startup(self) -> Generator[Any, Any, bool]:

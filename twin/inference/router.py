@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
@@ -24,6 +25,7 @@ from twin.mechanics.serving import (
 )
 from twin.mechanics.supervision import crash_loop_delay
 from twin.process import Process, State
+from twin.streams import Stream
 from twin.telemetry.histogram import Histogram
 from twin.telemetry.records import counter, gauge, histogram
 
@@ -32,6 +34,18 @@ if TYPE_CHECKING:
     from twin.world import World
 
 PATH = "/v1/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaContext:
+    """What Serve prints before a replica's line: deployment, replica, request. Its id is drawn for who reads it."""
+
+    replica: str
+    request: int
+    ids: Stream = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"llm_VLLMDeployment {self.replica} {self.ids.uuid(self.request)}"
 
 
 class Router(Process):
@@ -73,6 +87,7 @@ class Router(Process):
         self._completed = 0
         self._processing = Histogram(tuple(float(b) for b in LATENCY_BUCKETS_MS))
         self._was_stale = self._hung = False
+        self._replica_ids: dict[tuple[str, int], str] = {}
         self.gcs = Gcs(self)
         self.controller = Controller(self)
         self.handle = Handle(self)
@@ -119,9 +134,10 @@ class Router(Process):
         self._completed += 1
         elapsed = 1000.0 * (self.world.now - request.dispatched)
         self._processing.observe(elapsed)
-        self.world.recorder.log(
-            self.world.now, request.replica, serve.ACCESS, (self._context(request), PATH, 200, elapsed)
-        )
+        replica = self.world.components[request.replica]
+        assert isinstance(replica, Replica)
+        context = ReplicaContext(self.replica_id(replica), request.id, self.world.streams["request"])
+        self.world.recorder.log(self.world.now, replica.name, serve.ACCESS, (context, PATH, 200, elapsed))
         self.proxy.finished(request)
 
     def last_chunk(self, request: Request) -> float:
@@ -130,13 +146,6 @@ class Router(Process):
         if not isinstance(replica, Replica) or self.proxy.hangs or not self.world.network.reachable(replica, self):
             return request.first_token or request.arrived
         return replica.newest_token(request)
-
-    def _context(self, request: Request) -> str:
-        """What Serve prints before a replica's line: deployment, replica, request."""
-        ids = self.world.streams
-        replica = self.world.components[request.replica]
-        assert isinstance(replica, Replica)
-        return f"llm_VLLMDeployment {self.replica_id(replica)} {ids['request'].uuid(request.id)}"
 
     # --- replicas ---------------------------------------------------------------------------------------------
 
@@ -161,14 +170,18 @@ class Router(Process):
         if replica.node.up:  # a machine without power sends no word
             self.world.network.deliver(replica, self, arrive)
 
-    def create_actor(self) -> Generator[Any, Any, None]:
-        """Until the head can place a new actor: the controller decides, the GCS creates."""
-        while not (self.controller.acts and self.gcs.answers):
+    def create_actor(self, replica: Replica | None = None) -> Generator[Any, Any, None]:
+        """Until the head can place an actor (in that replica's pod): the controller decides, the GCS creates."""
+        reachable = self.world.network.reachable
+        while not (self.controller.acts and self.gcs.answers and (replica is None or reachable(self, replica))):
             yield self.world.clock.timeout(1.0)
 
     def replica_id(self, replica: Replica, pid: int | None = None) -> str:
         """Serve's name of a replica's process."""
-        return self.world.streams["replica"].hexadecimal(8, replica.name, pid or replica.pid)
+        key = replica.name, pid or replica.pid
+        if key not in self._replica_ids:
+            self._replica_ids[key] = self.world.streams["replica"].hexadecimal(8, *key)
+        return self._replica_ids[key]
 
     # --- life -------------------------------------------------------------------------------------------------
 

@@ -69,6 +69,7 @@ class Controller:
         self._counted = 0.0
         """When its passes were last counted."""
         self._complaining = False
+        self._life = 0
 
     @property
     def acts(self) -> bool:
@@ -85,6 +86,8 @@ class Controller:
     def start(self) -> None:
         """A new controller finds the replicas that run by their actors' names."""
         self._inbox.clear()
+        self._life += 1
+        self.replacing = 0
         self._passes, self._counted = 0.0, self.head.world.now
         self.running.clear()
         self.conditions_changed()
@@ -216,7 +219,11 @@ class Controller:
     def _check_later(self, watched: Watched) -> None:
         world = self.head.world
         draw = world.streams["serve/health"].between(0.9, 1.1, watched.replica.name, watched.pid, watched.checks)
-        due = max(world.now, watched.asked + HEALTH_CHECK_PERIOD * draw) if watched.checks else world.now + 10.0 * draw
+        due = (
+            max(world.now, watched.asked + HEALTH_CHECK_PERIOD * draw)
+            if watched.checks
+            else world.now + HEALTH_CHECK_PERIOD * draw
+        )
         world.clock.at(due, lambda _: self._check(watched))
 
     def _check(self, watched: Watched) -> None:
@@ -296,15 +303,18 @@ class Controller:
     def _replace(self, watched: Watched) -> Generator[Any, Any, None]:
         """Stop a replica gracefully, kill it if it does not end, start another in its place."""
         world, replica = self.head.world, watched.replica
+        life = self._life
         self.replacing += 1
         yield from self._until_it_can(replica)
+        if life != self._life:  # another controller has begun to judge anew
+            return
         if self._still(watched):
             replica.drain()
         deadline = world.now + GRACEFUL_SHUTDOWN_TIMEOUT
         while world.now < deadline and self._still(watched) and replica.busy():
             yield world.clock.timeout(min(GRACEFUL_SHUTDOWN_POLL, deadline - world.now))
         yield from self._until_it_can(replica)
-        self.replacing -= 1
+        self.replacing -= life == self._life
         if self._still(watched) and replica.name not in world.in_flight:
             pid = replica.pid
             replica.stop("unhealthy")

@@ -227,15 +227,15 @@ class Handle:
         Serve draws again after a pause where both are full; here full ones are not drawn in the first place.
         """
         limit = self.head.max_ongoing
-        ready = [t for t in self.targets.values() if self._routable(t) and (t.length is None or t.length < limit)]
+        ready = [t for t in self.targets.values() if (t.length is None or t.length < limit) and self._routable(t)]
         if len(ready) > 2:
             draw, attempt = self.head.world.streams["router"], self._attempt
             first = draw.choice(ready, request.id, 2 * attempt)
             second = draw.choice([t for t in ready if t is not first], request.id, 2 * attempt + 1)
             ready = [first, second]
         known = [t for t in ready if self._known(t)]
-        for target in ready:
-            if target not in known:
+        if len(known) < len(ready):
+            for target in [t for t in ready if t not in known]:
                 self._probe(target)
                 if not known and self._known(target):
                     known.append(target)
@@ -244,8 +244,9 @@ class Handle:
     def _routable(self, target: Target) -> bool:
         if target.replica.name in self.excluded:
             return False
-        draining = target.replica.state is State.DRAINING and target.replica.pid == target.pid
-        return not (draining and self.head.controller.acts and not self.stale)
+        if target.replica.state is not State.DRAINING or target.replica.pid != target.pid:
+            return True
+        return not (self.head.controller.acts and not self.stale)
 
     def _known(self, target: Target) -> bool:
         if target.length is None or target.length >= self.head.max_ongoing:
