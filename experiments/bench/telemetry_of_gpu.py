@@ -151,9 +151,10 @@ def _utilization_rows(runs: Sequence[Replay], shares: Sequence[Array]) -> Iterat
     for low, high in pairwise(EDGES):
         inside = (sequences >= low) & (sequences < high)
         if np.count_nonzero(inside) >= 10:
-            ours, theirs = float(np.median(modelled[inside])), float(np.median(measured[inside]))
-            medians.append((ours, theirs))
-            yield Row(f"GPU utilisation, {low}-{high - 1} sequences", ours, "ratio", anchor=f"measured: {theirs:.2f}")
+            pair = float(np.median(modelled[inside])), float(np.median(measured[inside]))
+            medians.append(pair)
+            what = f"GPU utilisation, {low}-{high - 1} sequences"
+            yield Row(what, pair[0], "ratio", anchor=f"measured: {pair[1]:.2f}")
     ours, theirs = (np.array(column) for column in zip(*medians, strict=True))
     falls = bool(np.all(np.diff(ours) < 0) and np.all(np.diff(theirs) < 0))
     rank = float(np.corrcoef(np.argsort(np.argsort(ours)), np.argsort(np.argsort(theirs)))[0, 1])

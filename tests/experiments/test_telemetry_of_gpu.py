@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +46,7 @@ def test_the_shipped_constants_are_what_a_new_fit_gives():
 @needs_data
 def test_neither_is_given_the_measured_utilisation():
     run = read(DATA, 1500)
-    blind = type(run)(
-        **{**{name: getattr(run, name) for name in run.__slots__}, "utilization": np.zeros(len(run.time))}
-    )
+    blind = replace(run, utilization=np.zeros(len(run.time)))
     assert np.array_equal(utilization(VLLM_V0, blind), utilization(VLLM_V0, run))
     shares = utilization(VLLM_V0, run)
     assert np.array_equal(temperature(REPLAY_CARD, shares, blind), temperature(REPLAY_CARD, shares, run))
