@@ -33,7 +33,7 @@ class Component:
         """What is placed on it."""
         self.conditions: list[Condition] = []
         self._below: tuple[object, tuple[Component, ...]] | None = None
-        """What is placed on it at any depth, and the placement of the world for which that was found."""
+        """What is placed on it at any depth, and the arrangement of the world for which that was found."""
         self.depends_on: list[Component] = []
         """Whom it calls: the edges of the topology."""
         if place is not None:
@@ -95,6 +95,7 @@ class Component:
         return (self.place,) if self.place is not None and Layer.CONTEXT in self.place.layers else ()
 
     def _conditions_noted(self) -> None:
+        self.world.arrangement = object()
         self.world.network.conditions_changed(self)
         self.surroundings_changed()
 
@@ -147,12 +148,12 @@ class Component:
 
     def all_residents(self) -> Sequence[Component]:
         """Everything placed on it, at any depth, in the order of placement; who is on several devices once."""
-        if self._below is None or self._below[0] is not self.world.placement:
+        if self._below is None or self._below[0] is not self.world.arrangement:
             found: dict[Component, None] = {}
             for resident in self.residents:
                 found[resident] = None
                 found.update(dict.fromkeys(resident.all_residents()))
-            self._below = (self.world.placement, tuple(found))
+            self._below = (self.world.arrangement, tuple(found))
         return self._below[1]
 
     # --- telemetry --------------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ class Node(Component):
         self._exporter = NodeExporter(self)
         self._stress_since: float | None = None
         self._watched = False
+        self._calm: tuple[object, bool] = (None, False)
 
     @property
     def up(self) -> bool:
@@ -89,11 +90,23 @@ class Node(Component):
     @property
     def slowdown(self) -> float:
         """How many times longer host work takes than on an idle node."""
+        if self._calm[0] is not self.world.arrangement:
+            self._calm = (self.world.arrangement, self._surely_calm())
+        if self._calm[1]:
+            return 1.0
         return host_slowdown(self.memory_used / self.memory, self.runnable / self.cores)
+
+    def _surely_calm(self) -> bool:
+        """Whether nobody would have to wait even if every process did its utmost: what spares looking at each step."""
+        processes = [c for c in self.all_residents() if isinstance(c, Process)]
+        if self.conditions or any(p.conditions for p in processes):
+            return False
+        memory = KERNEL_RESERVE + sum(p.resident_memory for p in processes)
+        return host_slowdown(memory / self.memory, sum(p.most_threads for p in processes) / self.cores) == 1.0
 
     def processes(self) -> list[Process]:
         """The processes that run on it."""
-        return [c for c in dict.fromkeys(self.all_residents()) if isinstance(c, Process) and c.up]
+        return [c for c in self.all_residents() if isinstance(c, Process) and c.up]
 
     # --- disk -------------------------------------------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class Node(Component):
         self._outages += 1
         self.surroundings_changed()
         alive = (State.STARTING, State.RUNNING, State.DRAINING)
-        for process in dict.fromkeys(self.all_residents()):
+        for process in self.all_residents():
             if isinstance(process, Process) and (process.state in alive or process.deaths):
                 self._interrupted.append(process)
                 process.stop(POWER_LOSS)

@@ -77,6 +77,9 @@ class Process(Component):
         """Bytes of host memory it holds."""
         return 0.5e9
 
+    most_threads: float = 0.1
+    """The most threads that ever want a core without a condition; its memory does not grow without one either."""
+
     @property
     def runnable_threads(self) -> float:
         """Mean number of threads that want a core."""

@@ -70,8 +70,8 @@ class World:
         self.network = Network(self)
         self.truth = Truth()
         self.components: dict[str, Component] = {}
-        self.placement = object()
-        """Another one whenever something has been placed elsewhere."""
+        self.arrangement = object()
+        """Another one whenever something has been placed elsewhere, or a condition has come or gone."""
         self.in_flight: dict[str, Ticket] = {}
         """Actions in progress, by every component that they occupy."""
         self.tickets: list[Ticket] = []
@@ -100,11 +100,11 @@ class World:
         if component.name in self.components:
             raise ValueError(f"two components named {component.name}")
         self.components[component.name] = component
-        self.placement = object()
+        self.arrangement = object()
 
     def topology_changed(self) -> None:
         """Called when a component moved."""
-        self.placement = object()
+        self.arrangement = object()
         self.topology = self._topology()
 
     # --- time -------------------------------------------------------------------------------------------------

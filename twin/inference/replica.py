@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from twin.world import World
 
 
+ACTIVE_THREADS = 1.2
+"""Threads of a working engine that want a core: the core's own loop, and now and then the API server's (assumed)."""
+
 LEAK_CHECK = 1.0
 """Seconds between two looks at a growing process, as its allocations would come."""
 
@@ -180,8 +183,11 @@ class Replica(Process):
         wanted = self.world.spec.telemetry.tracing
         if wanted == "off":
             return
-        for span in tracing.spans(request, self.name, self.world.now, status, phases=wanted == "engine"):
-            self.world.recorder.span(span)
+        record = self.world.recorder.span
+        if wanted == "engine":
+            for span in tracing.phases(request, self.name, self.world.now, status):
+                record(span)
+        record(tracing.whole(request, self.name, self.world.now, status, wanted == "engine"))
 
     # --- the host under it ------------------------------------------------------------------------------------
 
@@ -203,9 +209,11 @@ class Replica(Process):
             return 0.0
         return self.value("memory_leak") * (self.world.now - self._leaking_since)
 
+    most_threads = ACTIVE_THREADS
+
     @property
     def runnable_threads(self) -> float:
-        return (1.2 if self.engine and self.engine.busy else 0.1) + self.value("cpu_stress")
+        return (ACTIVE_THREADS if self.engine and self.engine.busy else 0.1) + self.value("cpu_stress")
 
     @property
     def traffic(self) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -192,6 +193,8 @@ class NovaCompute(ReportingService):
     def resident_memory(self) -> float:
         guests = sum(1 for guest in self.guests.values() if guest.running)
         return facts.RESIDENT[self.kind] + guests * facts.FLAVOR_MEMORY_MB * 2**20 * facts.RESIDENT_SHARE
+
+    most_threads = math.inf
 
     @property
     def runnable_threads(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,8 @@ class MySQL(Service):
 
     def busy(self) -> bool:
         return False  # clients hold their sessions for good: there is nothing to wait for
+
+    most_threads = math.inf
 
     @property
     def runnable_threads(self) -> float:

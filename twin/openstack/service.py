@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,6 +77,8 @@ class Service(Process):
     @property
     def resident_memory(self) -> float:
         return facts.RESIDENT[self.kind]
+
+    most_threads = math.inf
 
     @property
     def runnable_threads(self) -> float:
