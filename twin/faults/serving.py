@@ -46,7 +46,7 @@ class ServeLimits(Model):
     """Serve's limits are rolled out too low: requests that a replica works on at a time, and that wait for one."""
 
     max_ongoing_requests: int | None = Field(None, ge=1)
-    max_queued_requests: int | None = Field(None, ge=0)
+    max_queued_requests: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
     def _something(self) -> ServeLimits:

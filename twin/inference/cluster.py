@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class Preset:
     """Seconds between two questions of the output check; None where there is none."""
     head_serves: bool = False
     """Whether the head pod runs an engine as well, one of `replicas`."""
+    max_queued_requests: int | None = None
+    """Serve's limit of requests that wait for a replica; None where there is none."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -79,6 +82,7 @@ class InferenceTwin:
         head_node = ControlPlane(world, "node-head", preset.node_memory, preset.node_cores)
         world.network.monitor = head_node
         self.router = Router(world, "ray-head", head_node, preset.max_ongoing_requests)
+        self.router.max_queued = preset.max_queued_requests or math.inf
         self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, preset.engine.max_model_len)
         self.router.gateway = self.gateway
         self.store = ModelStore(world, "model-store", head_node)

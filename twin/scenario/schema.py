@@ -56,6 +56,9 @@ class InferenceCluster(Model):
     engine: EngineSettings | None = None
     gpus_per_node: int | None = Field(None, ge=1, le=16)
     max_ongoing_requests: int | None = Field(None, ge=1, description="Ray Serve's limit per replica")
+    max_queued_requests: int | None = Field(
+        None, ge=1, description="Ray Serve's limit of requests that wait for a replica; left out: none"
+    )
     node_memory: Size | None = None
     pod_memory: Size | None = None
     output_check: Annotated[Duration, Field(gt=0)] | None = Field(

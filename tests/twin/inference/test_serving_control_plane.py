@@ -216,6 +216,14 @@ def test_no_replica_gets_more_than_its_limit(inference_scenario):
     assert len(world.cluster.router.handle.waiting) > 50
 
 
+def test_a_scenario_can_bound_the_queue(inference_scenario):
+    cluster = {"kind": "inference", "preset": "small", "maxOngoingRequests": 3, "maxQueuedRequests": 10}
+    world = World(inference_scenario(cluster=cluster, horizon="120s"), seed=1)
+    world.run(100.0)
+    assert 8 <= len(world.cluster.router.handle.waiting) <= 10
+    assert said(world, "max_queued_requests=10")
+
+
 def test_a_queue_built_up_by_overload_outlasts_it_but_drains(inference_scenario):
     """Fewer slots for a while: what has queued up keeps the latency high until it is worked off."""
     world = World(inference_scenario(horizon="900s"), seed=1)
