@@ -72,9 +72,12 @@ class Router(Process):
         counter("ray_serve_num_http_requests_total", "requests", profile=None),
         counter("ray_serve_num_http_error_requests_total", "requests", profile=None),
         counter("ray_serve_controller_num_control_loops_total", "passes", profile="serving"),
+        gauge("ray_serve_controller_control_loop_duration_s", "s", profile=None),
         histogram("ray_serve_http_request_latency_ms", LATENCY_BUCKETS_MS, "ms"),
         histogram("ray_serve_deployment_processing_latency_ms", LATENCY_BUCKETS_MS, "ms"),
         histogram("ray_serve_health_check_latency_ms", LATENCY_BUCKETS_MS, "ms"),
+        histogram("ray_serve_replica_startup_latency_ms", LATENCY_BUCKETS_MS, "ms"),
+        histogram("ray_serve_replica_shutdown_duration_ms", LATENCY_BUCKETS_MS, "ms"),
     )
 
     def __init__(self, world: World, name: str, place: Component, max_ongoing: int) -> None:
@@ -85,7 +88,7 @@ class Router(Process):
         """Serve's `max_queued_requests`; unlimited by default."""
         self._max_ongoing = max_ongoing
         self._completed = 0
-        self._processing = Histogram(tuple(float(b) for b in LATENCY_BUCKETS_MS))
+        self._processing = Histogram(LATENCY_BUCKETS_MS)
         self._was_stale = self._hung = False
         self._replica_ids: dict[tuple[str, int], str] = {}
         self.gcs = Gcs(self)
@@ -175,6 +178,8 @@ class Router(Process):
         reachable = self.world.network.reachable
         while not (self.controller.acts and self.gcs.answers and (replica is None or reachable(self, replica))):
             yield self.world.clock.timeout(1.0)
+        if replica is not None:
+            self.controller.actor_created(replica)
 
     def replica_id(self, replica: Replica, pid: int | None = None) -> str:
         """Serve's name of a replica's process."""
@@ -249,7 +254,10 @@ class Router(Process):
             proxy.requests,
             proxy.errors,
             controller.passes,
+            controller.pass_seconds,
             *proxy.latency.values(),
             *self._processing.values(),
             *controller.check_latency.values(),
+            *controller.startup_latency.values(),
+            *controller.shutdown_duration.values(),
         )

@@ -52,8 +52,15 @@ NODE_CHECK_TIMEOUT = 10.0
 NODE_CHECK_FAILURES = 5
 """The GCS pings every node's raylet; after this many failures in a row the node is dead and all actors on it."""
 
+CONTROL_LOOP_SECONDS = 0.005
+"""What a pass of the controller takes when the GCS answers (assumed; a few deployments)."""
+
+SLOW_START = 30.0
+"""A replica that takes longer to start is complained about, and again after as long (SERVE_SLOW_STARTUP_WARNING_S)."""
+
 LATENCY_BUCKETS_MS = (
-    1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 500, 1000, 2000, 5000, 10000, 60000, 120000, 300000, 600000,
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 300.0, 400.0, 500.0,
+    1e3, 2e3, 5e3, 1e4, 6e4, 1.2e5, 3e5, 6e5,
 )  # fmt: skip
 """Ray Serve's DEFAULT_LATENCY_BUCKET_MS."""
 

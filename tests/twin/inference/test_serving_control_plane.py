@@ -146,6 +146,25 @@ def test_without_the_gcs_a_death_is_an_unavailable_actor_and_no_replica_comes_ba
     assert replica.name in world.cluster.router.handle.targets
 
 
+def test_a_replica_that_starts_slowly_is_complained_about_until_it_runs(world):
+    world.components["ray-replicas-1"].die("crash")
+    world.run(300.0)
+    (started,) = said(world, "started successfully on node")
+    (begun,) = said(world, "Starting Replica")
+    assert started - begun > 30.0
+    assert [time - begun for time in said(world, "taken more than 30s to initialize")] == [pytest.approx(30.0)]
+    assert exported(world, "ray_serve_replica_startup_latency_ms_count") == 1
+
+
+def test_a_start_that_fails_is_an_exception_in_the_replica(world):
+    world.components["gpu-1"].impose(Condition(Layer.BOARD, "off_bus", 1.0, "test"))
+    world.run(200.0)
+    assert len(said(world, "the replica will be stopped.")) >= 2
+    assert "ray-replicas-1" not in world.cluster.router.controller.starting or (
+        world.components["ray-replicas-1"].state is State.STARTING
+    )
+
+
 # --- the controller ---------------------------------------------------------------------------------------------
 
 
@@ -163,7 +182,8 @@ def test_a_stuck_controller_checks_nothing_and_places_nothing(world):
     world.run(400.0)
     assert replica.state is State.RUNNING
     assert replica.name in world.cluster.router.handle.targets
-    assert exported(world, "ray_serve_controller_num_control_loops_total") == pytest.approx(passes + 1500, abs=3)
+    more = exported(world, "ray_serve_controller_num_control_loops_total") - passes
+    assert more == pytest.approx(150.0 / 0.105, abs=3)
 
 
 def test_a_new_controller_finds_the_replicas_that_run(world):
@@ -304,6 +324,9 @@ SERVE = (
     "proxy_status",
     "application_status",
     "controller_num_control_loops_total",
+    "controller_control_loop_duration_s",
+    "replica_startup_latency_ms",
+    "replica_shutdown_duration_ms",
     "num_http_requests_total",
     "num_http_error_requests_total",
     "num_ongoing_http_requests",

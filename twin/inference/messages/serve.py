@@ -29,6 +29,14 @@ CHECKS_FAILED = _serve(
 CHECK_PASSED = _serve("check_passed", Level.INFO, f"{REPLICA} passed the health check after {{}} consecutive failures.")
 UNHEALTHY = _serve("unhealthy", Level.WARNING, f"Replica {REPLICA} failed health check, stopping it.")
 ADDING = _serve("adding", Level.INFO, f"Adding 1 replica to {DEPLOYMENT}.")
+STARTING = _serve("starting", Level.INFO, f"Starting {REPLICA}.")
+START_FAILED = _serve("start_failed", Level.ERROR, f"Exception in {REPLICA}, the replica will be stopped.")
+SLOW_START = _serve(
+    "slow_start",
+    Level.WARNING,
+    "Deployment 'VLLMDeployment' in application 'llm' has {} replicas that have taken more than 30s to initialize. "
+    "This may be caused by a slow __init__ or reconfigure method.",
+)
 REMOVING = _serve("removing", Level.INFO, f"Removing 1 replica from {DEPLOYMENT}.")
 REMOVING = _serve("removing", Level.INFO, f"Removing 1 replica from {DEPLOYMENT}.")
 STOPPING = _serve("stopping", Level.INFO, f"{REPLICA} is stopped.")

@@ -13,6 +13,7 @@ from twin.inference.messages import serve
 from twin.mechanics.layers import RESETS
 from twin.mechanics.serving import (
     CONTROL_LOOP_INTERVAL,
+    CONTROL_LOOP_SECONDS,
     GCS_RPC_TIMEOUT,
     GRACEFUL_SHUTDOWN_POLL,
     GRACEFUL_SHUTDOWN_TIMEOUT,
@@ -23,6 +24,7 @@ from twin.mechanics.serving import (
     PROXY_CHECK_FAILURES,
     PROXY_CHECK_PERIOD,
     PROXY_CHECK_TIMEOUT,
+    SLOW_START,
     next_pass,
 )
 from twin.process import State
@@ -56,10 +58,14 @@ class Controller:
     def __init__(self, head: Router) -> None:
         self.head = head
         self.running: dict[str, Watched] = {}
+        self.starting: dict[str, tuple[int, float]] = {}
+        """Replicas whose actor has been created and is not ready: their process, and since when."""
         self.replacing = 0
         """Replicas being stopped and started anew."""
         self.starts = self.check_failures = 0
-        self.check_latency = Histogram(tuple(float(b) for b in LATENCY_BUCKETS_MS))
+        self.check_latency = Histogram(LATENCY_BUCKETS_MS)
+        self.startup_latency = Histogram(LATENCY_BUCKETS_MS)
+        self.shutdown_duration = Histogram(LATENCY_BUCKETS_MS)
         self._inbox: list[Callable[[], None]] = []
         """What the next pass will do."""
         self._pass_set = False
@@ -69,6 +75,7 @@ class Controller:
         self._counted = 0.0
         """When its passes were last counted."""
         self._complaining = False
+        self._warning_set = False
         self._life = 0
 
     @property
@@ -90,6 +97,7 @@ class Controller:
         self.replacing = 0
         self._passes, self._counted = 0.0, self.head.world.now
         self.running.clear()
+        self.starting.clear()
         self.conditions_changed()
         for replica in self.head.replicas:
             if replica.state is State.RUNNING:
@@ -100,8 +108,7 @@ class Controller:
         now = self.head.world.now
         self._passes += (now - self._counted) * self._pass_rate
         self._counted = now
-        pause = CONTROL_LOOP_INTERVAL + (0.0 if self.head.gcs.answers else GCS_RPC_TIMEOUT)
-        self._pass_rate = 1.0 / pause if self.acts else 0.0
+        self._pass_rate = 1.0 / (CONTROL_LOOP_INTERVAL + self.pass_seconds) if self.acts else 0.0
         if not self.acts:
             return
         if not self.head.gcs.answers and not self._complaining:
@@ -147,6 +154,35 @@ class Controller:
 
     # --- replicas come and go ---------------------------------------------------------------------------------
 
+    @property
+    def pass_seconds(self) -> float:
+        """What a pass takes."""
+        return CONTROL_LOOP_SECONDS + (0.0 if self.head.gcs.answers else GCS_RPC_TIMEOUT)
+
+    def actor_created(self, replica: Replica) -> None:
+        """The GCS placed a replica's actor; its constructor begins."""
+        self.head.log(serve.STARTING, self.head.replica_id(replica))
+        self.starting[replica.name] = (replica.pid, self.head.world.now)
+        self._warn_later(SLOW_START)
+
+    def _warn_later(self, seconds: float) -> None:
+        if self._warning_set:
+            return
+        self._warning_set = True
+        clock = self.head.world.clock
+
+        def warn(_: object) -> None:
+            self._warning_set = False
+            if not self.starting:
+                return
+            slow = [since for _, since in self.starting.values() if clock.now - since >= SLOW_START]
+            if slow and self.acts:
+                self.head.log(serve.SLOW_START, len(slow))
+            oldest = min(self.starting.values(), key=lambda start: start[1])[1]
+            self._warn_later(SLOW_START if slow else oldest + SLOW_START - clock.now)
+
+        clock.at(clock.now + seconds, warn)
+
     def replica_up(self, replica: Replica) -> None:
         """A replica's constructor has returned."""
         pid = replica.pid
@@ -159,6 +195,7 @@ class Controller:
                 node = self.head.world.streams["ray/node"].hexadecimal(56, replica.node.name)
                 elapsed = self.head.world.now - replica.started_at
                 self.head.log(serve.STARTED, self.head.replica_id(replica), node, elapsed, pid)
+                self.startup_latency.observe(1000.0 * elapsed)
                 self._watch(replica)
 
         self.at_next_pass(lambda: self._with_gcs(started))
@@ -180,6 +217,8 @@ class Controller:
 
     def _note_end(self, replica: Replica, crashed: bool) -> None:
         watched = self.running.get(replica.name)
+        if self.starting.get(replica.name, (0, 0.0))[0] == replica.pid:
+            self.at_next_pass(lambda: self._start_failed(replica, crashed))
         if watched is None:
             return
         if self._still(watched) and replica.node.name not in self.head.gcs.dead:
@@ -199,8 +238,17 @@ class Controller:
 
         self.at_next_pass(forget)
 
+    def _start_failed(self, replica: Replica, crashed: bool) -> None:
+        pid, _ = self.starting.pop(replica.name, (0, 0.0))
+        if pid:
+            name = self.head.replica_id(replica, pid)
+            if crashed:
+                self.head.log(serve.START_FAILED, name)
+            self.head.log(serve.STOPPING, name)
+
     def _watch(self, replica: Replica) -> None:
         self.starts += 1
+        self.starting.pop(replica.name, None)
         watched = Watched(replica, replica.pid, self.head.world.now)
         self.running[replica.name] = watched
         self.head.handle.add(replica)
@@ -310,6 +358,7 @@ class Controller:
             return
         if self._still(watched):
             replica.drain()
+        began = world.now
         deadline = world.now + GRACEFUL_SHUTDOWN_TIMEOUT
         while world.now < deadline and self._still(watched) and replica.busy():
             yield world.clock.timeout(min(GRACEFUL_SHUTDOWN_POLL, deadline - world.now))
@@ -318,6 +367,7 @@ class Controller:
         if self._still(watched) and replica.name not in world.in_flight:
             pid = replica.pid
             replica.stop("unhealthy")
+            self.shutdown_duration.observe(1000.0 * (world.now - began))
             self.head.log(serve.STOPPING, self.head.replica_id(replica, pid))
             replica.reset(RESETS["restart"], by="supervisor")
             self.head.log(serve.ADDING)

@@ -27,7 +27,7 @@ class Proxy:
         """Requests taken in and not ended."""
         self.running = False
         self.requests = self.errors = 0
-        self.latency = Histogram(tuple(float(b) for b in LATENCY_BUCKETS_MS))
+        self.latency = Histogram(LATENCY_BUCKETS_MS)
         self._held: list[Callable[[], None]] = []
         """What arrived while it hung."""
         self._starts = 0
