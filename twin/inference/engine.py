@@ -4,10 +4,8 @@ Each step gives every request the tokens it lacks (`length - computed`), running
 waiting ones, within a token budget. There is no prefill phase and no decode phase. When no block is free the last
 running request is preempted: its blocks are freed and it starts from zero at the front of the waiting queue.
 
-Requests that only decode are counted, not visited. Of each the engine keeps what it had computed when it joined them;
-per step it needs their number, the sum of their contexts, which of them begin a new block (a context grows by one a
-step, so that is a count by residue) and who ends first (a heap). A step of 128 decoding requests costs as much as one
-of four. Three ways to plan a step, from the common to the exact:
+Requests that only decode are counted, not visited (`twin.inference.decoding`): a step of 128 of them costs as much as
+one of four. Three ways to plan a step, from the common to the exact:
 
     decoding   nobody else is there; looks ahead to the first step at which a request ends or a block would be missing,
                and schedules that moment. An arrival or a condition cuts the stretch at the end of the step in progress
@@ -22,11 +20,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from twin.inference.decoding import Decoding
 from twin.inference.kv_cache import KvCache, blocks_of
 from twin.inference.request import Request
 from twin.mechanics.engine_step import BLOCK_TOKENS, StepCost, host_seconds, step_cost
@@ -91,16 +89,7 @@ class Engine:
         """By running order: those that decode, and those whose prompt is being computed."""
         self._order = 0
         self._prefilling: dict[int, Request] = {}
-        self._decoding = 0
-        """Number of decoding requests; the following are theirs."""
-        self._context = 0
-        """Tokens that they have computed, in all."""
-        self._phases = [0] * BLOCK_TOKENS
-        """How many of them begin a block at the steps of each residue."""
-        self._finishing_at: list[tuple[int, int, Request, int]] = []
-        """(step count at its end, order, request, when it joined): a heap; entries of requests that left are stale."""
-        self._last_decoder = 0
-        """Highest running order among them, now or before."""
+        self._decoding = Decoding(self._running)
 
         self._chunks: list[tuple[Request, int]] = []
         """Requests that the step in progress serves one by one, with their tokens."""
@@ -200,7 +189,8 @@ class Engine:
         self._stopped = True
         self._dissolve()
         lost = [r for r in (*self._running.values(), *self.waiting) if not r.aborted]
-        self._running, self._prefilling, self._ends = {}, {}, []
+        self._running.clear()
+        self._prefilling, self._ends = {}, []
         self.waiting.clear()
         return lost
 
@@ -228,7 +218,7 @@ class Engine:
         self._ends, self._settled, self._began = [], 0, self.clock.now
         if self._prefilling or self._may_admit():
             self._plan_mixed()
-        elif self._decoding:
+        elif self._decoding.size:
             steps = self._steps_without_event()
             if steps:
                 self._plan_decoding(steps)
@@ -242,32 +232,24 @@ class Engine:
         self.clock.at(ends[-1], lambda _: self._finish(ends))
 
     def _may_admit(self) -> bool:
-        if not self.waiting or len(self._running) >= self.max_num_seqs or self._decoding >= self.max_num_batched_tokens:
+        if (
+            not self.waiting
+            or len(self._running) >= self.max_num_seqs
+            or self._decoding.size >= self.max_num_batched_tokens
+        ):
             return False
         request = self.waiting[0]
         return self.cache.fits(request, *self.cache.hit(request))
 
     def _steps_without_event(self) -> int:
         """Steps up to and with the first at which a request ends, or up to the first for which blocks are missing."""
-        heap = self._finishing_at
-        while heap[0][2].joined != heap[0][3] or heap[0][2].order not in self._running:
-            heappop(heap)
-        if self._decoding > self.max_num_batched_tokens:
+        if self._decoding.size > self.max_num_batched_tokens:
             return 0
-        steps = min(LONGEST_STRETCH, heap[0][0] - self.steps) if self.skip_ahead else 1
-        if self._decoding * (steps // BLOCK_TOKENS + 1) <= self.cache.free:
-            return steps
-        cycles, free = divmod(self.cache.free, self._decoding)
-        possible = cycles * BLOCK_TOKENS
-        while possible < steps:
-            free -= self._phases[(self.steps + possible) % BLOCK_TOKENS]
-            if free < 0:
-                break
-            possible += 1
-        return min(steps, possible)
+        wanted = min(LONGEST_STRETCH, self._decoding.next_end() - self.steps) if self.skip_ahead else 1
+        return self._decoding.steps_within(self.cache.free, self.steps, wanted)
 
     def _plan_decoding(self, steps: int) -> None:
-        batch, context = self._decoding, self._context
+        batch, context = self._decoding.size, self._decoding.context
         self._activity = DECODE_ACTIVITY
         cost = self._cost(DECODE_ACTIVITY)
         fixed, per_token = cost.fixed(batch, batch), cost.step.kv_per_token
@@ -300,11 +282,12 @@ class Engine:
 
     def _plan_mixed(self) -> None:
         """Chunks of prompts beside the decoding requests. Exactly, where something does not reach for all."""
-        budget = self.max_num_batched_tokens - self._decoding
-        missing = self._phases[self.steps % BLOCK_TOKENS]
+        decoding = self._decoding
+        budget = self.max_num_batched_tokens - decoding.size
+        missing = decoding.blocks(self.steps, 1)
         chunks: list[tuple[Request, int]] = []
         for request in self._prefilling.values():
-            if request.order < self._last_decoder or budget < 0:
+            if request.order < decoding.newest or budget < 0:
                 return self._plan_exactly()
             n = min(request.length - request.computed, budget)
             if n == 0:
@@ -319,7 +302,7 @@ class Engine:
             self.cache.grow(request, request.computed + n)
         self._chunks = chunks
         self._admit(budget)
-        self._plan_step(self._decoding, self._context)
+        self._plan_step(decoding.size, decoding.context)
         return None
 
     def _admit(self, budget: int) -> None:
@@ -417,12 +400,9 @@ class Engine:
         self._reporting = True  # who is submitted meanwhile joins the next step
         self._account(len(ends))
         first, finished = self._account_chunks() if self._chunks else ([], [])
-        heap = self._finishing_at
-        while heap and heap[0][0] <= self.steps:
-            _, order, request, joined = heappop(heap)
-            if request.joined == joined and self._running.get(order) is request:
-                self._leave_decoding(request)
-                finished.append(request)
+        for request in self._decoding.ended(self.steps):
+            self._leave_decoding(request)
+            finished.append(request)
         self._ends = []
         for request in first:
             if not request.aborted:
@@ -443,7 +423,7 @@ class Engine:
         if steps <= 0:
             return
         self._settled = done
-        batch = self._decoding
+        batch = self._decoding.size
         busy = self._gpu_seconds[already] if steps == 1 else sum(self._gpu_seconds[already:done])
         for gpu in self.gpus:
             gpu.ran(busy, self._activity)
@@ -451,13 +431,12 @@ class Engine:
         if steps - 1 + begun:
             self._take_blocks(self.steps + 1, steps - 1 + begun)
         self.steps += steps
-        self._context += batch * steps
+        self._decoding.context += batch * steps
         self.generation_tokens += batch * steps
         if self._stats is not None:
             tokens = batch + sum(n for _, n in self._chunks) if self._chunks else batch
-            self._stats.stepped(tokens, steps)
-            if batch:
-                self._stats.decoded(self._durations[already:done], batch)
+            whole = steps == len(self._durations)
+            self._stats.stepped(tokens, self._durations if whole else self._durations[already:done], batch)
 
     def _account_chunks(self) -> tuple[list[Request], list[Request]]:
         """Give the chunks of the step that ended their tokens; who has the first one, and who the last one."""
@@ -475,7 +454,7 @@ class Engine:
                 self.prompt_tokens += request.prompt
                 first.append(request)
             elif self._stats is not None and request.last_token is not None:
-                self._stats.decoded((now - request.last_token,), 1)
+                self._stats.decoded(now - request.last_token)
             request.last_token = now
             if request.remaining <= 0:
                 finished.append(request)
@@ -484,29 +463,17 @@ class Engine:
         self._chunks = []
         return first, finished
 
-    # --- the decoding requests --------------------------------------------------------------------------------
+    # --- in and out of the decoding batch ---------------------------------------------------------------------
 
     def _join_decoding(self, request: Request) -> None:
         self._prefilling.pop(request.order, None)
-        request.joined = self.steps
-        self._decoding += 1
-        self._context += request.computed
-        self._phases[(self.steps - request.computed) % BLOCK_TOKENS] += 1
-        self._last_decoder = max(self._last_decoder, request.order)
-        heappush(self._finishing_at, (self.steps + request.remaining, request.order, request, self.steps))
+        self._decoding.join(request, self.steps)
 
     def _leave_decoding(self, request: Request) -> None:
-        """What the engine counted for a request since it joined becomes the request's own."""
-        steps = self.steps - request.joined
-        if steps:
-            request.computed += steps
-            request.generated += steps
+        """What the batch counted for a request since it joined becomes the request's own."""
+        if self._decoding.leave(request, self.steps):
             request.last_token = self.clock.now
             self.cache.taken_for(request, request.computed)
-        self._decoding -= 1
-        self._context -= request.computed
-        self._phases[(self.steps - request.computed) % BLOCK_TOKENS] -= 1
-        request.joined = -1
 
     def _dissolve(self) -> None:
         """Nobody is counted with the others any more."""
@@ -515,7 +482,7 @@ class Engine:
                 self._leave_decoding(request)
                 self._prefilling[request.order] = request
         self._prefilling = dict(self._running)
-        self._finishing_at.clear()
+        self._decoding.forget_ends()
 
     def _drop_aborted(self) -> None:
         for request in self._aborted:
@@ -528,11 +495,8 @@ class Engine:
         self._aborted.clear()
 
     def _take_blocks(self, first: int, steps: int) -> None:
-        """Take the blocks that the decoding requests begin in `steps` steps from step number `first` on."""
-        cycles, rest = divmod(steps, BLOCK_TOKENS)
-        count = cycles * self._decoding
-        for step in range(first, first + rest):
-            count += self._phases[step % BLOCK_TOKENS]
+        """Take the blocks that the decoding requests begin in `steps` steps from the one after `first` steps on."""
+        count = self._decoding.blocks(first, steps)
         if count:
             self.cache.take(count)
 
