@@ -1,4 +1,4 @@
-"""`healtwin scenario`: list, show, validate, schema, new."""
+"""`healtwin scenario`: list, show, validate, faults, schema, new."""
 
 from __future__ import annotations
 
@@ -57,6 +57,33 @@ def show(
         typer.echo(to_yaml(loaded.resolve(seed)), nl=False)
     else:
         typer.echo(loaded.to_yaml() if set_ else Path(loaded.source).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def faults(
+    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="A fault kind, such as GPUChaos.")] = "",
+) -> None:
+    """The kinds of fault: what each can hit, its family and its parameters."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from twin.faults import KINDS
+    from twin.scenario import ScenarioError
+    from twin.scenario.errors import nearest
+
+    if kind and kind not in KINDS:
+        raise ScenarioError(f"no fault kind '{kind}'{nearest(kind, KINDS)}")
+    count = sum(len(actions) for actions in KINDS.values())
+    title = f"{count} kinds of fault" if not kind else kind
+    table = Table(Column("kind", no_wrap=True), Column("action", no_wrap=True), "parameters", "hits", title=title)
+    for name, actions in KINDS.items():
+        if kind in ("", name):
+            for action, entry in actions.items():
+                fields = ", ".join(f.alias or field for field, f in entry.parameters.model_fields.items())
+                table.add_row(name, action or "-", fields or "-", entry.hits)
+                if kind:
+                    table.add_row("", "", " ".join((entry.parameters.__doc__ or "").split()), "", end_section=True)
+    Console().print(table)
 
 
 @app.command()

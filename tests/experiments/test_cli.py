@@ -159,3 +159,10 @@ def test_ctrl_c_ends_the_run_as_killed(store: Path, short_scenario: Path, tmp_pa
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     assert tracking.find("last").info.status == "KILLED"
+
+
+def test_the_kinds_of_fault_are_listed_with_what_they_need() -> None:
+    everything = invoke("scenario", "faults")
+    assert all(word in everything for word in ("GPUChaos", "powerLimit", "NetworkChaos", "EngineChaos", "replica's"))
+    assert "-pl" in invoke("scenario", "faults", "GPUChaos")
+    assert "did you mean 'GPUChaos'" in invoke("scenario", "faults", "GPUChoas", code=2)
