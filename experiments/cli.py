@@ -16,6 +16,7 @@ from experiments.commands import (
     demo,
     evaluate,
     export,
+    hardware,
     policy,
     report,
     repro,
@@ -53,6 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(scenario.app, name="scenario")
+app.add_typer(hardware.app, name="hardware")
 app.command("simulate")(simulate.command)
 app.add_typer(train.app, name="train")
 app.command("tune")(tune.command)
@@ -61,7 +63,7 @@ app.command("export")(export.command)
 app.add_typer(policy.app, name="policy")
 app.command("report")(report.command)
 app.command("demo")(demo.command)
-app.command("bench")(bench.command)
+app.add_typer(bench.app, name="bench")
 app.command("repro")(repro.command)
 app.command("ui")(ui.command)
 

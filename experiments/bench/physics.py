@@ -25,6 +25,8 @@ BAR = 8.0
 RUN = Path("vllm_runs") / "rtxpro6000_llama-3.1-8b"
 FITTED, JUDGED = ("llama-3.1-8b", 1), ("llama-3.1-70b", 4)
 """Model and GPUs it is spread over."""
+SHARES = tuple(share / 100.0 for share in range(50, 101))
+"""Efficiencies that a fit tries."""
 
 
 def rows(data: Path) -> Iterator[Row]:
@@ -91,13 +93,18 @@ def judgements(data: Path) -> Iterator[tuple[str, Judgement, bool]]:
     yield "rtx-pro-6000", judge("llama-3.1-8b, decode", rtx.decode(), whole_step(cost)), False
     yield "rtx-pro-6000", judge("llama-3.1-8b, prefill", rtx.prefill(), whole_step(cost)), False
     errors = []
-    for decodes, chunk, seconds in rtx.mixed():
+    for decodes, chunk, measured in rtx.mixed():
         load = [a + b for a, b in zip(decodes.load, chunk.load, strict=True)]
         predicted = cost.breakdown(int(load[0]), decodes.batch, load[2], load[3])["attention"]
-        errors.append((100.0 * (predicted / seconds - 1.0), replace(decodes, seconds=seconds, cached=chunk.context)))
+        errors.append((100.0 * (predicted / measured - 1.0), replace(decodes, seconds=measured, cached=chunk.context)))
     worst = sorted(errors, key=lambda e: -abs(e[0]))[:5]
     error, bias = fmean(abs(e) for e, _ in errors), fmean(e for e, _ in errors)
     yield "rtx-pro-6000", Judgement("llama-3.1-8b, attention of mixed steps", error, bias, tuple(worst)), False
+
+
+def place(cell: Cell) -> str:
+    """A cell in words."""
+    return f"batch {cell.batch} x {cell.context}" if cell.batch else f"prompt {cell.context}"
 
 
 def table_rows(data: Path) -> Iterator[Row]:
@@ -105,8 +112,7 @@ def table_rows(data: Path) -> Iterator[Row]:
     for gpu, found, judged in judgements(data):
         name = f"{gpu}: {found.what}"
         error, cell = found.worst[0]
-        where = f"batch {cell.batch} x {cell.context}" if cell.batch else f"prompt {cell.context}"
-        anchor = f"kernel tables; bias {found.bias:+.1f} %, worst {error:+.0f} % at {where}"
+        anchor = f"kernel tables; bias {found.bias:+.1f} %, worst {error:+.0f} % at {place(cell)}"
         if judged:
             yield at_most(name, found.error, "% mean error", BAR, anchor)
         else:
@@ -127,39 +133,38 @@ class Fit:
 
 
 def fits(data: Path) -> Iterator[Fit]:
-    """Fit each GPU that has tables: memory on the decode steps, then compute on the prefills, in steps of 0.01."""
+    """Fit each GPU that has tables: memory on the decode steps, compute on the prefills, in steps of 0.01."""
     model = hardware.model(FITTED[0])
-    for name in (*TABLES, "rtx-pro-6000"):
-        gpu = hardware.gpu(name)
-        if name in TABLES:
-            tables = SxmTables(data, name)
-            decode, prefill = list(tables.decode(model, 1)), list(tables.prefill(model, 1))
-            seconds = kernels_only
-        else:
-            rtx = RtxTables(data)
-            decode, prefill = list(rtx.decode()), list(rtx.prefill())
-            seconds = whole_step
+    for name in TABLES:
+        tables = SxmTables(data, name)
+        yield fit(hardware.gpu(name), list(tables.decode(model, 1)), list(tables.prefill(model, 1)), kernels_only)
+    rtx = RtxTables(data)
+    yield fit(hardware.gpu("rtx-pro-6000"), list(rtx.decode()), list(rtx.prefill()), whole_step)
 
-        def error(
-            candidate: Gpu, cells: list[Cell], seconds: Callable[..., Callable[[Cell], float]] = seconds
-        ) -> float:
-            return judge("", cells, seconds(step_cost(candidate, model))).error
 
-        def best(field: str, start: Gpu, cells: list[Cell]) -> Gpu:
-            candidates = [replace(start, **{field: share / 100.0}) for share in range(50, 101)]
-            return min(candidates, key=lambda c: error(c, cells))
+def fit(
+    gpu: Gpu, decode: list[Cell], prefill: list[Cell], seconds: Callable[[StepCost], Callable[[Cell], float]]
+) -> Fit:
+    """The efficiencies that suit cells of Llama-3.1-8B best; from the middle, so that what ships does not matter."""
+    model = hardware.model(FITTED[0])
 
-        fitted = best("memory_efficiency", gpu, decode)
-        fitted = best("compute_efficiency", fitted, prefill)
-        yield Fit(
-            name,
-            fitted.memory_efficiency,
-            fitted.compute_efficiency,
-            gpu.memory_efficiency,
-            gpu.compute_efficiency,
-            error(fitted, decode),
-            error(fitted, prefill),
-        )
+    def error(memory: float, compute: float, cells: list[Cell]) -> float:
+        tried = replace(gpu, memory_efficiency=memory, compute_efficiency=compute)
+        return judge("", cells, seconds(step_cost(tried, model))).error
+
+    memory = compute = 0.75
+    for _ in range(2):  # each hardly depends on the other
+        memory = min(SHARES, key=lambda share: error(share, compute, decode))
+        compute = min(SHARES, key=lambda share: error(memory, share, prefill))
+    return Fit(
+        gpu.name,
+        memory,
+        compute,
+        gpu.memory_efficiency,
+        gpu.compute_efficiency,
+        error(memory, compute, decode),
+        error(memory, compute, prefill),
+    )
 
 
 # --- other profiles --------------------------------------------------------------------------------------------------

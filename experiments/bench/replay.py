@@ -151,12 +151,13 @@ def settings_of(folder: Path) -> Settings:
     if not file.is_file():
         return Settings()
     told = json.loads(file.read_text(encoding="utf-8")).get("engine_kwargs", {})
-    fields = {
-        "tensor_parallel": "tensor_parallel_size",
-        "max_num_seqs": "max_num_seqs",
-        "max_num_batched_tokens": "max_num_batched_tokens",
-    }
-    return Settings(**{ours: int(told[theirs]) for ours, theirs in fields.items() if told.get(theirs)})
+    default = Settings()
+    return Settings(
+        tensor_parallel=int(told.get("tensor_parallel_size") or default.tensor_parallel),
+        max_num_seqs=int(told.get("max_num_seqs") or default.max_num_seqs),
+        max_num_batched_tokens=int(told.get("max_num_batched_tokens") or default.max_num_batched_tokens),
+        gpu_memory_utilization=float(told.get("gpu_memory_utilization") or default.gpu_memory_utilization),
+    )
 
 
 def replay(run: Sequence[Served], gpu: Gpu, model: Model, settings: Settings, series: Path | None = None) -> Replay:

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-NAMES = ("twin", "inference")
+from experiments.commands import replay
+
+if TYPE_CHECKING:
+    from experiments.bench.rows import Row
+
+NAMES = ("twin", "inference", "replay")
 
 
-def command(
-    name: Annotated[str, typer.Argument(help="Which benchmark: twin, inference.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Finish within 50 s.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+class Benchmarks(TyperGroup):
+    """The group: an unknown benchmark is an error of the user's."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names. Raises UserError."""
+        from experiments.errors import UserError
+
+        if args[0] not in NAMES:
+            raise UserError(f"no benchmark '{args[0]}' (known: {', '.join(NAMES)})")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=Benchmarks, help="Figures beside their bars and anchors.", no_args_is_help=True)
+app.command("replay")(replay.command)
+
+Quick = Annotated[bool, typer.Option("--quick", help="Finish within 50 s.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command()
+def twin(quick: Quick = False, as_json: Json = False) -> None:
+    """The kernel, both clusters, start-up and the environment. Exit code 1 where a bar is missed."""
+    from experiments.bench import twin
+
+    _print("twin", twin.rows(quick), as_json)
+
+
+@app.command()
+def inference(
+    quick: Quick = False,
+    as_json: Json = False,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -22,23 +56,25 @@ def command(
     ] = None,
     long: Annotated[bool, typer.Option("--long", help="With what takes minutes: 24 simulated hours.")] = False,
 ) -> None:
-    """Run a benchmark: each figure beside its bar and an anchor that ran with it. Exit code 1 where a bar is missed."""
+    """The LLM twin: speed, memory, and its physics against measurements. Exit code 1 where a bar is missed."""
+    from experiments.bench import inference
+
+    _print("inference", inference.rows(quick, data, long), as_json)
+
+
+def _print(name: str, measured: Iterable[Row], as_json: bool) -> None:
     import json
     import sys
 
     from rich.console import Console
     from rich.table import Table
 
-    from experiments.bench import inference, twin
     from experiments.bench.rows import all_hold
-    from experiments.errors import UserError
     from experiments.tables import wide
 
-    if name not in NAMES:
-        raise UserError(f"no benchmark '{name}' (known: {', '.join(NAMES)})")
     rows = []
     with Console(file=sys.stderr).status("measuring") as status:
-        for row in twin.rows(quick) if name == "twin" else inference.rows(quick, data, long):
+        for row in measured:
             rows.append(row)
             status.update(f"measured: {row.row}")
             if as_json:

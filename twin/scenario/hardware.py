@@ -227,6 +227,15 @@ def find(kind: Literal["GPU", "Model"], name_or_path: str, beside: Path | None =
     )
 
 
+def kind_of(file: Path) -> str:
+    """The `kind` that a file states, GPU or Model. Raises ScenarioError for another."""
+    document = read(file)
+    kind = document.data.get("kind")
+    if kind not in FOLDERS:
+        raise document.locate(ScenarioError(f"expected kind: {' or '.join(FOLDERS)}, got {kind!r}", ("kind",)))
+    return str(kind)
+
+
 @lru_cache(maxsize=256)
 def _gpu(file: Path) -> Entry[Gpu]:
     document, name, title = _opened(file, "GPU")
