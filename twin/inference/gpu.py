@@ -12,6 +12,7 @@ from twin.inference.gpu_driver import Driver
 from twin.inference.gpu_meter import Draw, Meter
 from twin.mechanics.conditions import Condition
 from twin.mechanics.gpu_clocks import ClockEvent, clock_events, hardware_events
+from twin.mechanics.gpu_link import nvlinks
 from twin.mechanics.gpu_memory import RESERVED_SHARE, memory_clock
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio, power, slowed
 from twin.mechanics.gpu_thermal import (
@@ -55,7 +56,8 @@ class Gpu(Component):
         self.running = 0
         """Requests in the engine's batch."""
         self.nvlink_bytes = self.pcie_received = self.pcie_sent = 0.0
-        """Bytes over the links so far; whoever moves them adds them."""
+        """Bytes over the links so far."""
+        self._exchanged = 0
         self._memory_used = 0.0
         pci = f"0000:{world.streams['pci'].integer(1, 200, name):02x}:00"
         self.driver = Driver(self, pci, world.streams["gpu"].uuid(name))
@@ -98,6 +100,17 @@ class Gpu(Component):
     def ran(self, seconds: float, activity: float) -> None:
         """A kernel of that activity was resident for `seconds`."""
         self.meter.ran(self.meter.draw(activity) or self._draw(activity), seconds, self.world.now)
+
+    def exchanged(self, tokens: int, bytes_per_token: float) -> None:
+        """The engine has sent the hidden states of that many tokens since its start over the links to its peers."""
+        if tokens < self._exchanged:  # another engine, which counts from zero
+            self._exchanged = 0
+        moved, self._exchanged = (tokens - self._exchanged) * bytes_per_token, tokens
+        if nvlinks(self.model):
+            self.nvlink_bytes += moved
+        else:
+            self.pcie_sent += moved / 2.0
+            self.pcie_received += moved / 2.0
 
     @property
     def clients(self) -> list[Process]:

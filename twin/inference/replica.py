@@ -25,6 +25,7 @@ from twin.mechanics.engine_step import (
     WARMUP_SECONDS,
     WEIGHT_LOAD_BYTES_PER_SECOND,
 )
+from twin.mechanics.gpu_link import exchanged_bytes
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
 from twin.mechanics.serving import IMAGE_BYTES
@@ -358,6 +359,8 @@ class Replica(Process):
         yield clock.timeout(loading)
         if not self.can_live():
             return self._lost_gpu()
+        for gpu in self.gpus:
+            gpu.pcie_received += share
         self.log(vllm.WEIGHTS, loading)
         self._allocate(utilization)
         blocks = self.blocks
@@ -484,8 +487,10 @@ class Replica(Process):
         assert engine is not None
         assert stats is not None
         engine.settle()
+        per_token = exchanged_bytes(self.model, self.settings.tensor_parallel_size)
         for gpu in self.gpus:
             gpu.running = engine.running
+            gpu.exchanged(engine.prompt_tokens + engine.generation_tokens, per_token)
         return (*stats.values(engine), *self.cgroup.values())
 
     def _log_stats_later(self, pid: int, prompt: int, generation: int, queries: int, hits: int) -> None:

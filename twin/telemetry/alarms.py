@@ -37,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     Rule("TargetDown", "critical", "", "absent", 0.0, 10.0),
     Rule("GpuXid", "critical", "DCGM_FI_DEV_XID_ERRORS", ">", 0.0, 0.0),
     Rule("GpuPowerThrottled", "warning", "DCGM_FI_DEV_POWER_VIOLATION", ">", 5e8, 10.0),
+    Rule("GpuThermalThrottled", "warning", "DCGM_FI_DEV_THERMAL_VIOLATION", ">", 5e8, 10.0),
     Rule("RequestsQueued", "warning", "vllm:num_requests_waiting", ">", 8.0, 15.0),
     Rule("KvCacheFull", "warning", "vllm:kv_cache_usage_perc", ">", 0.95, 15.0),
     Rule("GatewayErrors", "critical", 'nginx_http_response_count_total{status="5xx"}', ">", 0.05, 10.0),

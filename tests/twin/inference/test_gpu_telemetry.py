@@ -8,6 +8,7 @@ import pytest
 
 from twin.inference.dcgm import FIELDS
 from twin.inference.gpu import Gpu
+from twin.scenario import ResolvedScenario
 from twin.telemetry.features import FEATURES
 from twin.world import World
 
@@ -26,21 +27,29 @@ ROW_REMAP_PENDING ROW_REMAP_FAILURE
 """
 
 
-@pytest.fixture(scope="module")
-def shown():
-    """(at work, idle): the fields of a busy GPU and of a spare one after 200 s."""
-    from twin.scenario import ResolvedScenario
-
+def live(cluster, until):
+    """A world with that cluster and a steady load."""
     spec = {
-        "cluster": {"kind": "inference", "preset": "small"},
+        "cluster": cluster,
         "workload": {"arrivals": {"poisson": "4/s"}, "prompt": 512, "output": 128},
         "horizon": "300s",
     }
     document = {"apiVersion": "healtwin/v1", "kind": "Scenario", "metadata": {"name": "test"}, "spec": spec}
     world = World(ResolvedScenario.model_validate(document), seed=1)
-    world.run(200)
-    gpus = (world.components["gpu-0"], world.components["gpu-3"])
-    return tuple(dict(zip((field.name for field in FIELDS), gpu.sample(), strict=True)) for gpu in gpus)
+    world.run(until)
+    return world
+
+
+def fields(world, name):
+    """What DCGM shows of a GPU."""
+    return dict(zip((field.name for field in FIELDS), world.components[name].sample(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """(at work, idle): the fields of a busy GPU and of a spare one after 200 s."""
+    world = live({"kind": "inference", "preset": "small"}, 200)
+    return fields(world, "gpu-0"), fields(world, "gpu-3")
 
 
 def test_every_default_field_is_exported_under_its_exact_name():
@@ -86,3 +95,17 @@ def test_a_decoding_gpu_streams_memory_and_hardly_multiplies(shown):
 def test_energy_is_power_over_time(shown):
     mean = shown[0]["DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"] / 1e3 / 200
     assert mean == pytest.approx(shown[0]["DCGM_FI_DEV_POWER_USAGE"], rel=0.15)
+
+
+@pytest.mark.parametrize(("gpu", "has_nvlink"), [("h100-sxm", True), ("a10g", False)])
+def test_a_split_model_talks_over_the_links_that_its_gpus_have(gpu, has_nvlink):
+    split = {"kind": "inference", "preset": "small", "gpu": gpu, "replicas": 1, "spares": 0, "gpusPerNode": 2}
+    world = live({**split, "engine": {"tensorParallelSize": 2}}, 60)
+    replica = world.components["ray-replicas-0"]
+    tokens = replica.engine.prompt_tokens + replica.engine.generation_tokens
+    expected = tokens * (2 * 32 + 1) * 4096 * 2 * 2  # every hidden state out and in, over half of the pair's messages
+    replica.sample()
+    now = fields(world, "gpu-1")
+    nvlink, pcie = now["DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL"], now["DCGM_FI_PROF_PCIE_TX_BYTES"]
+    assert nvlink == pytest.approx(expected if has_nvlink else 0)
+    assert pcie == pytest.approx(0 if has_nvlink else expected / 2)
