@@ -20,6 +20,8 @@ from twin.mechanics.interconnect import all_reduce
 from twin.mechanics.kernels import (
     ACTIVATIONS_READ,
     ATTENTION,
+    EXPERT_EFFICIENCY,
+    EXPERT_TILES,
     KERNEL_SECONDS,
     KV_HEADS_HALF,
     PREFILL_EFFICIENCY,
@@ -126,16 +128,16 @@ class ExpertProducts:
     """Seconds of tensor cores for one token in one expert."""
     per_token: int
 
-    TILE = 16
-    """Rows to which the grouped kernel pads an expert's tokens (vLLM's smallest tile of tokens)."""
-
     def seconds(self, tokens: int) -> float:
         """All layers with that many tokens."""
         touched = self.number * (1.0 - self.missed_by_a_token**tokens)
         rows = self.per_token * tokens
         memory = self.weights * touched + self.rows_read * rows
-        compute = self.compute * max(rows, min(rows, touched) * self.TILE)
-        return self.fixed + self.layers * sqrt(sqrt(memory**4 + compute**4))
+        tile = EXPERT_TILES[tokens > self.number]
+        compute = self.compute * (rows + touched * tile / 2.0)  # the last tile of an expert is half full
+        memory *= memory
+        compute *= compute
+        return self.fixed + self.layers * sqrt(sqrt(memory * memory + compute * compute))
 
 
 def step_cost(
@@ -205,7 +207,7 @@ def _experts(model: Model, speed: Speed, tp: int) -> ExpertProducts | None:
         missed_by_a_token=1.0 - e.per_token / e.number,
         weights=values * model.bytes_per_parameter / speed.bandwidth,
         rows_read=2.0 * (2 * model.hidden + 3 * e.intermediate / tp) / speed.bandwidth,
-        compute=2.0 * values / speed.throughput,
+        compute=2.0 * values / (speed.throughput * EXPERT_EFFICIENCY),
         per_token=e.per_token,
     )
 
@@ -227,7 +229,7 @@ def _parts(
             kv_heads * attention.tile * tile,
         ),
         "norms": Part(2 * small + SMALL_KERNEL_SECONDS, 4 * h * byte),
-        "rope": Part(2 * small, 2 * (heads + kv_heads + normed) * model.head_size * byte),
+        "rope": Part((4 if model.qk_norm else 2) * small, 2 * (heads + kv_heads + normed) * model.head_size * byte),
         "activation": Part(small, 3 * width * byte),
         "sampler": Part(SAMPLER_SECONDS, 0.0, 4.0 * model.vocabulary / speed.bandwidth),
     }

@@ -46,6 +46,14 @@ ACTIVATIONS_READ = 0.7
 """Share of activations that norms and the like fetch from memory and do not find in the cache (LLMServingSim's
 profile, 2,048 tokens)."""
 
+EXPERT_EFFICIENCY = 0.65
+"""Share of throughput that the grouped product of a mixture of experts reaches over that of a dense one (assumed: a
+Triton kernel, against the vendor's library)."""
+
+EXPERT_TILES = (16, 64)
+"""Rows to which an expert's tokens are padded: with at most as many tokens as experts, and with more (vLLM's
+get_default_config)."""
+
 SAMPLER_SECONDS = 25.0e-6
 """Sampling's handful of kernels (LLMServingSim's profile at 1 sequence)."""
 
