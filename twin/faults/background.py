@@ -41,8 +41,6 @@ def _part(weight: float, kind: str, action: str, **fields: Any) -> BackgroundKin
     return BackgroundKind.model_validate({"weight": weight, "kind": kind, "action": action, **fields})
 
 
-_UNREACHABLE = _part(1.0, "NetworkChaos", "partition", direction="both")
-
 CAUSES: dict[str, tuple[BackgroundKind, ...]] = {
     # Prefab gpu. How deep a fault goes is not recorded; the weights within a cause are assumed.
     "bus": (
@@ -70,15 +68,15 @@ CAUSES: dict[str, tuple[BackgroundKind, ...]] = {
         _part(2, "GPUChaos", "thermalThrottle"),
         _part(1, "GPUChaos", "correctableErrors"),
     ),
-    "cable": (_UNREACHABLE,),
+    "cable": _one("NetworkChaos", "partition", direction="both"),
     "power-supply": _one("GPUChaos", "powerBrake", layer="board"),
     "fan": _one("GPUChaos", "thermalThrottle"),
     "nic": (
         _part(9, "NetworkChaos", "bandwidth", bandwidth={"rate": "10mbps", "limit": 20_971_520, "buffer": 10_000}),
         _part(6, "NetworkChaos", "partition", direction="both"),
     ),
-    # Prefab grid5000: a host that nobody reaches.
-    "host": (_UNREACHABLE,),
+    # Prefab grid5000: a host that is down, and up again after its repair.
+    "host": _one("NodeChaos", "powerLoss"),
 }
 """What a cause of the hazard models does here. A cause that is not listed names no mechanism: its failures are drawn,
 so that the others come when they would, and nothing happens."""
