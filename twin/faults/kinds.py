@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults import database, engine, gpu, network, process, serving, stress, workload
+from twin.faults import database, engine, gpu, host, network, process, serving, stress, workload
 from twin.faults.kind import FaultKind
 
 KINDS: dict[str, dict[str, FaultKind]] = {
@@ -11,6 +11,7 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **serving.KINDS,
     **stress.KINDS,
     **network.KINDS,
+    **host.KINDS,
     **engine.KINDS,
     **database.KINDS,
     **workload.KINDS,

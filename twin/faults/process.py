@@ -23,6 +23,10 @@ class Crash(Model):
     layer: Literal["process", "container"] = "process"
 
 
+class Freeze(Model):
+    """No thread of a replica's container runs (SIGSTOP, the cgroup freezer): it neither answers nor dies."""
+
+
 class PodKill(Model):
     """Chaos Mesh's PodChaos `container-kill` and `pod-kill`: the program is killed; its supervisor starts another."""
 
@@ -39,6 +43,13 @@ KINDS: dict[str, dict[str, FaultKind]] = {
             Crash,
             _process,
             lambda p, cause, _: (Condition(Layer(p.layer), "crash", 1.0, cause),),
+        ),
+        "freeze": FaultKind(
+            "process",
+            "a replica's pod",
+            Freeze,
+            lambda component: component if component.kind == "vllm" else None,
+            lambda _, cause, __: (Condition(Layer.PROCESS, "frozen", 1.0, cause),),
         ),
     },
     "PodChaos": {
