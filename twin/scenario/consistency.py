@@ -36,6 +36,7 @@ def check(scenario: ResolvedScenario) -> None:
     _check_times(spec)
     _check_arrivals(spec)
     _check_workload(spec)
+    _check_noise(spec)
     kind = spec.cluster.kind
     if spec.telemetry.dialect not in (None, *DIALECTS[kind]):
         raise ScenarioError(
@@ -127,6 +128,18 @@ def _check_workload(spec: Spec) -> None:
         if getattr(workload, name) == 0:
             raise ScenarioError(
                 "a client that waits 0s never gets an answer", (*path, type(workload).model_fields[name].alias or name)
+            )
+
+
+def _check_noise(spec: Spec) -> None:
+    path = ("spec", "noise")
+    if spec.cluster.kind == "openstack" and spec.noise != "none":
+        raise ScenarioError("'noise' belongs to inference clusters, this one is openstack", path)
+    for i, rollout in enumerate(spec.benign.rollouts):
+        if rollout.at >= spec.horizon:
+            raise ScenarioError(
+                f"a rollout can come at {rollout.at:g}s, but the horizon is {spec.horizon:g}s",
+                (*path, "rollouts", i, "at"),
             )
 
 
