@@ -38,6 +38,7 @@ def rows(data: Path) -> Iterator[Row]:
     for row_of, file in ((all_reduce_rows, "vidur_allreduce_a100_dgx"), (splitwise_rows, "splitwise_llama2-70b_a100")):
         if (data / "gpu_perf" / f"{file}.csv.gz").is_file():
             yield from row_of(data)
+    yield from experts_rows()
     if (data / RUN).is_dir():
         yield from replay_rows(data / RUN)
     else:
@@ -200,6 +201,42 @@ def splitwise_rows(data: Path) -> Iterator[Row]:
         yield Row(
             f"a100-sxm-80gb: llama-2-70b, {tp} GPUs, decode", gap, "ms less", anchor="splitwise, whole stack of 2023"
         )
+
+
+EXPERTS = {
+    ("a100-sxm-40gb", "qwen3-30b-a3b", 1): {
+        1: 109.21,
+        2: 159.81,
+        4: 268.89,
+        8: 403.13,
+        16: 611.19,
+        32: 808.53,
+        64: 917.45,
+    },
+    ("h100-sxm", "mixtral-8x7b", 2): {
+        1: 144.0,
+        4: 351.1,
+        8: 435.0,
+        32: 487.4,
+        128: 491.4,
+        256: 536.8,
+        512: 662.3,
+        1024: 833.7,
+    },
+}
+"""Microseconds of one layer of experts by tokens: vLLM's benchmark_moe, as its pull requests 19049 and 24700 print it
+(the first on the PCIe card, whose memory is the SXM's)."""
+
+
+def experts_rows() -> Iterator[Row]:
+    """Layers of experts against published timings; two constants were fitted on them."""
+    for (gpu, name, tp), measured in EXPERTS.items():
+        model = hardware.model(name)
+        layer = step_cost(hardware.gpu(gpu), model, tp).experts
+        assert layer is not None
+        errors = [layer.seconds(tokens) * 1e6 / model.layers / us - 1.0 for tokens, us in measured.items()]
+        anchor = f"vLLM's benchmark_moe; bias {100.0 * fmean(errors):+.0f} %; fitted on it"
+        yield Row(f"{gpu}: {name}, experts of a layer", 100.0 * fmean(map(abs, errors)), "% mean error", anchor=anchor)
 
 
 # --- a real server ---------------------------------------------------------------------------------------------------

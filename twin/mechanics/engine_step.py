@@ -21,8 +21,9 @@ from twin.mechanics.kernels import (
     ACTIVATIONS_READ,
     ATTENTION,
     EXPERT_EFFICIENCY,
+    EXPERT_READING,
+    EXPERT_SECONDS,
     EXPERT_TILES,
-    KERNEL_SECONDS,
     KV_HEADS_HALF,
     PREFILL_EFFICIENCY,
     PREFILL_TILE_SECONDS,
@@ -201,11 +202,11 @@ def _experts(model: Model, speed: Speed, tp: int) -> ExpertProducts | None:
         return None
     values = 3.0 * model.hidden * e.intermediate / tp
     return ExpertProducts(
-        fixed=model.layers * (2 * KERNEL_SECONDS + 4 * SMALL_KERNEL_SECONDS),  # routing, sorting and summing beside
+        fixed=model.layers * EXPERT_SECONDS,
         layers=model.layers,
         number=e.number,
         missed_by_a_token=1.0 - e.per_token / e.number,
-        weights=values * model.bytes_per_parameter / speed.bandwidth,
+        weights=values * model.bytes_per_parameter / (speed.bandwidth * EXPERT_READING),
         rows_read=2.0 * (2 * model.hidden + 3 * e.intermediate / tp) / speed.bandwidth,
         compute=2.0 * values / (speed.throughput * EXPERT_EFFICIENCY),
         per_token=e.per_token,

@@ -46,9 +46,13 @@ ACTIVATIONS_READ = 0.7
 """Share of activations that norms and the like fetch from memory and do not find in the cache (LLMServingSim's
 profile, 2,048 tokens)."""
 
+EXPERT_SECONDS = 28.0e-6
+"""Start of a layer of experts: choosing, sorting, two grouped products, the activation between and the sum after."""
+
+EXPERT_READING = 1.05
 EXPERT_EFFICIENCY = 0.65
-"""Share of throughput that the grouped product of a mixture of experts reaches over that of a dense one (assumed: a
-Triton kernel, against the vendor's library)."""
+"""Shares of bandwidth and throughput that the grouped products reach over those of a plain one (vLLM's benchmark_moe,
+bf16: Qwen3-30B-A3B on A100 PCIe, pull request 19049; half of Mixtral-8x7B on H100, pull request 24700)."""
 
 EXPERT_TILES = (16, 64)
 """Rows to which an expert's tokens are padded: with at most as many tokens as experts, and with more (vLLM's
