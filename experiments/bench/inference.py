@@ -19,6 +19,7 @@ from statistics import median
 from typing import Any
 
 from experiments.bench.rows import Row, at_least, at_most, per_cpu_second, skipped
+from twin.inference.engine import Engine
 from twin.inference.replica import Replica
 from twin.scenario import Scenario
 from twin.world import World
@@ -91,7 +92,7 @@ def engine_steps(load: str, users: int, skip_ahead: bool, seconds: float) -> flo
     world = World(_scenario(cluster, workload, DAY), seed=1)
     replica = next(c for c in world.components.values() if isinstance(c, Replica))
     engine = replica.engine
-    assert engine is not None
+    assert isinstance(engine, Engine)
     engine.skip_ahead = skip_ahead
     world.run(until=30.0)
 

@@ -50,38 +50,73 @@ def metrics(max_model_len: int) -> tuple[Metric, ...]:
     return tuple(found)
 
 
+_OF_ALL = (
+    "vllm:e2e_request_latency_seconds",
+    "vllm:request_prompt_tokens",
+    "vllm:request_generation_tokens",
+    "vllm:request_max_num_generation_tokens",
+    "vllm:request_params_n",
+    "vllm:request_params_max_tokens",
+    "vllm:request_num_preemptions",
+)
+_OF_SERVED = (
+    "vllm:request_queue_time_seconds",
+    "vllm:request_inference_time_seconds",
+    "vllm:request_prefill_time_seconds",
+    "vllm:request_decode_time_seconds",
+    "vllm:request_prefill_kv_computed_tokens",
+)
+MOST_PENDING = 1024
+"""Ended requests that wait at most to be counted: many at once take half the time."""
+
+
 class EngineStats:
     """Counters and histograms since the start of the process."""
 
     def __init__(self, max_model_len: int) -> None:
-        self.histograms = {
+        self._histograms = {
             family.name: Histogram(family.metrics(max_model_len)[0].buckets)
             for family in FAMILIES
             if family.type is MetricType.HISTOGRAM
         }
-        h = self.histograms
+        h = self._histograms
+        self._first: list[float] = []
+        self._of_all: list[tuple[float, ...]] = []
+        self._of_served: list[tuple[float, ...]] = []
+        self._per_token: list[float] = []
         self._iteration = h["vllm:iteration_tokens_total"]
         self._gap = h["vllm:inter_token_latency_seconds"]
-        self._ttft = h["vllm:time_to_first_token_seconds"]
         self.queries = self.hits = self.cached = self.corrupted = 0
         self.ended = dict.fromkeys(FINISHED_REASONS, 0)
 
     # --- called by the engine ---------------------------------------------------------------------------------
 
-    def stepped(self, tokens: int, times: int) -> None:
-        """That many steps of that many tokens."""
-        self._iteration.observe(tokens, times)
+    def stepped(self, tokens: int, durations: Sequence[float], decoding: int) -> None:
+        """Steps of so many tokens each, and how long they took: the gap between two tokens of each decoding request.
 
-    def decoded(self, durations: Sequence[float], requests: int) -> None:
-        """Gaps between tokens, seen by so many requests each. Gaps of one stretch never get shorter."""
-        bounds, counts = self._gap.bounds, self._gap.counts
-        low, high = bisect_left(bounds, durations[0]), bisect_left(bounds, durations[-1])
-        if low == high:
-            counts[low] += len(durations) * requests
+        Gaps of one stretch never get shorter.
+        """
+        iteration, gap, steps = self._iteration, self._gap, len(durations)
+        iteration.counts[bisect_left(iteration.bounds, tokens)] += steps
+        iteration.sum += tokens * steps
+        if not decoding:
+            return
+        bounds, counts = gap.bounds, gap.counts
+        low = bisect_left(bounds, durations[0])
+        if steps == 1:
+            counts[low] += decoding
+            gap.sum += durations[0] * decoding
+            return
+        if low == bisect_left(bounds, durations[-1]):
+            counts[low] += steps * decoding
         else:
             for duration in durations:
-                counts[bisect_left(bounds, duration)] += requests
-        self._gap.sum += sum(durations) * requests
+                counts[bisect_left(bounds, duration)] += decoding
+        gap.sum += sum(durations) * decoding
+
+    def decoded(self, duration: float) -> None:
+        """A gap between two tokens of one request."""
+        self._gap.observe(duration)
 
     def looked_up(self, tokens: int, found: int) -> None:
         """A request's tokens were looked up in the prefix cache when it was first scheduled."""
@@ -92,40 +127,60 @@ class EngineStats:
 
     def first_token(self, request: Request, now: float) -> None:
         """The first token of a request is out."""
-        self._ttft.observe(now - request.dispatched)
+        self._first.append(now - request.dispatched)
         self.cached += request.cached
 
     def finished(self, request: Request, now: float, reason: str) -> None:
         """A request has ended."""
         self.ended[reason] += 1
-        h = self.histograms
-        h["vllm:e2e_request_latency_seconds"].observe(now - request.dispatched)
-        h["vllm:request_prompt_tokens"].observe(request.prompt)
-        h["vllm:request_generation_tokens"].observe(request.generated)
-        h["vllm:request_max_num_generation_tokens"].observe(request.generated)
-        h["vllm:request_params_n"].observe(1)
-        h["vllm:request_params_max_tokens"].observe(request.output)
-        h["vllm:request_num_preemptions"].observe(request.preemptions)
-        if request.scheduled is None or request.first_token is None:
-            return
-        h["vllm:request_queue_time_seconds"].observe(request.scheduled - request.queued)
-        h["vllm:request_inference_time_seconds"].observe(now - request.scheduled)
-        h["vllm:request_prefill_time_seconds"].observe(request.first_token - request.scheduled)
-        h["vllm:request_decode_time_seconds"].observe(now - request.first_token)
-        h["vllm:request_prefill_kv_computed_tokens"].observe(request.prompt - request.cached)
-        if request.generated > 1:
-            mean = (now - request.first_token) / (request.generated - 1)
-            h["vllm:request_time_per_output_token_seconds"].observe(mean)
+        generated = request.generated
+        self._of_all.append(
+            (now - request.dispatched, request.prompt, generated, generated, 1, request.output, request.preemptions)
+        )
+        scheduled, first = request.scheduled, request.first_token
+        if scheduled is not None and first is not None:
+            self._of_served.append(
+                (
+                    scheduled - request.queued,
+                    now - scheduled,
+                    first - scheduled,
+                    now - first,
+                    request.prompt - request.cached,
+                )
+            )
+            if generated > 1:
+                self._per_token.append((now - first) / (generated - 1))
+        if len(self._of_all) >= MOST_PENDING:
+            self._count_requests()
+
+    # --- counted when somebody looks, or when there are many ------------------------------------------------
+
+    @property
+    def histograms(self) -> dict[str, Histogram]:
+        """By family name, with everything counted so far."""
+        self._count_requests()
+        return self._histograms
+
+    def _count_requests(self) -> None:
+        h = self._histograms
+        h["vllm:time_to_first_token_seconds"].observe_each(self._first)
+        for name, column in zip(_OF_ALL, zip(*self._of_all, strict=True), strict=False):
+            h[name].observe_each(column)
+        for name, column in zip(_OF_SERVED, zip(*self._of_served, strict=True), strict=False):
+            h[name].observe_each(column)
+        h["vllm:request_time_per_output_token_seconds"].observe_each(self._per_token)
+        for pending in (self._first, self._of_all, self._of_served, self._per_token):
+            pending.clear()
 
     # --- scraped ----------------------------------------------------------------------------------------------
 
     def values(self, engine: Engine | DataParallel) -> list[float]:
         """All series, in the order of `metrics`."""
-        scalars = self._scalars(engine)
+        scalars, histograms = self._scalars(engine), self.histograms
         values: list[float] = []
         for family in FAMILIES:
             if family.type is MetricType.HISTOGRAM:
-                values += self.histograms[family.name].values()
+                values += histograms[family.name].values()
             else:
                 values += scalars.get(family.name) or [0.0] * max(1, len(family.values))
         return values

@@ -16,13 +16,14 @@ from twin.mechanics.serving import CONNECT_TIMEOUT, NGINX_START, READ_TIMEOUT, W
 from twin.mechanics.supervision import crash_loop_delay
 from twin.node import Node
 from twin.process import Process, State
-from twin.telemetry.records import Hop, LogTemplate, counter, gauge
+from twin.telemetry.records import LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
     from twin.world import World
 
 PATH = "/v1/chat/completions"
+OPERATION = f"POST {PATH}"
 BYTES_PER_TOKEN = 190
 """Size of one server-sent event of a streamed chat completion (assumed; a chunk of JSON with one token)."""
 
@@ -228,7 +229,7 @@ class Gateway(Process):
         self.log(nginx.ACCESS, _client(request), PATH, shown, size, seconds)
         if self.world.spec.telemetry.tracing != "off":
             self.world.recorder.span(
-                Hop(request.id, "nginx", "", self.name, f"POST {PATH}", request.arrived, seconds, shown)
+                (request.id, "nginx", "", self.name, OPERATION, request.arrived, seconds, shown, None)
             )
         self._forget(request, status)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import accumulate
 
 from twin.telemetry.records import Metric
@@ -27,6 +28,14 @@ class Histogram:
         """Count `value`, `times` times."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.sum += value * times
+
+    def observe_each(self, values: Iterable[float]) -> None:
+        """Count many values, as `observe` would one after the other."""
+        bounds, counts, total = self.bounds, self.counts, self.sum
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+            total += value
+        self.sum = total
 
     @property
     def count(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.streams import Stream
-from twin.telemetry.records import Alarm, Hop, LogRecord, LogTemplate, Span
+from twin.telemetry.records import Alarm, Hop, LogRecord, LogTemplate, Span, span_of
 
 _TIME = itemgetter(0)
 
@@ -67,10 +67,10 @@ class Recorder:
 
     def spans_between(self, start: float, end: float) -> list[Span]:
         """Spans that ended with start < time <= end."""
-        return self._rendered(s for s in self._spans if start < s.start + s.duration <= end)
+        return self._rendered(s for s in self._spans if start < _ended(s) <= end)
 
     def _rendered(self, spans: Iterable[Span | Hop]) -> list[Span]:
-        return [span.span(self._ids) if isinstance(span, Hop) else span for span in spans]
+        return [span if isinstance(span, Span) else span_of(span, self._ids) for span in spans]
 
     def scrapes_between(self, start: float, end: float) -> slice:
         """The scrapes with start <= time <= end."""
@@ -110,7 +110,7 @@ class Recorder:
         """Let go of log records, spans and scrapes older than second `before`. Alarms stay: they are few."""
         logs = bisect_left(self.logs, before, key=_TIME)
         scrapes = bisect_left(self.scrape_times, before)
-        spans = next((i for i, s in enumerate(self._spans) if s.start + s.duration >= before), len(self._spans))
+        spans = next((i for i, s in enumerate(self._spans) if _ended(s) >= before), len(self._spans))
         del self.logs[:logs], self._spans[:spans]
         del self.scrape_times[:scrapes], self.scrapes[:scrapes], self.series[:scrapes]
         self._forgotten_logs += logs
@@ -129,6 +129,11 @@ class Muted(Recorder):
 
     def scrape(self, time: float, values: NDArray[np.float32], series: NDArray[np.float64]) -> None:
         """Nobody writes it down."""
+
+
+def _ended(span: Span | Hop) -> float:
+    """When an operation ended; spans and hops have start and duration at the same places."""
+    return span[5] + span[6]
 
 
 def _kept(count: int, forgotten: int) -> int:

@@ -123,25 +123,17 @@ class Span(NamedTuple):
     """What the program says of the operation, where it says anything."""
 
 
-class Hop(NamedTuple):
-    """A span as it is recorded for one request of many: its ids follow from the request's number and who was there,
-    and are worked out for whoever reads it. `caller` is the role of its parent, empty at the root."""
+Hop = tuple[int, str, str, str, str, float, float, int, Mapping[str, str | int | float] | None]
+"""A span as it is recorded for one request of many: (number of the request, role, role of the parent or empty,
+component, operation, start, duration, status, attributes). A plain tuple, for there are several a request."""
 
-    request: int
-    role: str
-    caller: str
-    component: str
-    operation: str
-    start: float
-    duration: float
-    status: int
-    attributes: Mapping[str, str | int | float] | None = None
 
-    def span(self, ids: Stream) -> Span:
-        """The span, with ids of W3C trace context's lengths."""
-        request, role, caller, *rest = self
-        trace, span = ids.hexadecimal(32, request), ids.hexadecimal(16, request, role)
-        return Span(trace, span, ids.hexadecimal(16, request, caller) if caller else "", *rest)
+def span_of(hop: Hop, ids: Stream) -> Span:
+    """The span of a hop. Its ids, of W3C trace context's lengths, follow from the request's number and the roles."""
+    request, role, caller, component, operation, start, duration, status, attributes = hop
+    trace, span = ids.hexadecimal(32, request), ids.hexadecimal(16, request, role)
+    parent = ids.hexadecimal(16, request, caller) if caller else ""
+    return Span(trace, span, parent, component, operation, start, duration, status, attributes)
 
 
 class Alarm(NamedTuple):

@@ -9,7 +9,7 @@ from twin.inference.messages import serve
 from twin.inference.request import Request
 from twin.mechanics.serving import LATENCY_BUCKETS_MS, PROXY_START
 from twin.telemetry.histogram import Histogram
-from twin.telemetry.records import Hop, LogTemplate
+from twin.telemetry.records import LogTemplate
 
 if TYPE_CHECKING:
     from twin.inference.router import Router
@@ -95,7 +95,7 @@ class Proxy:
         self.latency.observe(1000.0 * elapsed)
         if head.world.spec.telemetry.tracing != "off":
             head.world.recorder.span(
-                Hop(request.id, "serve", "nginx", head.name, "route_to_replica", request.arrived, elapsed, status)
+                (request.id, "serve", "nginx", head.name, "route_to_replica", request.arrived, elapsed, status, None)
             )
         gateway = head.gateway
         if gateway is not None:
