@@ -47,6 +47,32 @@ class LadderConfig:
     """circuit breaker: never take down a serving replica when fewer than this share of those seen would be left"""
     queue_decisions: int = 2
     """decisions in a row that requests must suffer before a replica is added; one where a replica is missing"""
+    settle_power_cycle: float = 420.0
+    """the same after a power cycle: 300 s, then what runs on it"""
+    settle_replace: float = 360.0
+    """the same after a spare machine took its role: 240 s, then what runs on it"""
+    settle_settings: float = 20.0
+    """after a power limit was restored: what the violation counter needs to fall"""
+    away: float = 40.0
+    """how long a machine may be silent before it counts as lost (Kubernetes' node lease)"""
+    hung_decisions: int = 3
+    """decisions in a row without a token from a replica that has requests"""
+    slow_tokens: float = 1.6
+    """time between tokens, as a multiple of the median of the peers, that counts as slow"""
+    slow_decisions: int = 4
+    """see `slow_tokens`"""
+    control_loops: float = 2.0
+    """passes per second of Serve's controller below which it counts as stuck; healthy: 10"""
+    failing: float = 0.3
+    """share of 5xx among the gateway's answers that counts as failing, while most replicas answer"""
+    failing_decisions: int = 2
+    """see `failing`"""
+    thrashing: float = 0.5
+    """preemptions per second of a replica that counts as thrashing its KV cache"""
+    shed_decisions: int = 4
+    """decisions in a row that most replicas must suffer before load is shed"""
+    shed_settle: float = 60.0
+    """how long to look at what a load limit does"""
     relief: float = 70.0
     """how long an added replica takes to serve: what it is to replace is repaired after that"""
 
@@ -83,6 +109,20 @@ class Memory:
     """The XID that each GPU showed last."""
     starved: dict[int, float] = field(default_factory=dict)
     """When each node ran out of memory last."""
+    seen_nodes: set[int] = field(default_factory=set)
+    """Machines that have answered a scrape once."""
+    away_since: dict[int, float] = field(default_factory=dict)
+    """Machines that do not answer any more, and since when."""
+    cordoned: dict[int, int] = field(default_factory=dict)
+    """Machines that we drained, and the GPU that was the reason."""
+    moved: set[int] = field(default_factory=set)
+    """Replicas that were moved and have not been seen since."""
+    drained: dict[int, float] = field(default_factory=dict)
+    """When each machine was drained last."""
+    repaired: dict[int, float] = field(default_factory=dict)
+    """When each machine, or a card in it, was last reset, rebooted or replaced."""
+    limited_until: float = -1e9
+    """Until when a load limit of ours holds."""
     own: set[int] = field(default_factory=set)
     """Processes whose own exporter has been seen."""
     relieved_at: float = -1e9

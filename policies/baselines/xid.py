@@ -47,6 +47,9 @@ IMMEDIATE: dict[int, XidAction] = {
 }
 """XID -> immediate action; what is not listed counts as `RESET_GPU`."""
 
+RECOVERY_ACTION_CHANGED = 154
+"""The XID that follows others and says what the driver asks for; the gauge shows the last XID, so it hides them."""
+
 REBOOTS_BEFORE_SERVICE = 2
 """After that many reboots with the same XID the machine needs hands (gpud threshold.go): no further action helps."""
 

@@ -13,7 +13,8 @@ from policies.baselines.rule_ladder import RuleLadder
 from policies.baselines.xid import XidAction, immediate
 from policies.legality import legal_by_kind
 from twin.actions import CATEGORIES, PARAMETERS
-from twin.spaces import FEATURES, Layout, Observation
+from twin.spaces import Layout, Observation
+from twin.telemetry.features import FEATURES
 from twin.telemetry.window import Node, Topology
 
 INFERENCE = Topology(
@@ -47,7 +48,12 @@ OPENSTACK = Topology(
 )
 HEALTHY = {
     "node": {"node_memory_MemTotal_bytes": 64e9, "node_memory_MemAvailable_bytes": 50e9, "node_load1": 1.0},
-    "gpu": {"DCGM_FI_DEV_SM_CLOCK": 1710.0, "DCGM_FI_DEV_FB_USED": 20000.0, "DCGM_FI_DEV_XID_ERRORS": 0.0},
+    "gpu": {
+        "DCGM_FI_DEV_SM_CLOCK": 1710.0,
+        "DCGM_FI_DEV_FB_USED": 20000.0,
+        "DCGM_FI_DEV_XID_ERRORS": 0.0,
+        "DCGM_FI_DEV_GPU_TEMP": 60.0,
+    },
     "vllm": {
         "vllm:num_requests_waiting": 0.0,
         "vllm:time_to_first_token_seconds_sum": 1.0,
@@ -70,6 +76,8 @@ class Cluster:
     changes: dict[str, dict[str, float] | None] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
     errors: dict[str, int] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    """GPUs of which DCGM has nothing but the last XID."""
 
     def observation(self) -> Observation:
         layout = Layout(self.topology)
@@ -86,6 +94,8 @@ class Cluster:
             if change is None:
                 continue
             for name, value in (values | change).items():
+                if node.name in self.silent and name != "DCGM_FI_DEV_XID_ERRORS":
+                    continue
                 features[i, FEATURES.index(name)] = value
                 present[i, FEATURES.index(name)] = 1
             lines[i, 3] = self.errors.get(node.name, 0)
@@ -94,7 +104,7 @@ class Cluster:
             if node.name in self.busy or node.name == "ray-replicas-3":
                 legal[:, i] = 0
             if not self.spare:
-                legal[[CATEGORIES.index("migrate"), CATEGORIES.index("scale-out")], i] = 0
+                legal[[CATEGORIES.index(name) for name in ("migrate", "scale-out", "drain", "replace")], i] = 0
         return {
             "features": features,
             "present": present,
@@ -157,10 +167,10 @@ def test_the_catalogue_says_what_an_xid_needs() -> None:
     assert immediate(63) is XidAction.IGNORE
 
 
-def test_xid_79_moves_the_replica_and_reboots_the_machine(inference: Shift) -> None:
+def test_xid_79_drains_the_machine_and_reboots_it(inference: Shift) -> None:
     inference.cluster.changes |= {"gpu-1": {"DCGM_FI_DEV_XID_ERRORS": 79.0}, "ray-replicas-1": None}
     first, second = inference.decide(2)
-    assert first == "migrate ray-replicas-1 immediate"
+    assert first == "drain node-1 immediate"  # cordoned, too: nobody is to be placed there
     assert second == "reboot node-1 immediate"
     inference.cluster.busy |= {"node-1", "gpu-1", "ray-replicas-1"}
     assert inference.acts(10) == []
@@ -190,7 +200,8 @@ def test_a_crashed_replica_is_left_to_its_supervisor_until_it_loops(inference: S
     assert inference.decide() == ["recreate ray-replicas-0 immediate"]
     inference.cluster.errors.clear()
     assert inference.acts(8) == []  # patience: the new pod loads and compiles
-    assert inference.acts(2) == ["migrate ray-replicas-0 immediate"]  # the next rung
+    assert inference.acts(2) == ["rollback-config ray-replicas-0 immediate"]  # the next rung
+    assert inference.acts(9) == ["migrate ray-replicas-0 immediate"]
 
 
 def test_a_replica_that_comes_back_is_not_touched(inference: Shift) -> None:
@@ -200,11 +211,133 @@ def test_a_replica_that_comes_back_is_not_touched(inference: Shift) -> None:
     assert inference.acts(30) == []
 
 
-def test_a_throttled_gpu_is_relieved_then_reset(inference: Shift) -> None:
+def test_a_throttled_gpu_gets_its_limit_back_then_is_relieved_and_reset(inference: Shift) -> None:
     inference.cluster.changes["gpu-2"] = {"DCGM_FI_DEV_POWER_VIOLATION": 9e8}
-    actions = inference.acts(4)
-    assert actions == ["scale-out ray-head immediate"]
+    assert inference.acts(3) == ["restore-power-limit gpu-2 gentle"]  # it interrupts nobody
+    assert inference.acts(2) == ["scale-out ray-head immediate"]
     assert inference.acts(8) == ["reset-gpu gpu-2 gentle"]
+
+
+def test_a_power_brake_and_heat_are_no_matter_of_a_setting(inference: Shift) -> None:
+    braked = {"DCGM_FI_DEV_CLOCKS_EVENT_REASONS": float(0x80 | 0x8), "DCGM_FI_DEV_POWER_VIOLATION": 9e8}
+    inference.cluster.changes["gpu-2"] = braked
+    assert inference.acts(4) == ["drain node-2 gentle"]
+    hot = Shift(Cluster(INFERENCE))
+    hot.decide(3)
+    hot.cluster.changes["gpu-0"] = {"DCGM_FI_DEV_CLOCKS_EVENT_REASONS": float(0x20)}
+    assert hot.acts(4) == ["drain node-0 gentle"]
+
+
+def test_a_card_that_says_only_that_its_recovery_action_changed(inference: Shift) -> None:
+    inference.cluster.changes["gpu-0"] = {"DCGM_FI_DEV_XID_ERRORS": 154.0}
+    assert inference.decide() == ["reset-gpu gpu-0 gentle"]
+    lost = Shift(Cluster(INFERENCE))
+    lost.decide(3)
+    lost.cluster.changes |= {"gpu-1": {"DCGM_FI_DEV_XID_ERRORS": 154.0}, "ray-replicas-1": None}
+    lost.cluster.silent.add("gpu-1")
+    assert lost.acts(2) == ["drain node-1 immediate", "reset-gpu gpu-1 gentle"]  # nobody is on it now
+    del lost.cluster.changes["ray-replicas-1"]  # it runs again, elsewhere
+    assert lost.acts(12) == ["reboot node-1 immediate"]
+
+
+def test_reboots_that_do_not_help_end_in_a_power_cycle_and_another_machine(inference: Shift) -> None:
+    inference.cluster.changes |= {"gpu-1": {"DCGM_FI_DEV_XID_ERRORS": 79.0}, "ray-replicas-1": None}
+    inference.cluster.changes["ray-replicas-0"] = None  # nobody minds
+    on_node = [action for action in inference.acts(200) if action.split()[1] == "node-1"]
+    assert on_node == [
+        "drain node-1 immediate",
+        "reboot node-1 immediate",
+        "reboot node-1 immediate",
+        "power-cycle node-1 immediate",
+        "replace node-1 immediate",
+    ]
+
+
+def test_rows_are_remapped_by_a_gentle_reset_and_a_card_without_spare_rows_is_replaced(inference: Shift) -> None:
+    inference.cluster.changes["gpu-0"] = {"DCGM_FI_DEV_ROW_REMAP_PENDING": 1.0}
+    assert inference.acts(4) == ["reset-gpu gpu-0 gentle"]
+    worn = Shift(Cluster(INFERENCE))
+    worn.decide(3)
+    worn.cluster.changes["gpu-0"] = {"DCGM_FI_DEV_ROW_REMAP_FAILURE": 1.0}
+    assert worn.acts(2) == ["drain node-0 gentle", "replace node-0 gentle"]
+
+
+def test_a_replica_slower_than_its_peers_goes_to_another_card(inference: Shift) -> None:
+    def tokens(seconds: float) -> dict[str, float]:
+        return {
+            "vllm:inter_token_latency_seconds_sum": 100.0 * seconds,
+            "vllm:inter_token_latency_seconds_count": 100.0,
+        }
+
+    inference.cluster.changes |= {f"ray-replicas-{i}": tokens(0.03 if i else 0.09) for i in range(3)}
+    assert inference.acts(6) == ["drain node-0 gentle"]
+    full = Shift(Cluster(INFERENCE, spare=False))
+    full.decide(3)
+    full.cluster.changes |= inference.cluster.changes
+    assert full.acts(6) == ["route-around ray-replicas-0 immediate"]
+
+
+def test_a_machine_that_is_away_is_drained_rebooted_and_power_cycled(inference: Shift) -> None:
+    inference.cluster.changes |= dict.fromkeys(("node-1", "gpu-1", "ray-replicas-1"))
+    assert inference.acts(4) == []  # a node is given 40 s
+    assert inference.acts(2) == ["drain node-1 immediate", "reboot node-1 immediate"]
+    assert "power-cycle node-1 immediate" in inference.acts(40)
+
+
+def test_an_engine_that_gives_no_tokens_is_restarted(inference: Shift) -> None:
+    still = {"vllm:num_requests_running": 9.0, "vllm:generation_tokens_total": 0.0, "vllm:prompt_tokens_total": 0.0}
+    inference.cluster.changes["ray-replicas-2"] = still
+    assert inference.acts(4) == ["restart ray-replicas-2 immediate"]
+
+
+def test_failing_requests_roll_back_whoever_fails_them(inference: Shift) -> None:
+    failing = {'nginx_http_response_count_total{status="5xx"}': 5.0, "nginx_http_requests_total": 5.0}
+    inference.cluster.changes["nginx-proxy"] = failing
+    assert inference.acts(3) == ["rollback-config nginx-proxy immediate"]
+    head = Shift(Cluster(INFERENCE))
+    head.decide(3)
+    head.cluster.changes |= {"nginx-proxy": failing, "ray-head": {"ray_serve_deployment_error_counter_total": 5.0}}
+    assert head.acts(3) == ["rollback-config ray-head immediate"]
+
+
+def test_a_head_that_answers_nobody_is_redeployed(inference: Shift) -> None:
+    inference.cluster.changes["nginx-proxy"] = {
+        "nginx_http_requests_total": 5.0,
+        'nginx_http_response_count_total{status="2xx"}': 0.0,
+        'nginx_http_response_count_total{status="5xx"}': 0.0,
+    }
+    assert inference.acts(3) == ["rollback-config ray-head immediate"]
+
+
+def test_a_stuck_controller_is_restarted_when_a_replica_is_missing(inference: Shift) -> None:
+    inference.cluster.changes["ray-head"] = {"ray_serve_controller_num_control_loops_total": 0.0}
+    assert inference.acts(5) == []
+    inference.cluster.changes["ray-replicas-0"] = None
+    assert inference.acts(3) == ["restart ray-head immediate"]
+
+
+def test_settings_that_keep_requests_out_of_one_replica_are_rolled_back(inference: Shift) -> None:
+    inference.cluster.changes["ray-replicas-0"] = {
+        "vllm:num_requests_waiting": 20.0,
+        "vllm:kv_cache_usage_perc": 0.1,
+    }
+    assert inference.acts(6) == ["scale-out ray-head immediate", "rollback-config ray-replicas-0 gentle"]
+
+
+def test_load_is_shed_only_when_most_suffer_and_nothing_else_is_left(inference: Shift) -> None:
+    inference.cluster.spare = False
+    inference.cluster.changes["ray-replicas-0"] = {"vllm:num_requests_waiting": 20.0}
+    assert inference.acts(8) == []  # one slow replica is no flood
+    for i in range(3):
+        inference.cluster.changes[f"ray-replicas-{i}"] = {"vllm:num_requests_waiting": 20.0}
+    assert inference.acts(6) == ["shed-load nginx-proxy gentle"]
+    assert inference.acts(7) == ["shed-load nginx-proxy immediate"]
+
+
+def test_a_thrashing_cache_gets_smaller_batches(inference: Shift) -> None:
+    inference.cluster.spare = False
+    inference.cluster.changes["ray-replicas-1"] = {"vllm:num_preemptions_total": 3.0}
+    assert inference.acts(6) == ["limit-kv ray-replicas-1 gentle"]
 
 
 def test_the_circuit_breaker_holds_while_another_replica_is_away(inference: Shift) -> None:
