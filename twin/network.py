@@ -89,6 +89,13 @@ class Network:
         if connection.waiting or not self._transmit(source, target, connection, message):
             connection.waiting.append(message)
 
+    def close(self, component: Component) -> None:
+        """Called when a process is gone: its connections go with it, and what waited on them."""
+        for pair in [pair for pair in self._connections if component in pair]:
+            connection = self._connections.pop(pair)
+            self._unfinished -= len(connection.waiting)
+            connection.waiting.clear()
+
     def _transmit(self, source: Component, target: Component, connection: _Connection, message: _Message) -> bool:
         """Put a message on the wire; whether it gets through this time. If not, it is sent again later."""
         path = self.path(source, target)
@@ -136,7 +143,8 @@ class Network:
             node = self.node_of(source)
             self.retransmitted[node.name] = self.retransmitted.get(node.name, 0) + 1
             while connection.waiting and self._transmit(source, target, connection, connection.waiting[0]):
-                connection.waiting.popleft()
+                if connection.waiting:  # or what arrived has closed the connection
+                    connection.waiting.popleft()
 
         self.world.clock.at(self.world.now + timeout, send_again)
 

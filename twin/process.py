@@ -168,6 +168,7 @@ class Process(Component):
             self.world.recorder.log(self.world.now, self.name, template, (self.pid, *args), self.clock_offset)
 
     def _new_process(self) -> None:
+        self.world.network.close(self)
         self._life += 1
         self.pid = self.world.streams["pid"].integer(1200, 98000, self.name, self._life)
         self.started_at = self.world.now

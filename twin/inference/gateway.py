@@ -296,10 +296,10 @@ class Gateway(Process):
         peer = self._peers.get(request.id)
         streaming = request.id in self._streaming
         if streaming and peer is not None:
-            quiet = self.world.now - peer.server.last_chunk(request)
-            if quiet < self.read_timeout:
-                self._await(request, self.read_timeout - quiet)
-                self._arm(request.id, self._deadlines[request.id])
+            due = peer.server.last_chunk(request) + self.read_timeout
+            if due > self.world.now:
+                self._deadlines[request.id] = due
+                self._arm(request.id, due)
                 return
         phase = nginx.CONNECTING if peer is None else nginx.BODY if streaming else nginx.HEADER
         failing = peer or self.upstream.peers[0]

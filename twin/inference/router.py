@@ -89,7 +89,7 @@ class Router(Process):
         self._max_ongoing = max_ongoing
         self._completed = 0
         self._processing = Histogram(LATENCY_BUCKETS_MS)
-        self._was_stale = self._hung = False
+        self._was_stale = False
         self._replica_ids: dict[tuple[str, int], str] = {}
         self.gcs = Gcs(self)
         self.controller = Controller(self)
@@ -140,15 +140,19 @@ class Router(Process):
         replica = self.world.components[request.replica]
         assert isinstance(replica, Replica)
         context = ReplicaContext(self.replica_id(replica), request.id, self.world.streams["request"])
-        self.world.recorder.log(self.world.now, replica.name, serve.ACCESS, (context, PATH, 200, elapsed))
+        if not replica.muted:
+            line = (context, PATH, 200, elapsed)
+            self.world.recorder.log(self.world.now, replica.name, serve.ACCESS, line, replica.clock_offset)
         self.proxy.finished(request)
 
     def last_chunk(self, request: Request) -> float:
         """When the newest chunk of a stream left here (seconds): its newest token, unless something is in between."""
-        replica = self.world.components.get(request.replica)
-        if not isinstance(replica, Replica) or self.proxy.hangs or not self.world.network.reachable(replica, self):
-            return request.first_token or request.arrived
-        return replica.newest_token(request)
+        replica = self.world.components[request.replica]
+        assert isinstance(replica, Replica)
+        cut_off = min(self.proxy.hangs_since, self.gcs.silent_since(replica))
+        if not self.world.network.reachable(replica, self):
+            cut_off = min(cut_off, self.world.now)
+        return min(replica.newest_token(request), cut_off)
 
     # --- replicas ---------------------------------------------------------------------------------------------
 
@@ -196,6 +200,7 @@ class Router(Process):
 
     def on_running(self) -> None:
         self.proxy.start()
+        self.proxy.conditions_changed()
         self.gcs.start()
         self.controller.start()
 
@@ -208,11 +213,10 @@ class Router(Process):
         super().conditions_changed()
         if not self.up:
             return
-        if self._hung and not self.proxy.hangs:
-            self.proxy.awaken()
+        self.proxy.conditions_changed()
         if self._was_stale and not self.handle.stale:
             self.handle.refresh()
-        self._hung, self._was_stale = self.proxy.hangs, self.handle.stale
+        self._was_stale = self.handle.stale
         self.controller.conditions_changed()
 
     def renew_part(self, parameters: frozenset[str]) -> None:

@@ -246,6 +246,10 @@ def test_nginx_does_not_start_without_its_upstreams_name(world):
         ("GatewayChaos", "wrongPort", "nginx-proxy", {}),
         ("GatewayChaos", "connectionLimit", "nginx-proxy", {"limit": 2}),
         ("StoreChaos", "unavailable", "model-store", {}),
+        ("NetworkChaos", "partition", "ray-replicas-0", {"direction": "both"}),
+        ("NetworkChaos", "partition", "node-head", {"direction": "both"}),
+        ("NetworkChaos", "delay", "ray-head", {"delay": {"latency": "1500ms", "jitter": "500ms"}}),
+        ("NetworkChaos", "loss", "ray-replicas-0", {"loss": {"loss": "60"}}),
     ],
 )
 def test_requests_are_conserved_whatever_fails_in_serving(inference_scenario, fault, kind, action, component, fields):

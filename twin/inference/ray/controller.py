@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from twin.inference.replica import Replica
     from twin.inference.router import Router
 
-PARAMETERS = frozenset({"controller_stuck"})
-
 
 @dataclass(slots=True, eq=False)
 class Watched:
@@ -192,7 +190,7 @@ class Controller:
 
         def started() -> None:
             if replica.pid == pid and replica.up:
-                node = self.head.world.streams["ray/node"].hexadecimal(56, replica.node.name)
+                node = self.head.world.streams["ray/node"].hexadecimal(56, replica.name)
                 elapsed = self.head.world.now - replica.started_at
                 self.head.log(serve.STARTED, self.head.replica_id(replica), node, elapsed, pid)
                 self.startup_latency.observe(1000.0 * elapsed)
@@ -208,7 +206,7 @@ class Controller:
             self.at_next_pass(lambda: self._with_gcs(lambda: self._note_end(replica, crashed)))
 
     def actor_died(self, replica: Replica) -> None:
-        """The GCS declared a replica's node dead."""
+        """The GCS declared a replica's Ray node dead."""
         watched = self.running.get(replica.name)
         if watched is not None:
             for request in self.head.handle.lost(replica, watched.pid):
@@ -221,7 +219,7 @@ class Controller:
             self.at_next_pass(lambda: self._start_failed(replica, crashed))
         if watched is None:
             return
-        if self._still(watched) and replica.node.name not in self.head.gcs.dead:
+        if self._still(watched) and replica.name not in self.head.gcs.dead:
             return  # news of an earlier process
         self.head.handle.remove(replica)
 

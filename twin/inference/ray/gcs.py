@@ -5,28 +5,30 @@ It is backed by an external store, as Ray recommends for services: without an an
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 from twin.inference.messages import serve
-from twin.mechanics.serving import GCS_RPC_TIMEOUT, NODE_CHECK_FAILURES, NODE_CHECK_PERIOD, NODE_CHECK_TIMEOUT
-from twin.node import Node
+from twin.mechanics.serving import NODE_CHECK_FAILURES, NODE_CHECK_PERIOD, NODE_CHECK_TIMEOUT
+from twin.process import State
 
 if TYPE_CHECKING:
+    from twin.inference.replica import Replica
     from twin.inference.router import Router
-
-PARAMETERS = frozenset({"gcs_down"})
 
 
 class Gcs:
-    """Answers or does not. Pings nodes every 3 s; one that stays silent for 5 time-outs of 10 s is dead."""
+    """Answers or does not. Pings every pod's raylet each 3 s; one silent for 5 time-outs of 10 s is a dead node.
+
+    In KubeRay a worker pod is a Ray node, with a raylet of its own.
+    """
 
     def __init__(self, head: Router) -> None:
         self.head = head
         self.dead: set[str] = set()
-        """Nodes declared dead."""
+        """Pods whose Ray node was declared dead."""
         self._silent: dict[str, float] = {}
-        """Nodes that do not answer, and since when."""
+        """Pods whose raylet does not answer, and since when."""
         self._life = 0
 
     @property
@@ -34,17 +36,16 @@ class Gcs:
         """Whether it answers calls."""
         return self.head.up and not self.head.value("gcs_down")
 
+    def silent_since(self, replica: Replica) -> float:
+        """Since when a pod's raylet has not answered (seconds); infinite where it does."""
+        return self._silent.get(replica.name, math.inf)
+
     def start(self) -> None:
-        """Begin to ping the nodes."""
+        """Begin to ping the pods."""
         self._life += 1
         self._silent.clear()
         self.dead.clear()
         self._ping_later(self._life)
-
-    def wait(self) -> Generator[Any, Any, None]:
-        """Until it answers; each attempt takes its time-out."""
-        while not self.answers:
-            yield self.head.world.clock.timeout(GCS_RPC_TIMEOUT)
 
     def _ping_later(self, life: int) -> None:
         world = self.head.world
@@ -54,32 +55,25 @@ class Gcs:
         if life != self._life or not self.head.up:
             return
         if self.answers:
-            nodes = {replica.node.name: replica.node for replica in self.head.replicas if replica.pid}
-            for name, node in nodes.items():
-                self._judge(name, node)
+            for replica in self.head.replicas:
+                if replica.state is not State.ABSENT:
+                    self._judge(replica)
         else:
             self._silent.clear()
         self._ping_later(life)
 
-    def _judge(self, name: str, node: Node) -> None:
-        world = self.head.world
-        if world.network.reachable(self.head, node):
+    def _judge(self, replica: Replica) -> None:
+        world, name = self.head.world, replica.name
+        if world.network.reachable(self.head, replica):
             self._silent.pop(name, None)
             if name in self.dead:
                 self.dead.discard(name)
-                self._fence(node)
+                if name not in self.head.controller.running and replica.up:
+                    replica.die("raylet exited")  # it hears that it is dead, and its actors go with it
             return
         since = self._silent.setdefault(name, world.now)
         if name not in self.dead and world.now - since >= NODE_CHECK_FAILURES * NODE_CHECK_TIMEOUT:
             self.dead.add(name)
             identity = world.streams["ray/node"].hexadecimal(56, name)
-            self.head.log(serve.NODE_DEAD, identity, name, name)
-            for replica in self.head.replicas:
-                if replica.node is node:
-                    self.head.controller.actor_died(replica)
-
-    def _fence(self, node: Node) -> None:
-        """A raylet that comes back and hears that it is dead exits, and its actors with it."""
-        for replica in self.head.replicas:
-            if replica.node is node and replica.name not in self.head.controller.running and replica.up:
-                replica.die("raylet exited")
+            self.head.log(serve.NODE_DEAD, identity, replica.node.name, name)
+            self.head.controller.actor_died(replica)

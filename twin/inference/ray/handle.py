@@ -224,15 +224,12 @@ class Handle:
     def _choose(self, request: Request) -> Target | None:
         """The shorter queue of two replicas drawn at random; None when none is known to have room.
 
-        Serve draws again after a pause where both are full; here full ones are not drawn in the first place.
+        Where both are full Serve pauses and draws again, until it finds one that is not; here it does so at once.
         """
-        limit = self.head.max_ongoing
-        ready = [t for t in self.targets.values() if (t.length is None or t.length < limit) and self._routable(t)]
-        if len(ready) > 2:
-            draw, attempt = self.head.world.streams["router"], self._attempt
-            first = draw.choice(ready, request.id, 2 * attempt)
-            second = draw.choice([t for t in ready if t is not first], request.id, 2 * attempt + 1)
-            ready = [first, second]
+        targets = list(self.targets.values())
+        ready = self._with_room(self._two_of(targets, request))
+        if not ready:
+            ready = self._two_of(self._with_room(targets), request)
         known = [t for t in ready if self._known(t)]
         if len(known) < len(ready):
             for target in [t for t in ready if t not in known]:
@@ -240,6 +237,19 @@ class Handle:
                 if not known and self._known(target):
                     known.append(target)
         return min(known, key=lambda t: t.length or 0) if known else None
+
+    def _two_of(self, targets: list[Target], request: Request) -> list[Target]:
+        if len(targets) <= 2:
+            return targets
+        draw, attempt = self.head.world.streams["router"], self._attempt
+        first = draw.integer(0, len(targets) - 1, request.id, 2 * attempt)
+        second = draw.integer(0, len(targets) - 2, request.id, 2 * attempt + 1)
+        return [targets[first], targets[second + (second >= first)]]
+
+    def _with_room(self, targets: list[Target]) -> list[Target]:
+        """Those that may be sent requests and are not known to be full."""
+        limit = self.head.max_ongoing
+        return [t for t in targets if (t.length is None or t.length < limit) and self._routable(t)]
 
     def _routable(self, target: Target) -> bool:
         if target.replica.name in self.excluded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,21 @@ class Proxy:
         """What arrived while it hung."""
         self._starts = 0
 
+        self.hangs_since = math.inf
+        """Since when its event loop stands still (seconds); infinite where it does not."""
+
     @property
     def hangs(self) -> bool:
         """Whether its event loop stands still."""
         return bool(self.head.value("proxy_hang"))
+
+    def conditions_changed(self) -> None:
+        """It stands still, or goes on."""
+        if self.hangs:
+            self.hangs_since = min(self.hangs_since, self.head.world.now)
+        elif self.hangs_since < math.inf:
+            self.hangs_since = math.inf
+            self._awaken()
 
     # --- requests ---------------------------------------------------------------------------------------------
 
@@ -132,8 +144,7 @@ class Proxy:
 
         head.world.clock.at(head.world.now + PROXY_START, started)
 
-    def awaken(self) -> None:
-        """Its event loop goes on."""
+    def _awaken(self) -> None:
         held, self._held = self._held, []
         for act in held:
             act()
