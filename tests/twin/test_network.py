@@ -107,14 +107,14 @@ def test_a_keyed_draw_does_not_depend_on_other_messages(inference_scenario):
 def test_loss_costs_retransmission_timeouts_and_never_a_message(world):
     impose(world, "ray-replicas-1", "loss", 0.3)
     sender = Sender(world, "ray-replicas-1", "nginx-proxy")
-    for number in range(300):
-        world.run(number * 20.0 + 20)
+    for number in range(200):
+        world.run(number * 8.0 + 8)
         sender.send(number)
-    world.run(6500)
-    waits = [time - number * 20.0 - 20 for number, time in sender.arrived]
-    assert len(waits) == 300
+    world.run(1900)
+    waits = [time - number * 8.0 - 8 for number, time in sender.arrived]
+    assert len(waits) == 200
     late = [wait for wait in waits if wait > 0]
-    assert len(late) / 300 == pytest.approx(0.3, abs=0.08)
+    assert len(late) / 200 == pytest.approx(0.3, abs=0.08)
     assert min(late) == pytest.approx(0.2002)  # Linux' least time-out above the round trip
     assert any(wait == pytest.approx(0.6006) for wait in late)  # the second one is twice as long
     assert world.network.retransmitted["node-1"] >= len(late)
