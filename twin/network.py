@@ -6,6 +6,7 @@ Chaos Mesh's NetworkChaos lives in the pod's namespace (layer CONTAINER), so a n
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class _Message:
     arrive: Callable[[], None]
     key: tuple[Key, ...]
     size: float
+    since: float
     attempts: int = 0
 
 
@@ -56,6 +58,8 @@ class Network:
         self._disturbed: dict[Component, None] = {}
         self._connections: dict[tuple[Component, Component], _Connection] = {}
         self._unfinished = 0
+        self._free_at: dict[Component, float] = {}
+        """When the token bucket of a sender has let pass what it was given."""
 
     def conditions_changed(self, component: Component) -> None:
         """Called when conditions of a component came or went."""
@@ -73,18 +77,21 @@ class Network:
         arrive: Callable[[], None],
         key: tuple[Key, ...] = (),
         size: float = mechanics.SEGMENT,
+        since: float | None = None,
     ) -> None:
         """Call `arrive` when a message of `size` bytes from `source` has reached `target`; in order on each pair.
 
         What is random about it is drawn by `key`, which should name the message (a request's id, and what of it);
-        without one, by the message's number on its pair. Nothing arrives where TCP gives the connection up.
+        without one, by the message's number on its pair. The end of a stream whose first byte was sent at `since` has
+        the stream's size. Nothing arrives where TCP gives the connection up.
         """
         if not self._disturbed and not self._unfinished:
             arrive()
             return
         connection = self._connections.setdefault((source, target), _Connection())
         connection.sent += 1
-        message = _Message(arrive, key or ("message", connection.sent), size)
+        now = self.world.now
+        message = _Message(arrive, key or ("message", connection.sent), size, now if since is None else since)
         self._unfinished += 1
         if connection.waiting or not self._transmit(source, target, connection, message):
             connection.waiting.append(message)
@@ -111,7 +118,8 @@ class Network:
         delay = 0.0
         if path is not HEALTHY:
             own = stream.uniform(*pair, *message.key)
-            delay = path.delay(own, stream.uniform(*pair, int(self.world.now)), message.size)
+            delay = path.delay(own, stream.uniform(*pair, int(self.world.now)))
+            delay += self._queued(source, message, path)
         arrival = max(self.world.now + delay, connection.last_arrival)
         if arrival <= self.world.now and not connection.on_the_way:
             self._unfinished -= 1
@@ -127,6 +135,14 @@ class Network:
 
         self.world.clock.at(arrival, land)
         return True
+
+    def _queued(self, source: Component, message: _Message, path: Path) -> float:
+        """Seconds until a token bucket has let the last byte pass. It serves what a pod sends one after the other."""
+        if path.bandwidth == math.inf:
+            return 0.0
+        begun = max(self._free_at.get(source, 0.0), message.since)
+        self._free_at[source] = done = begun + message.size * (1.0 + path.duplicate) / path.bandwidth
+        return max(0.0, done - self.world.now)
 
     def _send_again_later(
         self, source: Component, target: Component, connection: _Connection, message: _Message, path: Path
@@ -181,7 +197,7 @@ class Network:
         """Seconds that a transfer of `size` bytes takes under the conditions of now; infinite where none passes."""
         there, back = self.path(source, target), self.path(target, source)
         if not self.reachable(source, target):
-            return float("inf")
+            return math.inf
         rate = transfer_rate(there.bandwidth, there.latency + back.latency, there.loss)
         return size * (1.0 + there.duplicate) / rate + there.latency
 

@@ -180,6 +180,26 @@ def test_bandwidth_and_round_trips_bound_a_bulk_transfer(world):
     assert math.isinf(seconds(*ends, 1.0))
 
 
+def test_a_token_bucket_lets_pass_one_message_after_the_other(world):
+    impose(world, "ray-replicas-1", "bandwidth", 1000.0)
+    first, second = Sender(world, "ray-replicas-1", "nginx-proxy"), Sender(world, "ray-replicas-1", "node-0")
+    first.send(1, size=500.0)
+    second.send(1, size=1500.0)  # another connection, the same bucket
+    world.run(10)
+    assert first.arrived == [(1, 0.5)] and second.arrived == [(1, 2.0)]
+
+
+def test_a_stream_uses_the_bucket_from_its_first_byte_on(world):
+    impose(world, "ray-replicas-1", "bandwidth", 1000.0)
+    sender = Sender(world, "ray-replicas-1", "nginx-proxy")
+    world.run(5)
+    sender.send(1, size=3000.0, since=1.0)  # slower than the bucket: no wait
+    assert sender.arrived == [(1, 5.0)]
+    sender.send(2, size=9000.0, since=1.0)
+    world.run(20)
+    assert sender.arrived[1] == (2, 13.0)
+
+
 def test_names_resolve_unless_dns_fails_or_is_cut_off(world):
     replica, head = world.components["ray-replicas-1"], world.components["ray-head"]
     assert world.network.resolves(replica)

@@ -162,12 +162,12 @@ class Gateway(Process):
             if not network.node_of(router).up:
                 return  # nobody there to refuse
             if router.accepting and not wrong_port:
-                network.deliver(router, self, lambda: self._connected(request, peer))
+                network.deliver(router, self, lambda: self._connected(request, peer), (request.id, "accepted"))
                 router.submit(request)
             else:
-                network.deliver(router, self, lambda: self._refused(request, peer, tried))
+                network.deliver(router, self, lambda: self._refused(request, peer, tried), (request.id, "refused"))
 
-        network.deliver(self, router, arrive)
+        network.deliver(self, router, arrive, (request.id, "request"))
 
     def _connected(self, request: Request, peer: Peer[Router]) -> None:
         if request.id in self._open:
@@ -209,7 +209,7 @@ class Gateway(Process):
     def _hang_up(self, request: Request) -> None:
         """Close the connection to the upstream."""
         router = self._peers[request.id].server if request.id in self._peers else self.router
-        self.world.network.deliver(self, router, lambda: router.abort(request))
+        self.world.network.deliver(self, router, lambda: router.abort(request), (request.id, "abort"))
 
     def _end(self, request: Request, status: int) -> None:
         """The end of a request that nginx lives to log."""

@@ -159,7 +159,7 @@ class Replica(Process):
             self.stats.first_token(request, self.world.now)
         caller = request.caller or self.router
         if caller is not None:
-            self.world.network.deliver(self, caller, lambda: caller.on_first_token(request))
+            self.world.network.deliver(self, caller, lambda: caller.on_first_token(request), (request.id, "first"))
 
     def on_finished(self, request: Request) -> None:
         """The last token is out."""
@@ -169,7 +169,11 @@ class Replica(Process):
         self._trace(request, 200)
         caller = request.caller or self.router
         if caller is not None:
-            self.world.network.deliver(self, caller, lambda: caller.on_finished(request))
+            size = ANSWER_BYTES_PER_TOKEN * request.generated
+            end = (request.id, "end")
+            self.world.network.deliver(
+                self, caller, lambda: caller.on_finished(request), end, size, request.first_token
+            )
 
     def _check_output(self, request: Request) -> None:
         """Tokens that a GPU got wrong are in the answer; vLLM itself notices only NaN."""

@@ -47,15 +47,14 @@ class Path:
     bandwidth: float = math.inf
     blocked: bool = False
 
-    def delay(self, own: float, shared: float, size: float) -> float:
-        """Seconds that a message of `size` bytes takes, by two draws in [0, 1).
+    def delay(self, own: float, shared: float) -> float:
+        """Seconds that a packet takes, by two draws in [0, 1).
 
         netem draws evenly from latency +- jitter and mixes each draw with the one before by the correlation. Here it is
         mixed with a draw `shared` by the messages of its time, so that it does not depend on who else sends.
         """
         draw = own + (shared - own) * self.correlation
-        late = max(0.0, self.latency + self.jitter * (2.0 * draw - 1.0))
-        return late + size * (1.0 + self.duplicate) / self.bandwidth
+        return max(0.0, self.latency + self.jitter * (2.0 * draw - 1.0))
 
     def survives(self, draw: float) -> bool:
         """Whether a packet arrives, by a draw in [0, 1)."""

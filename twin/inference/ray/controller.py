@@ -288,9 +288,10 @@ class Controller:
             there = replica.pid == watched.pid and replica.state in (State.RUNNING, State.DRAINING)
             if (there or replica.node.up) and not replica.value("frozen"):
                 error = None if there and replica.healthy else "EngineDeadError" if there else "gone"
-                world.network.deliver(replica, head, lambda: self._answered(watched, number, error))
+                answer = ("health", watched.pid, number)
+                world.network.deliver(replica, head, lambda: self._answered(watched, number, error), answer)
 
-        world.network.deliver(head, replica, arrive)
+        world.network.deliver(head, replica, arrive, ("health", watched.pid, number))
         if watched.outstanding == number:
             world.clock.at(next_pass(world.now + HEALTH_CHECK_TIMEOUT), lambda _: self._timed_out(watched, number))
 

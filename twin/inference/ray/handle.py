@@ -165,7 +165,8 @@ class Handle:
         if target.length is not None and not self.stale:
             target.length += 1
             target.heard = self.head.world.now
-        self.head.world.network.deliver(self.head, target.replica, lambda: self._arrive(target, request))
+        network = self.head.world.network
+        network.deliver(self.head, target.replica, lambda: self._arrive(target, request), (request.id, "request"))
 
     def _arrive(self, target: Target, request: Request) -> None:
         """At the replica: it takes the request, or refuses because it is full, or is not there any more."""
@@ -174,10 +175,10 @@ class Handle:
         network, replica = self.head.world.network, target.replica
         if not target.alive:
             if replica.node.up:  # its kernel refuses the connection; a machine that is off says nothing
-                network.deliver(replica, self.head, lambda: self._gone(target, request))
+                network.deliver(replica, self.head, lambda: self._gone(target, request), (request.id, "gone"))
         elif replica.ongoing >= self.head.max_ongoing:
             length = replica.ongoing
-            network.deliver(replica, self.head, lambda: self._rejected(target, request, length))
+            network.deliver(replica, self.head, lambda: self._rejected(target, request, length), (request.id, "full"))
         else:
             replica.submit(request)
 

@@ -76,7 +76,8 @@ class Proxy:
         def act() -> None:
             gateway = self.head.gateway
             if gateway is not None and request.id in self.open:
-                self.head.world.network.deliver(self.head, gateway, lambda: gateway.on_first_token(request))
+                network = self.head.world.network
+                network.deliver(self.head, gateway, lambda: gateway.on_first_token(request), (request.id, "first"))
 
         self._when_awake(act)
 
@@ -111,7 +112,7 @@ class Proxy:
             )
         gateway = head.gateway
         if gateway is not None:
-            head.world.network.deliver(head, gateway, lambda: gateway.on_ended(request, status))
+            head.world.network.deliver(head, gateway, lambda: gateway.on_ended(request, status), (request.id, "end"))
 
     # --- life -------------------------------------------------------------------------------------------------
 
