@@ -173,7 +173,8 @@ class Controller:
             self._warning_set = False
             if not self.starting:
                 return
-            slow = [since for _, since in self.starting.values() if clock.now - since >= SLOW_START]
+            # A microsecond less: the sum of two times may fall short of the third by rounding, for ever.
+            slow = [since for _, since in self.starting.values() if clock.now - since >= SLOW_START - 1e-6]
             if slow and self.acts:
                 self.head.log(serve.SLOW_START, len(slow))
             oldest = min(self.starting.values(), key=lambda start: start[1])[1]
