@@ -278,6 +278,35 @@ def test_a_stale_router_keeps_to_what_it_knew(world):
     assert shortest in router.handle.targets
 
 
+def test_a_stale_router_whose_favourite_is_full_pauses_between_attempts(inference_scenario):
+    cluster = {"kind": "inference", "preset": "small", "maxOngoingRequests": 4}
+    world = World(inference_scenario(cluster=cluster, horizon="300s"), seed=1)
+    world.run(5.0)
+    head, condition = impose(world, "ray-head", "router_stale")
+    world.run(60.0)
+    handle = world.cluster.router.handle
+    assert handle.waiting  # it tries where there is no room
+    assert max(replica.ongoing for replica in world.cluster.router.replicas) == 4
+    head.lift(condition)
+    gateway = world.cluster.gateway
+    assert gateway.accepted == gateway.answered + gateway.in_flight
+
+
+def test_a_new_controller_leaves_alone_what_the_old_one_wanted_to_replace(world, monkeypatch):
+    replica = world.components["ray-replicas-1"]
+    kind, pid = type(replica), replica.pid
+    monkeypatch.setattr(kind, "healthy", property(lambda r: r is not replica or world.now > 98.0))
+    world.run(70.5)
+    world.components["node-1"].impose(Condition(Layer.NETWORK, "blocked", 1.0, "test"))
+    world.run(97.0)
+    world.components["ray-head"].die("crash")
+    world.run(100.0)
+    world.components["node-1"].renew(frozenset({Layer.NETWORK}), by="test")
+    world.run(200.0)
+    assert replica.pid == pid
+    assert replica.name in world.cluster.router.handle.targets
+
+
 def test_a_slow_answer_about_its_queue_leaves_a_replica_out(world):
     target = world.cluster.router.handle.targets["ray-replicas-1"]
     impose(world, "node-1", "latency", 0.5, Layer.NETWORK)

@@ -6,6 +6,7 @@ out of date. A replica is known by the process it was then: the process that tak
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -124,8 +125,11 @@ class Handle:
                 self._try_later()
                 return
             del self.waiting[request.id]
-            self._attempt = 0
+            attempt, self._attempt = self._attempt, 0
             self._send(target, request)
+            if request.id in self.waiting:  # it came back at once: pause before the next attempt
+                self._attempt = attempt
+                return
 
     def finished(self, request: Request) -> bool:
         """A request came back complete; whether it was expected."""
@@ -248,8 +252,8 @@ class Handle:
         return [targets[first], targets[second + (second >= first)]]
 
     def _with_room(self, targets: list[Target]) -> list[Target]:
-        """Those that may be sent requests and are not known to be full."""
-        limit = self.head.max_ongoing
+        """Those that may be sent requests and are not known to be full. A stale handle is told by refusals only."""
+        limit = math.inf if self.stale else self.head.max_ongoing
         return [t for t in targets if (t.length is None or t.length < limit) and self._routable(t)]
 
     def _routable(self, target: Target) -> bool:
@@ -260,9 +264,11 @@ class Handle:
         return not (self.head.controller.acts and not self.stale)
 
     def _known(self, target: Target) -> bool:
-        if target.length is None or target.length >= self.head.max_ongoing:
+        if target.length is None or self.stale:
+            return self.stale
+        if target.length >= self.head.max_ongoing:
             return False
-        return self.stale or self.head.world.now - target.heard <= QUEUE_LENGTH_CACHE
+        return self.head.world.now - target.heard <= QUEUE_LENGTH_CACHE
 
     def _probe(self, target: Target) -> None:
         """Ask a replica for its queue length; what comes late counts for later requests only."""
