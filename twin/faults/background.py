@@ -162,7 +162,7 @@ def _renewal(
 def _fleet(world: World) -> Iterator[Failure]:
     """A GPU fleet's failures: bursts over time, frail servers, causes with repair times of their own."""
     nodes = _nodes(world)
-    for cause in hazards.FLEET_CLASSES.keys() & CAUSES.keys():
+    for cause in sorted(hazards.FLEET_CLASSES.keys() & CAUSES.keys()):
         _checked(CAUSES[cause], PATH)
     if not any(c.kind == "gpu" for c in world.components.values()):
         raise ScenarioError("this cluster has no GPUs", (*PATH, "prefab"))

@@ -8,8 +8,9 @@ from __future__ import annotations
 import csv
 import gzip
 import heapq
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, repeat
@@ -30,6 +31,9 @@ PREFIX_COLUMNS = ("prefix_group", "prefix_tokens")
 
 CLIENTS = 40
 """Addresses that requests come from, where the workload does not say who asks."""
+
+MOONCAKE_BLOCK = 512
+"""Tokens of a block of Mooncake's traces."""
 
 DEFAULT_TOKENS = {"prompt": 512, "output": 256}
 """The lengths of the reference testbed (arXiv 2603.02057)."""
@@ -189,9 +193,11 @@ def _part(part: Lengths | LengthPart) -> Quantile:
 
 
 def read_trace(path: Path) -> Iterator[Arrival]:
-    """Requests of a CSV trace with columns arrival_s, prompt_tokens, output_tokens; ``.gz`` is read as it is.
+    """Requests of a trace in the order of arrival; ``.gz`` is read as it is.
 
-    With prefix_group and prefix_tokens, requests of one group begin with the same that many tokens (empty: none).
+    CSV: columns arrival_s, prompt_tokens, output_tokens; with prefix_group and prefix_tokens, requests of one group
+    begin with the same that many tokens (empty: none). ``.jsonl``: Mooncake's fields timestamp (ms), input_length,
+    output_length and hash_ids, one for each 512 tokens of the prompt and all before them.
     Raises ScenarioError with file and line for a missing column, a bad number, or a time before the last one.
     """
     where = ("spec", "workload", "trace")
@@ -200,27 +206,50 @@ def read_trace(path: Path) -> Iterator[Arrival]:
         raw = opened(path, "rt", encoding="utf-8")
     except OSError as error:
         raise ScenarioError(f"cannot read the trace {path}: {error.strerror}", where) from None
+    mooncake = ".jsonl" in path.suffixes[-2:]
     with raw as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or ()
-        wanted = TRACE_COLUMNS + (PREFIX_COLUMNS if any(c in columns for c in PREFIX_COLUMNS) else ())
-        missing = [c for c in wanted if c not in columns]
-        if missing:
-            raise ScenarioError(f"{path}:1: the trace has no column {', '.join(missing)}", where)
         last = 0.0
-        for row in reader:
-            at = f"{path}:{reader.line_num}"
-            try:
-                prompt = int(row["prompt_tokens"])
-                prefix: Prefix = ()
-                if row.get("prefix_group"):
-                    prefix = ((f"system {row['prefix_group']}", min(prompt, int(row["prefix_tokens"]))),)
-                arrival = Arrival(float(row["arrival_s"]), prompt, int(row["output_tokens"]), prefix)
-            except (TypeError, ValueError):
-                raise ScenarioError(f"{at}: not a number in {dict(row)}", where) from None
+        for line, arrival in _mooncake(path, file) if mooncake else _csv(path, file):
+            at = f"{path}:{line}"
             if not arrival.time >= last:
                 raise ScenarioError(f"{at}: arrival_s {arrival.time} is before {last} of the row above", where)
             if arrival.prompt < 1 or arrival.output < 1:
                 raise ScenarioError(f"{at}: prompt_tokens and output_tokens must be at least 1", where)
             last = arrival.time
             yield arrival
+
+
+def _csv(path: Path, file: Iterable[str]) -> Iterator[tuple[int, Arrival]]:
+    where = ("spec", "workload", "trace")
+    reader = csv.DictReader(file)
+    columns = reader.fieldnames or ()
+    wanted = TRACE_COLUMNS + (PREFIX_COLUMNS if any(c in columns for c in PREFIX_COLUMNS) else ())
+    missing = [c for c in wanted if c not in columns]
+    if missing:
+        raise ScenarioError(f"{path}:1: the trace has no column {', '.join(missing)}", where)
+    for row in reader:
+        try:
+            prompt = int(row["prompt_tokens"])
+            prefix: Prefix = ()
+            if row.get("prefix_group"):
+                prefix = ((f"system {row['prefix_group']}", min(prompt, int(row["prefix_tokens"]))),)
+            arrival = Arrival(float(row["arrival_s"]), prompt, int(row["output_tokens"]), prefix)
+        except (TypeError, ValueError):
+            raise ScenarioError(f"{path}:{reader.line_num}: not a number in {dict(row)}", where) from None
+        yield reader.line_num, arrival
+
+
+def _mooncake(path: Path, file: Iterable[str]) -> Iterator[tuple[int, Arrival]]:
+    for number, line in enumerate(file, 1):
+        try:
+            row = json.loads(line)
+            prompt = int(row["input_length"])
+            ends = (min(prompt, (i + 1) * MOONCAKE_BLOCK) for i in range(len(row["hash_ids"])))
+            prefix = tuple((f"block {key}", end) for key, end in zip(row["hash_ids"], ends, strict=True))
+            arrival = Arrival(float(row["timestamp"]) / 1000.0, prompt, int(row["output_length"]), prefix)
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"no field {error}" if isinstance(error, KeyError) else "not a request"
+            raise ScenarioError(
+                f"{path}:{number}: {problem} in {line.strip()[:80]}", ("spec", "workload", "trace")
+            ) from None
+        yield number, arrival

@@ -124,6 +124,15 @@ def _check_workload(spec: Spec) -> None:
                 raise ScenarioError(f"expected at least 1 token, got {length}", (*path, name))
             if isinstance(length, Lengths):
                 _check_lengths(length, (*path, name))
+    if (
+        workload.conversations is not None
+        and workload.arrivals is not None
+        and workload.arrivals.concurrency is not None
+    ):
+        raise ScenarioError(
+            "in a closed loop each user asks again by itself: leave one of concurrency and conversations out",
+            (*path, "conversations"),
+        )
     for name in ("client_timeout", "first_token_timeout"):
         if getattr(workload, name) == 0:
             raise ScenarioError(

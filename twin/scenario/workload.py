@@ -138,7 +138,7 @@ class Workload(Model):
     trace: str | None = Field(
         None,
         description="CSV (optionally .gz) with arrival_s, prompt_tokens, output_tokens, and, if prompts begin alike, "
-        "prefix_group and prefix_tokens",
+        "prefix_group and prefix_tokens; or Mooncake's .jsonl (optionally .gz)",
     )
     prefix: SharedPrefix | None = None
     conversations: Conversations | None = None

@@ -157,6 +157,19 @@ def test_a_crowd_adds_calls_and_leaves_the_usual_ones_alone(inference_scenario, 
     assert crowds[0] < crowds[1]
 
 
+def test_nothing_in_the_log_tells_the_crowd_from_the_others(inference_scenario, fault):
+    """nginx numbers connections as they come, whoever comes."""
+    workload = {"arrivals": {"poisson": "4/s"}, "prompt": 512, "output": 128, "retries": {"max": 2}}
+    crash = {**fault("ProcessChaos", "crash", at="90s", selector={"components": ["ray-head"]}), "name": "crash"}
+    crowd = demand(fault, "flashCrowd", factor=3, duration="60s")
+    world, sent = live(inference_scenario(crowd, crash, workload=workload), 150)
+    errors = [
+        line.text for line in world.log_lines(0, 150) if line.component == "nginx-proxy" and "[error]" in line.text
+    ]
+    numbers = [int(text.split("*", 1)[1].split(" ", 1)[0]) for text in errors if "*" in text]
+    assert numbers and max(numbers) <= len(sent)
+
+
 def test_another_fault_changes_nobody_of_the_crowd(inference_scenario, fault):
     crowd = demand(fault, "flashCrowd", factor=3, duration="60s")
     other = {**fault("GPUChaos", "fallOffBus", at="70s"), "name": "other"}

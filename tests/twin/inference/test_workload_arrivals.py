@@ -141,6 +141,27 @@ def test_a_share_of_the_prompts_begins_with_one_of_the_system_prompts():
     assert {p for p in prefixes if p} == {((f"system {i}", 200),) for i in (1, 2, 3)}
 
 
+def test_mooncakes_traces_say_which_blocks_are_the_same(tmp_path: Path):
+    path = tmp_path / "trace.jsonl"
+    row = '{"timestamp": %d, "input_length": %d, "output_length": 3, "hash_ids": %s}\n'
+    path.write_text(row % (0, 1000, [7, 8]) + row % (1500, 1200, [7, 9, 10]))
+    first, second = read_trace(path)
+    assert (first.prompt, first.prefix) == (1000, (("block 7", 512), ("block 8", 1000)))
+    assert (second.time, second.prefix[-1]) == (1.5, ("block 10", 1200))
+    path.write_text('{"timestamp": 0, "input_length": 5}\n')
+    with pytest.raises(ScenarioError, match=r"trace.jsonl:1: no field 'hash_ids'"):
+        list(read_trace(path))
+
+
+MOONCAKE = Path(__file__).parents[4] / "shared" / "data" / "llm_traces" / "mooncake_synthetic.jsonl.gz"
+
+
+@pytest.mark.skipif(not MOONCAKE.exists(), reason="Mooncake's trace is not beside the checkout")
+def test_a_whole_mooncake_trace_is_read():
+    requests = list(read_trace(MOONCAKE))
+    assert len(requests) > 1000 and len({a.prefix[0] for a in requests if a.prefix}) < len(requests)
+
+
 def test_a_trace_may_say_which_prompts_begin_alike(tmp_path: Path):
     path = tmp_path / "trace.csv"
     path.write_text(

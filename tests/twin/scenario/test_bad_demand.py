@@ -46,6 +46,11 @@ spec:
         ("output: 256", "output: 256\n    prefix: {groups: 2}", "missing key 'tokens'"),
         ("output: 256", "output: 256\n    prefix: {tokens: 5, share: 200%}", "less than or equal to 1"),
         ("output: 256", "output: 256\n    conversations: {turns: 0}", "greater than or equal to 1"),
+        (
+            "{poisson: 5/s}",
+            "{concurrency: {users: 3}}\n    conversations: {turns: 2}",
+            "leave one of concurrency and conversations out",
+        ),
         ("background: none", "background: {prefab: gpus}", "'gpu', 'grid5000' or 'infinitehbd'"),
         ("background: none", "background: {}", "exactly one of trace, prefab and custom"),
         ("background: none", "background: {prefab: grid5000, lemons: {share: 1%}}", "lemons belong to prefab gpu"),
