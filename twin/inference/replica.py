@@ -13,7 +13,9 @@ from twin.inference.data_parallel import DataParallel
 from twin.inference.engine import Engine
 from twin.inference.engine_stats import EngineStats
 from twin.inference.gpu import Gpu
+from twin.inference.hang import Hang
 from twin.inference.kubelet import KILLED, Worker
+from twin.inference.leak import Leak
 from twin.inference.messages import hub, vllm
 from twin.inference.request import Request
 from twin.inference.store import IMAGE, ModelStore
@@ -31,11 +33,9 @@ from twin.mechanics.layers import Layer
 from twin.mechanics.serving import IMAGE_BYTES
 from twin.mechanics.supervision import crash_loop_delay
 from twin.mechanics.vllm import (
-    EXECUTE_TIMEOUT,
     LARGEST_UTILIZATION,
     NAN_SHARE,
     POD_MEMORY,
-    SILENCE,
     STATS_INTERVAL,
     corrupted_share,
 )
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 
 ACTIVE_THREADS = 1.2
 """Threads of a working engine that want a core: the core's own loop, and now and then the API server's (assumed)."""
-
-LEAK_CHECK = 1.0
-"""Seconds between two looks at a growing process, as its allocations would come."""
 
 
 class Replica(Process):
@@ -86,9 +83,8 @@ class Replica(Process):
         self.stats: EngineStats | None = None
         self._blocks = blocks
         self._compiled = False
-        self._leaking_since: float | None = None
         self._rolled_out = (0.0, 0.0)
-        self._hung_since: float | None = None
+        self._hang, self._leak = Hang(self), Leak(self)
 
     @property
     def gpu(self) -> Gpu:
@@ -131,13 +127,16 @@ class Replica(Process):
         return self.up and self.engine is not None and not self.value("frozen")
 
     def submit(self, request: Request) -> None:
-        """Take a request from the router."""
+        """Take a request."""
+        if self.engine is None and request.caller is not None:  # it died while the question was on its way
+            request.caller.on_lost(request)
+            return
         assert self.engine is not None
         request.replica = self.name
         request.dispatched = self.world.now
         self.engine.submit(request)
         if self.engine.frozen:
-            self._await_step()
+            self._hang.await_step()
 
     def abort(self, request: Request) -> None:
         """The client of a request went away."""
@@ -206,13 +205,7 @@ class Replica(Process):
 
     @property
     def resident_memory(self) -> float:
-        return POD_MEMORY + self._leaked + self.cgroup.stress_memory
-
-    @property
-    def _leaked(self) -> float:
-        if self._leaking_since is None:
-            return 0.0
-        return self.value("memory_leak") * (self.world.now - self._leaking_since)
+        return POD_MEMORY + self._leak.bytes + self.cgroup.stress_memory
 
     most_threads = ACTIVE_THREADS
 
@@ -242,71 +235,16 @@ class Replica(Process):
             self.die("CUDA error")
         elif self.engine is not None:
             self.engine.mechanics_changed()
-            self._look_for_hang()
+            self._hang.look()
 
     def conditions_changed(self) -> None:
         super().conditions_changed()
         self.cgroup.conditions_changed()
-        self._look_for_leak()
+        self._leak.look()
         self._look_for_rollout()
         if self.engine is not None:
             self.engine.mechanics_changed()
-            self._look_for_hang()
-
-    # --- what conditions do to a living engine ----------------------------------------------------------------
-
-    def _look_for_hang(self) -> None:
-        """A worker that does not come back, or a collective that one GPU never joins."""
-        engine = self.engine
-        if engine is None:
-            return
-        severed = self.settings.tensor_parallel_size > 1 and min(gpu.link_share for gpu in self.gpus) <= 0.0
-        spinning = bool(self.value("collective_hang")) or severed
-        if not (spinning or self.value("hang") or self.value("frozen")):
-            engine.thaw()
-            self._hung_since = None
-        elif not engine.frozen:
-            engine.freeze(spinning)
-            if engine.busy:
-                self._await_step()
-
-    def _await_step(self) -> None:
-        """The executor waits for a step that does not end: silence, a complaint a minute, and then its time-out."""
-        if self._hung_since is not None:
-            return
-        self._hung_since = since = self.world.now
-        for n in range(1, int(EXECUTE_TIMEOUT // SILENCE)):
-            self.world.clock.at(since + n * SILENCE, lambda _: self._complain(since))
-        self.world.clock.at(since + EXECUTE_TIMEOUT, lambda _: self._time_out(since))
-
-    def _complain(self, since: float) -> None:
-        if self._hung_since == since:
-            self.log(vllm.NO_BLOCK, int(SILENCE))
-
-    def _time_out(self, since: float) -> None:
-        if self._hung_since == since:
-            self.log(vllm.EXECUTE_TIMED_OUT)
-            self.die("execute timeout")
-
-    def _look_for_leak(self) -> None:
-        leaking = self.value("memory_leak") > 0
-        if leaking and self._leaking_since is None:
-            self._leaking_since = self.world.now
-            self._watch_leak()
-        elif not leaking:
-            self._leaking_since = None
-
-    def _watch_leak(self) -> None:
-        def look(_: object) -> None:
-            if self._leaking_since is None:
-                return
-            if self.resident_memory > self.cgroup.memory and self.up:
-                self.cgroup.kill_largest()
-            elif self.engine is not None:
-                self.engine.mechanics_changed()
-            self._watch_leak()
-
-        self.world.clock.at(self.world.now + LEAK_CHECK, look)
+            self._hang.look()
 
     def _look_for_rollout(self) -> None:
         """Other settings come with a new pod: whoever rolls them out restarts it."""
@@ -412,9 +350,9 @@ class Replica(Process):
         size = self.settings.tensor_parallel_size
         ranks = [self._core(self.gpus[i : i + size]) for i in range(0, len(self.gpus), size)]
         self.engine = ranks[0] if len(ranks) == 1 else DataParallel(ranks)
-        self._leaking_since = None
-        self._look_for_leak()
-        self._look_for_hang()
+        self._leak.forget()
+        self._leak.look()
+        self._hang.look()
         self._log_stats_later(self.pid, 0, 0, 0, 0)
         if self.router is not None:
             self.router.replica_up(self)
@@ -464,7 +402,8 @@ class Replica(Process):
             self._trace(request, 500)
         if reason in CATEGORIES:
             self.log(vllm.SHUTDOWN)
-        self._leaking_since = self._hung_since = None
+        self._leak.forget()
+        self._hang.forget()
         for request in lost:
             if request.caller is not None:
                 request.caller.on_lost(request)
