@@ -35,7 +35,12 @@ def rows(data: Path) -> Iterator[Row]:
         yield from table_rows(data)
     else:
         yield skipped("physics: kernel tables", f"{data} has no gpu_perf/aic_* and lss_*")
-    for row_of, file in ((all_reduce_rows, "vidur_allreduce_a100_dgx"), (splitwise_rows, "splitwise_llama2-70b_a100")):
+    profiles = (
+        (all_reduce_rows, "vidur_allreduce_a100_dgx"),
+        (vidur_rows, "vidur_ops_h100_llama-2-7b-hf"),
+        (splitwise_rows, "splitwise_llama2-70b_a100"),
+    )
+    for row_of, file in profiles:
         if (data / "gpu_perf" / f"{file}.csv.gz").is_file():
             yield from row_of(data)
     yield from experts_rows()
@@ -184,6 +189,41 @@ def all_reduce_rows(data: Path) -> Iterator[Row]:
         start, per_byte = all_reduce(link, gpus)
         error = fmean(abs((start + per_byte * size) / median(times) - 1.0) for size, times in sizes.items())
         yield Row(f"a100-sxm-80gb: all-reduce of {gpus}", 100.0 * error, "% mean error", anchor="vidur's profile")
+
+
+VIDUR = {
+    "a100_llama-2-7b-hf": ("a100-sxm-80gb", "llama-2-7b"),
+    "a100_meta-llama-3-8b": ("a100-sxm-80gb", "llama-3.1-8b"),
+    "h100_llama-2-7b-hf": ("h100-sxm", "llama-2-7b"),
+}
+"""Profiles of operators by GPU and model; Llama 3 and 3.1 have one shape."""
+OPERATORS = {
+    "qkv": "attn_pre_proj_ms",
+    "o": "attn_post_proj_ms",
+    "gate_up": "mlp_up_proj_ms",
+    "down": "mlp_down_proj_ms",
+}
+
+
+def vidur_rows(data: Path) -> Iterator[Row]:
+    """Matrix products of a layer (microsoft/vidur, MIT; libraries of 2024), 1 to 4,096 tokens, on 1, 2 and 4 GPUs."""
+    for stem, (gpu, name) in VIDUR.items():
+        model = hardware.model(name)
+        costs: dict[int, StepCost] = {}
+        errors: dict[int, list[float]] = {}
+        for row in _rows(data, f"vidur_ops_{stem}"):
+            tp, tokens = int(row["num_tensor_parallel_workers"]), int(row["num_tokens"])
+            if tokens > 4096 or tokens & (tokens - 1) or not all(row[column] for column in OPERATORS.values()):
+                continue
+            cost = costs.setdefault(tp, step_cost(hardware.gpu(gpu), model, tp))
+            ours = sum(cost.products[ours].seconds(tokens) for ours in OPERATORS) / model.layers
+            theirs = sum(float(row[column]) for column in OPERATORS.values()) / 1e3
+            errors.setdefault(tp, []).append(ours / theirs - 1.0)
+        by_gpus = ", ".join(f"{tp}: {100.0 * fmean(map(abs, found)):.0f} %" for tp, found in sorted(errors.items()))
+        together = [error for found in errors.values() for error in found]
+        anchor = f"vidur's profile; bias {100.0 * fmean(together):+.0f} %; by GPUs {by_gpus}"
+        error = 100.0 * fmean(map(abs, together))
+        yield Row(f"{gpu}: {name}, matrix products", error, "% mean error", anchor=anchor)
 
 
 def splitwise_rows(data: Path) -> Iterator[Row]:

@@ -182,6 +182,8 @@ def replay(run: Sequence[Served], gpu: Gpu, model: Model, settings: Settings, se
 def _simulate(run: Sequence[Served], gpu: Gpu, model: Model, settings: Settings) -> list[Served]:
     tp = settings.tensor_parallel
     batch = settings.max_num_batched_tokens, settings.max_num_seqs
+    if model.heads % tp:
+        raise UserError(f"{model.name}'s {model.heads} attention heads cannot be shared evenly by {tp} GPUs")
     blocks = kv_blocks(gpu, model, settings.gpu_memory_utilization, *batch, tp)
     if blocks < max(s.prompt + s.output for s in run) / 16 + 1:
         raise UserError(f"{model.name} on {tp} x {gpu.name} leaves {max(0, blocks)} KV blocks: too few for this run")

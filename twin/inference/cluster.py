@@ -190,6 +190,13 @@ def _settings(cluster: InferenceCluster) -> Preset:
 
 def _blocks(preset: Preset) -> int:
     engine = preset.engine
+    gpu, model = hardware.gpu(preset.gpu), hardware.model(preset.model)
+    if model.heads % engine.tensor_parallel_size:
+        raise ScenarioError(
+            f"{model.name}'s {model.heads} attention heads cannot be shared evenly by {engine.tensor_parallel_size} "
+            "GPUs: vLLM refuses that",
+            ("spec", "cluster", "engine", "tensorParallelSize"),
+        )
     if engine.kv_blocks is not None:
         if engine.kv_blocks * BLOCK_TOKENS < engine.max_model_len:
             raise ScenarioError(
@@ -198,7 +205,6 @@ def _blocks(preset: Preset) -> int:
                 ("spec", "cluster", "engine", "kvBlocks"),
             )
         return engine.kv_blocks
-    gpu, model = hardware.gpu(preset.gpu), hardware.model(preset.model)
     batch = engine.max_num_batched_tokens, engine.max_num_seqs, engine.tensor_parallel_size
     blocks = kv_blocks(gpu, model, engine.gpu_memory_utilization, *batch)
     if blocks * BLOCK_TOKENS < engine.max_model_len:

@@ -197,12 +197,14 @@ def model(name_or_path: str, beside: Path | None = None) -> Model:
 
 def gpu_entry(name_or_path: str, beside: Path | None = None) -> Entry[Gpu]:
     """The GPU with its sources. Raises ScenarioError."""
-    return _gpu(find("GPU", name_or_path, beside))
+    file = find("GPU", name_or_path, beside)
+    return _gpu(file, file.stat().st_mtime_ns)
 
 
 def model_entry(name_or_path: str, beside: Path | None = None) -> Entry[Model]:
     """The model with its sources. Raises ScenarioError."""
-    return _model(find("Model", name_or_path, beside))
+    file = find("Model", name_or_path, beside)
+    return _model(file, file.stat().st_mtime_ns)
 
 
 def shipped(kind: Literal["GPU", "Model"]) -> dict[str, Path]:
@@ -237,7 +239,7 @@ def kind_of(file: Path) -> str:
 
 
 @lru_cache(maxsize=256)
-def _gpu(file: Path) -> Entry[Gpu]:
+def _gpu(file: Path, changed: int) -> Entry[Gpu]:
     document, name, title = _opened(file, "GPU")
     values, sources = _constants(document)
     with located(document):
@@ -245,7 +247,7 @@ def _gpu(file: Path) -> Entry[Gpu]:
 
 
 @lru_cache(maxsize=256)
-def _model(file: Path) -> Entry[Model]:
+def _model(file: Path, changed: int) -> Entry[Model]:
     document, name, title = _opened(file, "Model")
     values, sources = _constants(document)
     with located(document):

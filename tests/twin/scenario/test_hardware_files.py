@@ -130,6 +130,27 @@ def test_an_unknown_name_lists_the_nearest(override: str, says: str):
     assert says in str(caught.value)
 
 
+def test_the_files_in_the_documentation_are_read(tmp_path: Path):
+    document = Path(__file__).resolve().parents[3] / "docs" / "hardware.md"
+    blocks = [b.partition("```")[0] for b in document.read_text(encoding="utf-8").split("```yaml\n")[1:]]
+    read = {}
+    for block in blocks[1:]:
+        file = tmp_path / "file.yaml"
+        file.write_text(block, encoding="utf-8")
+        kind = hardware.kind_of(file)
+        read[kind] = hardware.gpu(str(file)) if kind == "GPU" else hardware.model(str(file))
+        file.unlink()
+    assert read["GPU"].multiprocessors == 142
+    assert read["Model"].parameters == hardware.model("qwen3-30b-a3b").parameters
+
+
+def test_heads_that_gpus_cannot_share_are_refused():
+    overrides = ["spec.cluster.model=falcon-h1-7b", "spec.cluster.engine={tensorParallelSize: 8}"]
+    with pytest.raises(ScenarioError, match="12 attention heads cannot be shared evenly by 8 GPUs") as caught:
+        World(Scenario.load("inference-healthy", overrides).resolve(), seed=0)
+    assert caught.value.path[-1] == "tensorParallelSize"
+
+
 def test_a_model_that_does_not_fit_is_told_the_sum():
     scenario = Scenario.load("inference-healthy", ["spec.cluster.gpu=l4", "spec.cluster.model=qwen3-32b"])
     with pytest.raises(ScenarioError) as caught:
