@@ -16,6 +16,20 @@ from twin.scenario.source import Document, located, read
 BESIDE = ("manifest", "at", "duration", "name")
 """What a scenario may say about a manifest; name and duration replace the manifest's own."""
 
+UNSUPPORTED = {
+    "scheduler": "when the fault comes is said beside the manifest, with at",
+    "remoteCluster": "there is one cluster",
+}
+"""Fields of a manifest's spec that are refused, and why. Those of a kind are in its `FaultKind`."""
+
+UNSUPPORTED_SELECTORS = {
+    "expressionSelectors": "write the labels that must be equal as labelSelectors",
+    "annotationSelectors": "pods have no annotations here; use labelSelectors",
+    "fieldSelectors": "name the pods with pods",
+    "nodeSelectors": "nodes have no labels here; name them with nodes",
+    "podPhaseSelectors": "pods are selected whatever their phase",
+}
+
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
@@ -73,12 +87,21 @@ def _fault(manifest: Document) -> tuple[dict[str, Any], list[tuple[Path, Path]]]
         raise ScenarioError("missing key 'name'", ("metadata",))
     if not isinstance(spec, dict) or not isinstance(data.get("kind"), str):
         raise ScenarioError("a manifest needs a kind and a spec", ())
+    _check_supported(spec)
     fault = {"name": metadata["name"], "kind": data["kind"], **spec}
     origin: list[tuple[Path, Path]] = [(("name",), ("metadata", "name")), (("kind",), ("kind",))]
     origin += [((key,), ("spec", key)) for key in spec]
     if "duration" in spec:
         fault["duration"] = f"{_seconds(spec['duration'])!r}s"
     return fault, origin
+
+
+def _check_supported(spec: dict[str, Any]) -> None:
+    selector = spec.get("selector")
+    for given, refused, path in ((spec, UNSUPPORTED, ()), (selector, UNSUPPORTED_SELECTORS, ("selector",))):
+        for key in given if isinstance(given, dict) else ():
+            if key in refused:
+                raise ScenarioError(f"'{key}' is not supported: {refused[key]}", ("spec", *path, key))
 
 
 def _seconds(text: Any) -> float:

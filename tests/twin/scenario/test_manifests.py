@@ -74,6 +74,8 @@ def test_the_same_manifest_twice_needs_another_name(tmp_path: Path) -> None:
         ("mode: one", "mode: some", "7:3", "Input should be 'one'"),
         ("pods:", "podz:", "9:5", "unknown key 'podz' (did you mean 'pods'?)"),
         ("  mode: one", "  mode: !!set {}", "7:9", "is not read"),
+        ("  duration: 1m30s", "  scheduler: {cron: x}", "13:3", "'scheduler' is not supported: when the fault comes"),
+        ("pods: {ray: [ray-replicas-0]}", "nodeSelectors: {zone: a}", "9:5", "'nodeSelectors' is not supported: nodes"),
     ],
 )
 def test_a_mistake_in_it_has_its_place(tmp_path: Path, old: str, new: str, where: str, message: str) -> None:
