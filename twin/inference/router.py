@@ -71,7 +71,8 @@ class Router(Process):
         gauge("ray_serve_replica_utilization_percent", "%", profile=None),
         counter("ray_serve_num_http_requests_total", "requests", profile=None),
         counter("ray_serve_num_http_error_requests_total", "requests", profile=None),
-        counter("ray_serve_controller_num_control_loops_total", "passes", profile="serving"),
+        # Ray exports this one as a gauge that only grows; as a counter it is read as what it says, a rate.
+        counter("ray_serve_controller_num_control_loops", "passes", profile="serving"),
         gauge("ray_serve_controller_control_loop_duration_s", "s", profile=None),
         histogram("ray_serve_http_request_latency_ms", LATENCY_BUCKETS_MS, "ms"),
         histogram("ray_serve_deployment_processing_latency_ms", LATENCY_BUCKETS_MS, "ms"),

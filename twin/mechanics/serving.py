@@ -71,7 +71,7 @@ APPLICATION_RUNNING, APPLICATION_UNHEALTHY = 4.0, 5.0
 """Values of `serve_application_status`."""
 
 PROXY_HEALTHY, PROXY_UNHEALTHY = 2.0, 3.0
-"""Values of `serve_proxy_status` (1: starting, 4: draining)."""
+"""Values of `serve_proxy_status` (assumed: numbered from 1 in the order starting, healthy, unhealthy, draining)."""
 
 
 def next_pass(now: float) -> float:

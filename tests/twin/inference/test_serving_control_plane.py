@@ -170,11 +170,11 @@ def test_a_start_that_fails_is_an_exception_in_the_replica(world):
 
 def test_a_stuck_controller_checks_nothing_and_places_nothing(world):
     head, condition = impose(world, "ray-head", "controller_stuck")
-    passes = exported(world, "ray_serve_controller_num_control_loops_total")
+    passes = exported(world, "ray_serve_controller_num_control_loops")
     replica = world.components["ray-replicas-1"]
     replica.die("crash")
     world.run(250.0)
-    assert exported(world, "ray_serve_controller_num_control_loops_total") == passes
+    assert exported(world, "ray_serve_controller_num_control_loops") == passes
     assert exported(world, "ray_serve_deployment_replica_healthy") == 3  # what it last believed
     assert not any("controller" in line for line in lines(world, since=60.0))
     assert replica.state is State.STARTING
@@ -182,7 +182,7 @@ def test_a_stuck_controller_checks_nothing_and_places_nothing(world):
     world.run(400.0)
     assert replica.state is State.RUNNING
     assert replica.name in world.cluster.router.handle.targets
-    more = exported(world, "ray_serve_controller_num_control_loops_total") - passes
+    more = exported(world, "ray_serve_controller_num_control_loops") - passes
     assert more == pytest.approx(150.0 / 0.105, abs=3)
 
 
@@ -352,7 +352,7 @@ SERVE = (
     "health_check_failures_total",
     "proxy_status",
     "application_status",
-    "controller_num_control_loops_total",
+    "controller_num_control_loops",
     "controller_control_loop_duration_s",
     "replica_startup_latency_ms",
     "replica_shutdown_duration_ms",

@@ -50,10 +50,15 @@ GCS_SILENT = _serve("gcs_silent", Level.ERROR, "Exception updating cluster node 
 PROXY_TIMED_OUT = _serve(
     "proxy_timed_out", Level.WARNING, "Didn't receive health check response for proxy on {} after 10.0s."
 )
+PROXY_CHECKS_FAILED = _serve(
+    "proxy_checks_failed",
+    Level.WARNING,
+    "Proxy SERVE_PROXY_ACTOR-{} failed the health check {} times in a row, marking it unhealthy.",
+)
 PROXY_UNHEALTHY = _serve(
     "proxy_unhealthy",
-    Level.WARNING,
-    "Proxy on {} is unhealthy. Shutting down the unhealthy proxy and starting a new one.",
+    Level.INFO,
+    "Proxy on node '{}' is unhealthy. Shutting down the unhealthy proxy and starting a new one.",
 )
 PROXY_STARTED = _serve("proxy_started", Level.INFO, "Proxy starting on node {} (HTTP port: 8000).", "proxy")
 NO_REPLICA = _serve("no_replica", Level.INFO, f"No replicas are currently available for {DEPLOYMENT}.", "proxy")
@@ -64,7 +69,12 @@ BACKPRESSURE = _serve(
     "proxy",
 )
 NO_QUEUE_LENGTH = _serve(
-    "no_queue_length", Level.WARNING, f"Failed to get queue length from {REPLICA} within {{}}s.", "proxy"
+    "no_queue_length",
+    Level.WARNING,
+    f"Failed to get queue length from {REPLICA} within {{}}s. If this happens repeatedly it's likely caused by high "
+    "network latency in the cluster. You can configure the deadline using the "
+    "`RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S` environment variable.",
+    "proxy",
 )
 UNAVAILABLE = _serve("unavailable", Level.WARNING, f"{REPLICA} is temporarily unavailable.", "proxy")
 ACTOR_DIED = _serve(

@@ -401,6 +401,7 @@ class Controller:
         head.log(serve.PROXY_TIMED_OUT, head.node_id)
         if failures >= PROXY_CHECK_FAILURES:
             self._proxy_failures = 0
+            head.log(serve.PROXY_CHECKS_FAILED, head.node_id, failures)
             head.proxy.replace()
             if head.proxy.hangs:  # the next one would hang as well
                 self._watch_proxy()
