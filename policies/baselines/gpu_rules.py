@@ -22,6 +22,8 @@ def xid(watch: Watch, reading: Reading) -> Rungs:
     memory = watch.memory
     for gpu in reading.of_kind("gpu"):
         shown = reading.value(gpu, "DCGM_FI_DEV_XID_ERRORS")
+        if shown is None and reading.present[_node(reading, gpu)] and not reading.busy(gpu):
+            shown = memory.xid.get(gpu)  # a driver that was loaded without the card says nothing of it any more
         if shown is None:
             continue
         number = int(shown)
@@ -58,10 +60,13 @@ def _action(number: int, silent: bool) -> XidAction:
 
 
 def _machine(watch: Watch, reading: Reading, gpu: int, serving: int | None) -> list[Rung]:
-    """What reaches deeper than the card, in order; after gpud's number of reboots the machine needs service."""
+    """What reaches deeper than the card, in order; after gpud's number of reboots the machine needs service.
+
+    The last of them is a power cycle, which reaches whatever a warm reboot does, and what standby power keeps alive.
+    """
     config, node = watch.config, _node(reading, gpu)
     return [
-        *[Rung("reboot", node, "immediate", config.settle_reboot, serving)] * REBOOTS_BEFORE_SERVICE,
+        *[Rung("reboot", node, "immediate", config.settle_reboot, serving)] * (REBOOTS_BEFORE_SERVICE - 1),
         Rung("power-cycle", node, "immediate", config.settle_power_cycle, serving),
         Rung("replace", node, "immediate", config.settle_replace, serving),
     ]

@@ -19,6 +19,8 @@ class LadderConfig:
     """after an action: how long a process may take to come back before the next rung"""
     settle_replica: float = 90.0
     """the same for a replica: a new pod compiles as well"""
+    settle_move: float = 130.0
+    """the same after a move: up to 30 s of draining, then weights that come over the network"""
     settle_reboot: float = 300.0
     """the same after a reboot: 180 s of firmware and kernel, then what runs on it"""
     sustained: int = 2
@@ -73,7 +75,7 @@ class LadderConfig:
     """decisions in a row that most replicas must suffer before load is shed"""
     shed_settle: float = 60.0
     """how long to look at what a load limit does"""
-    relief: float = 70.0
+    relief: float = 90.0
     """how long an added replica takes to serve: what it is to replace is repaired after that"""
 
 

@@ -121,8 +121,10 @@ class RuleLadder:
             reached += [
                 i for i in reading.processes if rung.target in (memory.place.get(i), self._watch.node_of(reading, i))
             ]
+        moves = rung.category in ("drain", "migrate")
         for i in reached:
-            memory.quiet[i] = memory.now + max(rung.settle, self._watch.settle(reading, i))
+            start = self.config.settle_move if moves else self._watch.settle(reading, i)
+            memory.quiet[i] = memory.now + max(rung.settle, start)
 
     def _may_disrupt(self, reading: Reading, replica: int) -> bool:
         """The circuit breaker: what serves is not taken down while too little else does, or while others are away."""
