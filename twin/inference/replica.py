@@ -16,24 +16,19 @@ from twin.inference.gpu import Gpu
 from twin.inference.hang import Hang
 from twin.inference.kubelet import KILLED, Worker
 from twin.inference.leak import Leak
-from twin.inference.messages import hub, vllm
+from twin.inference.messages import vllm
 from twin.inference.request import Request
-from twin.inference.store import IMAGE, ModelStore
+from twin.inference.start_up import start_up
+from twin.inference.store import ModelStore
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
-    COMPILE_SECONDS,
-    IMPORT_SECONDS,
-    WARMUP_SECONDS,
-    WEIGHT_LOAD_BYTES_PER_SECOND,
 )
 from twin.mechanics.gpu_link import exchanged_bytes
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
-from twin.mechanics.serving import IMAGE_BYTES
 from twin.mechanics.supervision import crash_loop_delay
 from twin.mechanics.vllm import (
-    LARGEST_UTILIZATION,
     NAN_SHARE,
     POD_MEMORY,
     STATS_INTERVAL,
@@ -82,7 +77,8 @@ class Replica(Process):
         self.engine: Engine | DataParallel | None = None
         self.stats: EngineStats | None = None
         self._blocks = blocks
-        self._compiled = False
+        self.compiled = False
+        """Whether its container has the compiled graphs."""
         self._rolled_out = (0.0, 0.0)
         self._hang, self._leak = Hang(self), Leak(self)
 
@@ -197,10 +193,11 @@ class Replica(Process):
 
     @property
     def up(self) -> bool:
-        return super().up and not self._lost_a_gpu
+        return super().up and not self.lost_a_gpu
 
     @property
-    def _lost_a_gpu(self) -> bool:
+    def lost_a_gpu(self) -> bool:
+        """Whether one of its GPUs takes no context."""
         return not all(gpu.usable for gpu in self.gpus)
 
     @property
@@ -228,10 +225,10 @@ class Replica(Process):
         return self.cgroup.slowdown * self.node.slowdown
 
     def can_live(self) -> bool:
-        return super().can_live() and not self._lost_a_gpu
+        return super().can_live() and not self.lost_a_gpu
 
     def place_changed(self) -> None:
-        if self._lost_a_gpu or not all(gpu.usable for gpu in self.gpus):
+        if self.lost_a_gpu:
             self.die("CUDA error")
         elif self.engine is not None:
             self.engine.mechanics_changed()
@@ -258,93 +255,36 @@ class Replica(Process):
     # --- life -------------------------------------------------------------------------------------------------
 
     def boot(self) -> None:
-        self._compiled = True
+        self.compiled = True
         super().boot()
 
-    def _image_and_place(self) -> Generator[Any, Any, bool]:
-        """The container's image is on the node, and Ray's head has an actor placed in it."""
-        store, node = self.store, self.node
-        if store is not None and not (yield from store.obtain(node, node, IMAGE, IMAGE_BYTES)):
-            node.log(hub.IMAGE_PULL, 0, self.name)
-            return False
-        if self.router is not None:
-            yield from self.router.create_actor(self)
-        return True
-
     def startup(self) -> Generator[Any, Any, bool]:
-        """Import, find the GPU, load weights, profile and warm up; a new container compiles again."""
-        if not (yield from self._image_and_place()):
-            return False
-        clock, host = self.world.clock, self.slowdown()
-        yield clock.timeout(IMPORT_SECONDS * host)
-        self.log(vllm.INIT, self.model.served_name, self.settings.max_model_len)
-        if self._lost_a_gpu:
-            self.log(vllm.NO_GPU)
-            return False
-        if self.store is not None:
-            weights = self.model.name, self.model.weight_bytes
-            if not (yield from self.store.obtain(self, self.node, *weights)):
-                return False
-        utilization = self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization
-        if utilization > LARGEST_UTILIZATION:
-            total = self.gpu.model.memory / 2**30
-            self.log(vllm.NOT_ENOUGH_FREE, LARGEST_UTILIZATION * total, total, utilization, utilization * total)
-            return False
-        share = self.model.weight_bytes / self.settings.tensor_parallel_size
-        if self.value("io_errors"):
-            self.log(vllm.IO_ERROR)
-            return False
-        reading = self.node.read_seconds(share, self.value("io_latency"))
-        copying = share / (WEIGHT_LOAD_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in self.gpus))
-        loading = max(reading, copying) * host
-        self.node.read(self.model.weight_bytes, loading)
-        yield clock.timeout(loading)
-        if not self.can_live():
-            return self._lost_gpu()
-        for gpu in self.gpus:
-            gpu.pcie_received += share
-        self.log(vllm.WEIGHTS, loading)
-        self._allocate(utilization)
-        blocks = self.blocks
-        if blocks * BLOCK_TOKENS < self.settings.max_model_len:
-            self.log(vllm.KV_TOO_SMALL, self.settings.max_model_len, blocks * BLOCK_TOKENS)
-            return False
-        tokens = blocks * BLOCK_TOKENS
-        limit = self.settings.max_model_len
-        self.log(vllm.KV_CACHE, tokens, limit, tokens / limit)
-        compilation = 0.0 if self._compiled else COMPILE_SECONDS * host
-        yield clock.timeout(WARMUP_SECONDS * host + compilation)
-        if not self.can_live():
-            return self._lost_gpu()
-        self._compiled = True
-        self.log(vllm.INIT_TOOK, WARMUP_SECONDS * host + compilation, compilation)
-        return True
+        return (yield from start_up(self))
 
     @property
     def blocks(self) -> int:
         """KV blocks of the next engine."""
-        if not self.value("gpu_memory_utilization"):
-            return self._blocks
-        lost = self.settings.gpu_memory_utilization - self.value("gpu_memory_utilization")
+        lost = self.settings.gpu_memory_utilization - self.memory_utilization
         per_block = self.model.kv_bytes_per_token * BLOCK_TOKENS / self.settings.tensor_parallel_size
         return max(0, int(self._blocks - lost * self.gpu.model.memory / per_block))
 
-    def _allocate(self, utilization: float) -> None:
-        for gpu in self.gpus:
-            gpu.memory_used = gpu.model.memory * utilization
+    @property
+    def memory_utilization(self) -> float:
+        """Share of its GPUs' memory that the next engine takes."""
+        return self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization
 
-    def _lost_gpu(self) -> bool:
-        self.log(vllm.CUDA_ERROR)
-        self.log(vllm.FATAL)
-        return False
+    def allocate(self) -> None:
+        """Take the GPUs' memory."""
+        for gpu in self.gpus:
+            gpu.memory_used = gpu.model.memory * self.memory_utilization
 
     def renew(self, layers: frozenset[Layer], by: str) -> list[Condition]:
         if Layer.CONTAINER in layers:
-            self._compiled = False
+            self.compiled = False
         return super().renew(layers, by)
 
     def on_running(self) -> None:
-        self._allocate(self.value("gpu_memory_utilization") or self.settings.gpu_memory_utilization)
+        self.allocate()
         if self.world.spec.telemetry.mode != "off":
             self.stats = EngineStats(self.settings.max_model_len)
         size = self.settings.tensor_parallel_size
