@@ -62,7 +62,7 @@ LATENCY_BUCKETS_MS = (
     1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 300.0, 400.0, 500.0,
     1e3, 2e3, 5e3, 1e4, 6e4, 1.2e5, 3e5, 6e5,
 )  # fmt: skip
-"""Ray Serve's DEFAULT_LATENCY_BUCKET_MS."""
+"""Ray Serve's DEFAULT_LATENCY_BUCKET_MS (assumed for starts and shutdowns of replicas too, which have their own)."""
 
 DEPLOYMENT_HEALTHY, DEPLOYMENT_UNHEALTHY = 6.0, 2.0
 """Values of `serve_deployment_status`."""

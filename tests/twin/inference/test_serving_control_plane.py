@@ -333,6 +333,39 @@ def test_serve_prints_an_access_line_for_every_answer(world):
     assert served == world.components["ray-replicas-0"].stats.ended["stop"]
 
 
+# --- cures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "component", "fields", "category", "cures"),
+    [
+        ("ServingChaos", "controllerStuck", "ray-head", {}, "restart", True),
+        ("ServingChaos", "gcsDown", "ray-head", {}, "restart", True),
+        ("ServingChaos", "staleRouter", "ray-head", {"layer": "container"}, "restart", False),
+        ("ServingChaos", "staleRouter", "ray-head", {"layer": "container"}, "recreate", True),
+        ("ServingChaos", "limits", "ray-head", {"maxOngoingRequests": 5}, "recreate", False),
+        ("ServingChaos", "limits", "ray-head", {"maxOngoingRequests": 5}, "rollback-config", True),
+        ("GatewayChaos", "timeout", "nginx-proxy", {"timeout": "300ms"}, "restart", False),
+        ("GatewayChaos", "timeout", "nginx-proxy", {"timeout": "300ms"}, "rollback-config", True),
+        ("GatewayChaos", "wrongPort", "nginx-proxy", {}, "rollback-config", True),
+        ("StoreChaos", "unavailable", "model-store", {}, "restart", True),
+        ("StoreChaos", "slow", "model-store", {}, "recreate", False),
+        ("StoreChaos", "objectsMissing", "model-store", {}, "recreate", False),
+    ],
+)
+def test_what_cures_a_serving_fault_follows_from_its_layer(
+    inference_scenario, fault, kind, action, component, fields, category, cures
+):
+    chosen = fault(kind, action, selector={"components": [component]}, **fields)
+    world = World(inference_scenario(chosen), seed=1)
+    world.run(80.0)
+    ticket = world.apply(Action(category, component, "immediate"))
+    assert ticket.legal
+    world.run(120.0)
+    assert (world.truth.incidents["fault"].cleared is not None) is cures
+    assert bool(ticket.relieved) is cures
+
+
 # --- what is exported -------------------------------------------------------------------------------------------
 
 SERVE = (
