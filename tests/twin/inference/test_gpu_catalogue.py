@@ -134,6 +134,13 @@ def test_the_least_that_cures_what_no_xid_tells_of(action, expected):
     assert least_invasive(layers_of(action)) == expected
 
 
+def test_the_documentation_names_the_least_cure_of_every_fault():
+    page = Path(__file__).parents[3] / "docs" / "gpus.md"
+    cells = [[cell.strip() for cell in line.split("|")] for line in page.read_text().splitlines() if "| `" in line]
+    documented = {row[1].strip("`"): row[4] for row in cells}
+    assert documented == {action: least_invasive(layers_of(action)) for action in KINDS["GPUChaos"]}
+
+
 def test_every_gpu_fault_is_compared():
     assert set(FAULT_OF.values()) | set(WITHOUT_XID) == set(KINDS["GPUChaos"])
     assert set(FAULT_OF) == set(IMMEDIATE)

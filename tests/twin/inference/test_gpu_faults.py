@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 
@@ -161,6 +162,13 @@ def test_the_driver_prints_its_burst_and_dcgm_keeps_the_last_xid(live, action):
     assert fields(world)["DEV_XID_ERRORS"] == followed_up[-1]
     assert fields(world, "gpu-0")["DEV_XID_ERRORS"] == 0
     assert kernel(world, "node-0") == []
+
+
+def test_the_documentation_lists_the_bursts():
+    page = Path(__file__).parents[3] / "docs" / "gpus.md"
+    cells = [[cell.strip() for cell in line.split("|")] for line in page.read_text().splitlines() if "| `" in line]
+    documented = {row[1].strip("`"): [int(xid) for xid in re.findall(r"\d+", row[3])] for row in cells}
+    assert documented == {**BURSTS, **{action: [] for action in SILENT}}
 
 
 @pytest.mark.parametrize("action", sorted(SILENT))
