@@ -146,11 +146,14 @@ def read_run(folder: Path) -> list[Served]:
 
 
 def settings_of(folder: Path) -> Settings:
-    """What `meta.json` of a run says about the server; vLLM's defaults where it says nothing."""
+    """What `meta.json` of a run says about the server; vLLM's defaults where it says nothing. Raises UserError."""
     file = folder / "meta.json"
     if not file.is_file():
         return Settings()
-    told = json.loads(file.read_text(encoding="utf-8")).get("engine_kwargs", {})
+    try:
+        told = json.loads(file.read_text(encoding="utf-8")).get("engine_kwargs", {})
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise UserError(f"{file}: expected a JSON object with engine_kwargs: {error}") from None
     default = Settings()
     return Settings(
         tensor_parallel=int(told.get("tensor_parallel_size") or default.tensor_parallel),
@@ -259,7 +262,11 @@ def _running(run: Sequence[Served], time: float) -> float:
 
 def _series(file: Path) -> list[tuple[float, float]]:
     with _opened(file) as stream:
-        return [(float(row["t"]), float(row["running"])) for row in csv.DictReader(stream)]
+        rows = csv.DictReader(stream)
+        try:
+            return [(float(row["t"]), float(row["running"])) for row in rows]
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{file}, line {rows.line_num}: expected numbers in columns t and running") from None
 
 
 def _opened(file: Path) -> TextIO:

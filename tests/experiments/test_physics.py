@@ -115,6 +115,20 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path):
         read_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("timeseries.csv", "t,busy\n1.0,3\n", "timeseries.csv, line 2: expected numbers in columns t and running"),
+        ("meta.json", "{", "meta.json: expected a JSON object with engine_kwargs"),
+        ("meta.json", "[]", "meta.json: expected a JSON object with engine_kwargs"),
+    ],
+)
+def test_what_lies_beside_a_run_must_be_readable(tmp_path: Path, name: str, text: str, says: str):
+    write_run(tmp_path)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert says in invoke("bench", "replay", str(tmp_path), "--gpu", "a10g", "--model", "llama-3.1-8b", code=2)
+
+
 def test_a_model_that_does_not_fit_cannot_be_replayed(tmp_path: Path):
     write_run(tmp_path)
     with pytest.raises(UserError, match=r"qwen3-32b on 1 x l4 leaves 0 KV blocks"):

@@ -49,8 +49,8 @@ class InferenceCluster(Model):
 
     kind: Literal["inference"]
     preset: str | None = None
-    model: str | None = None
-    gpu: str | None = None
+    model: str | None = Field(None, description="name of a model that ships (`healtwin hardware list`), or a file")
+    gpu: str | None = Field(None, description="name of a GPU that ships (`healtwin hardware list`), or a file")
     replicas: int | None = Field(None, ge=1, le=64)
     spares: int | None = Field(None, ge=0, le=64, description="idle GPU nodes that can take a replica")
     engine: EngineSettings | None = None
