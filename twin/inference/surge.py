@@ -49,24 +49,24 @@ class Surge:
         self._plan = 0  # numbers the plans of a cell: a change of demand voids the older one
         self._since = 0.0
         self._factor = 1.0
-        self._base = 0.0
+        self._nominal: Callable[[float], float] | None = None
 
     def demand_changed(self) -> None:
         """Conditions on the demand came or went: plan the rest of this cell anew."""
         factor = self.clients.gateway.value("arrival_rate")
         if factor != self._factor:
             self._factor, self._since = factor, self.world.now
-            self._base = self._usual_rate()
+            self._nominal = nominal_rate(self.clients.spec) or self._rate_so_far()
         self._plan += 1
         self._next_cell(self._plan)
 
     def _next_cell(self, plan: int) -> None:
-        crowd = max(0.0, self._factor - 1.0) * self._base
-        abuse = self.clients.gateway.value("abuse_rate")
-        if plan != self._plan or not (crowd or abuse):
-            return
         now = self.world.now
         cell = math.floor(now / CELL)
+        abuse = self.clients.gateway.value("abuse_rate")
+        if plan != self._plan or (self._factor <= 1.0 and not abuse):
+            return
+        crowd = max(self._extra(now), self._extra((cell + 1) * CELL))  # the usual rate is taken as linear in a cell
         for number, time, level in points(self._crowd, cell, crowd):
             if time >= now:
                 self._expect(time, self._join, plan, cell, number, level)
@@ -82,7 +82,7 @@ class Surge:
         """One more of the crowd, if that many have heard by now."""
         ramp = self.clients.gateway.value("arrival_ramp")
         grown = 1.0 if ramp <= 0 else min(1.0, (self.world.now - self._since) / ramp)
-        if plan == self._plan and level < grown * (self._factor - 1.0) * self._base:
+        if plan == self._plan and level < grown * self._extra(self.world.now):
             self.clients.call(
                 SURGE + cell * PER_CELL + number, self.clients.asks.of(self.world.now, "crowd", cell, number)
             )
@@ -94,7 +94,11 @@ class Surge:
         prompt, output = max(1, round(gateway.value("abuse_prompt"))), max(1, round(gateway.value("abuse_output")))
         self.clients.call(ABUSE + cell * PER_CELL + number, Arrival(self.world.now, prompt, output, client=ABUSER))
 
-    def _usual_rate(self) -> float:
-        """Requests a second without the crowd. A closed loop has no rate of its own: what it has sent so far counts."""
-        rate = nominal_rate(self.clients.spec, self.world.now)
-        return self.clients.calls / max(self.world.now, 1.0) if rate is None else rate
+    def _extra(self, time: float) -> float:
+        """Calls a second of the whole crowd at a time."""
+        return max(0.0, self._factor - 1.0) * (self._nominal(time) if self._nominal is not None else 0.0)
+
+    def _rate_so_far(self) -> Callable[[float], float]:
+        """A closed loop has no rate of its own: what it has sent until now counts."""
+        rate = self.clients.calls / max(self.world.now, 1.0)
+        return lambda _: rate

@@ -10,7 +10,7 @@ import gzip
 import heapq
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, repeat
@@ -108,21 +108,28 @@ def times(form: Arrivals, streams: Streams) -> Iterator[float]:
     return iter(()) if profile is None else _rescaled(profile, gaps)
 
 
-def nominal_rate(workload: Workload, time: float) -> float | None:
-    """Requests a second that the workload means to send at a time; None where only a run can tell (closed loop)."""
+def nominal_rate(workload: Workload) -> Callable[[float], float] | None:
+    """Requests a second that a workload means to send at a time; of a trace, its mean.
+
+    None where only a run can tell: in a closed loop.
+    """
     if workload.trace is not None:
         count, last = 0, 0.0
         for arrival in read_trace(Path(workload.trace)):
             count, last = count + 1, arrival.time
-        return count / last if last > 0 else 0.0
+        return _always(count / last if last > 0 else 0.0)
     form = workload.arrivals
     if form is None or form.concurrency is not None:
         return None
     profile = _profile(form)
     if profile is not None:
-        return profile.rate(time)
+        return profile.rate
     renewal = form.gamma or form.weibull or form.mix
-    return renewal.rate if renewal else form.constant or form.poisson
+    return _always((renewal.rate if renewal else form.constant or form.poisson) or 0.0)
+
+
+def _always(rate: float) -> Callable[[float], float]:
+    return lambda _: rate
 
 
 def _profile(form: Arrivals) -> RateProfile | None:

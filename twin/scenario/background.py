@@ -86,6 +86,12 @@ class Lemons(Model):
     share: Share
     factor: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = (10.0, 20.0)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Lemons:
+        if self.factor[0] > self.factor[1]:
+            raise ValueError(f"the lowest factor comes first, got {list(self.factor)}")
+        return self
+
 
 class Background(Model):
     """Failures that nobody injects: exactly one of trace, prefab and custom."""

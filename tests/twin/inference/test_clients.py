@@ -185,6 +185,24 @@ def test_a_crowd_may_gather_slowly(inference_scenario, fault):
     assert by_20s == pytest.approx(expected, rel=0.25)
 
 
+def test_a_crowd_follows_the_usual_rate(inference_scenario, fault):
+    """Twice as many: during a rising hour, the crowd rises with the others."""
+    profile = [{"at": "0s", "rate": "1/s"}, {"at": "60s", "rate": "1/s"}, {"at": "160s", "rate": "9/s"}]
+    workload = {"arrivals": {"profile": profile}, "prompt": 64, "output": 8}
+    crowd = demand(fault, "flashCrowd", factor=2, duration="100s")
+    extra = [r.arrived for r in live(inference_scenario(crowd, workload=workload), 200)[1] if r.id >= SURGE]
+    assert sum(t < 110 for t in extra) == pytest.approx(150, rel=0.25)
+    assert sum(t >= 110 for t in extra) == pytest.approx(350, rel=0.2)
+
+
+def test_a_closed_loop_can_be_crowded_too(inference_scenario, fault):
+    workload = {"arrivals": {"concurrency": {"users": 4, "think": "1s"}}, "prompt": 64, "output": 8}
+    crowd = demand(fault, "flashCrowd", factor=3, duration="60s")
+    sent = live(inference_scenario(crowd, workload=workload), 150)[1]
+    before = sum(r.arrived < 60 for r in sent)
+    assert sum(r.id >= SURGE for r in sent) == pytest.approx(2 * before, rel=0.25)
+
+
 def test_two_crowds_multiply(inference_scenario, fault):
     first = demand(fault, "flashCrowd", factor=2)
     second = {**demand(fault, "flashCrowd", factor=3, at="120s"), "name": "second"}

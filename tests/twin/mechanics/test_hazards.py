@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections import Counter
 from functools import partial
 from itertools import pairwise, takewhile
+from pathlib import Path
 from statistics import fmean, median, pstdev
 
 import pytest
@@ -107,6 +109,30 @@ def test_the_fleet_is_that_of_the_trace():
     assert fmean(servers) == pytest.approx(175, rel=0.07)
     assert fmean(top) == pytest.approx(0.5, abs=0.04)
     assert fmean(week) == pytest.approx(0.28, abs=0.04)
+
+
+TRACE = Path(__file__).parents[4] / "shared" / "data" / "gpu_faults" / "infinitehbd_days_000_208.csv"
+
+
+@pytest.mark.skipif(not TRACE.exists(), reason="InfiniteHBD's trace is not beside the checkout")
+def test_the_fleets_constants_are_those_of_its_trace():
+    with TRACE.open() as file:
+        rows = list(csv.DictReader(file))
+    names = {
+        "Unknown Error": "unknown",
+        "GPU": "gpu",
+        "Stress Test Failure": "stress-test",
+        "Parameter Plane Cable": "cable",
+        "Power Supply": "power-supply",
+        "Fan": "fan",
+        "NIC": "nic",
+    }
+    for name, cause in names.items():
+        repairs = [float(row["repair_h"]) for row in rows if row["class"] == name]
+        assert len(repairs) / len(rows) == pytest.approx(hazards.FLEET_CLASSES[cause].share, abs=0.001)
+        assert median(repairs) == pytest.approx(hazards.FLEET_CLASSES[cause].repair.median / HOUR, rel=0.05), cause
+    gaps = [b - a for a, b in pairwise(sorted(float(row["start_day"]) for row in rows))]
+    assert fmean(gaps) == pytest.approx(hazards.FLEET.mean / DAY, rel=0.02)
 
 
 def test_repairs_are_heavy_tailed():

@@ -54,6 +54,11 @@ spec:
         ("background: none", "background: {prefab: gpus}", "'gpu', 'grid5000' or 'infinitehbd'"),
         ("background: none", "background: {}", "exactly one of trace, prefab and custom"),
         ("background: none", "background: {prefab: grid5000, lemons: {share: 1%}}", "lemons belong to prefab gpu"),
+        (
+            "background: none",
+            "background: {prefab: gpu, lemons: {share: 1%, factor: [9, 3]}}",
+            "lowest factor comes first",
+        ),
         ("background: none", "background: {trace: nothing.csv}", "no such file"),
         ("background: none", "background: {custom: {interarrival: {}, kinds: [{kind: X}]}}", "exactly one of constant"),
         ("noise: none", "noise: real", "'none' or 'realistic'"),
