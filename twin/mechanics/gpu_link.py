@@ -11,9 +11,14 @@ LEAST_NVLINK = 100e9
 """Bytes/s to the peers below which a board is taken to have PCI Express only (Gen 5 x16: 64 GB/s)."""
 
 
+MOST_NVLINKS = 18
+"""NVLink 5 moves twice as much over each of as many links as NVLink 4 has."""
+
+
 def nvlinks(gpu: Gpu) -> int:
     """NVLinks of a GPU to an NVSwitch fabric; 0 where its peers are reached over PCI Express."""
-    return round(gpu.link.bandwidth / NVLINK_BYTES) if gpu.link.bandwidth >= LEAST_NVLINK else 0
+    links = round(gpu.link.bandwidth / NVLINK_BYTES)
+    return min(links, MOST_NVLINKS) if gpu.link.bandwidth >= LEAST_NVLINK else 0
 
 
 def exchanged_bytes(model: Model, gpus: int) -> float:

@@ -9,12 +9,16 @@ RESERVED_SHARE = 0.007
 same elsewhere)."""
 
 MEMORY_CLOCKS = {
+    "a100-sxm-40gb": 1215.0,
     "a100-sxm-80gb": 1593.0,
     "h100-sxm": 2619.0,
     "h200-sxm": 3201.0,
     "a10g": 6251.0,
     "l4": 6251.0,
+    "l40s": 9001.0,
     "rtx-4090": 10501.0,
+    "rtx-pro-6000": 14001.0,
+    "b200": 3996.0,
 }
 """Highest memory clock (MHz, `nvidia-smi -q -d CLOCK`): bandwidth is 2 x clock x bus width."""
 
