@@ -1,6 +1,7 @@
 """Step times against what others measured: kernel tables, all-reduce, other simulators' profiles, a real server's run.
 
-Efficiencies are fitted on Llama-3.1-8B tables and judged on the 70B's; the replayed run has no part in any constant.
+A GPU's two efficiencies are fitted on Llama-3.1-8B tables and judged on the 70B's; the replayed run has no part in any
+constant.
 """
 
 from __future__ import annotations

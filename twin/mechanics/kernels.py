@@ -7,9 +7,10 @@ A product is cut into tiles, and the tiles are worked off in waves, one tile a m
 empty still takes its time. That counts for half here, because libraries pick among tiles and split the inner dimension
 where the waves do not come out even. It matters where the output is narrow: few tokens, or a model on several GPUs.
 
-Only the two efficiencies of a GPU are fitted to it; the constants here hold for every GPU and model. They were fitted
-once to the published kernel tables of Llama-3.1-8B on A100, H100 and H200 (aiconfigurator, vLLM 0.14, Apache-2.0) and
-on RTX PRO 6000 (LLMServingSim's profiles, MIT); `healtwin hardware fit` shows how well they do.
+Only the two efficiencies of a GPU are fitted to it; the constants here hold for every GPU and model. They were chosen
+once on published tables of single kernels: A100, H100 and H200 (aiconfigurator, vLLM 0.14, Apache-2.0), among them the
+shapes of larger models and of few KV heads, and RTX PRO 6000 (LLMServingSim's profiles, MIT). `healtwin hardware fit`
+shows how well they do.
 """
 
 from __future__ import annotations
