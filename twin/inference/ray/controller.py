@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twin.inference.messages import serve
+from twin.inference.ray.proxy_watch import ProxyWatch
 from twin.mechanics.layers import RESETS
 from twin.mechanics.serving import (
     CONTROL_LOOP_INTERVAL,
@@ -21,9 +22,6 @@ from twin.mechanics.serving import (
     HEALTH_CHECK_PERIOD,
     HEALTH_CHECK_TIMEOUT,
     LATENCY_BUCKETS_MS,
-    PROXY_CHECK_FAILURES,
-    PROXY_CHECK_PERIOD,
-    PROXY_CHECK_TIMEOUT,
     SLOW_START,
     next_pass,
 )
@@ -67,8 +65,7 @@ class Controller:
         self._inbox: list[Callable[[], None]] = []
         """What the next pass will do."""
         self._pass_set = False
-        self._proxy_failures = 0
-        self._proxy_watched = False
+        self.proxy_watch = ProxyWatch(head)
         self._passes = self._pass_rate = 0.0
         self._counted = 0.0
         """When its passes were last counted."""
@@ -113,8 +110,7 @@ class Controller:
             self._complaining = True
             self._complain()
         self._pass_later()
-        if self.head.proxy.hangs:
-            self._watch_proxy()
+        self.proxy_watch.look()
 
     def _complain(self) -> None:
         """Every pass asks the GCS for the nodes."""
@@ -380,31 +376,3 @@ class Controller:
         """Until the loop turns, the GCS answers and the replica's node hears it."""
         while not (self.acts and self.head.gcs.answers and self.head.world.network.reachable(self.head, replica)):
             yield self.head.world.clock.timeout(GCS_RPC_TIMEOUT)
-
-    # --- the proxy's health -----------------------------------------------------------------------------------
-
-    def _watch_proxy(self) -> None:
-        """A proxy that hangs will miss its checks; one that does not answers them at once."""
-        if self._proxy_watched:
-            return
-        self._proxy_watched, self._proxy_failures = True, 0
-        world = self.head.world
-        draw = world.streams["serve/health"].uniform("proxy", int(world.now))
-        world.clock.at(world.now + PROXY_CHECK_PERIOD * draw + PROXY_CHECK_TIMEOUT, lambda _: self._proxy_timed_out())
-
-    def _proxy_timed_out(self) -> None:
-        self._proxy_watched = False
-        head = self.head
-        if not (self.acts and head.proxy.running and head.proxy.hangs):
-            return
-        failures = self._proxy_failures + 1
-        head.log(serve.PROXY_TIMED_OUT, head.node_id)
-        if failures >= PROXY_CHECK_FAILURES:
-            self._proxy_failures = 0
-            head.log(serve.PROXY_CHECKS_FAILED, head.node_id, failures)
-            head.proxy.replace()
-            if head.proxy.hangs:  # the next one would hang as well
-                self._watch_proxy()
-            return
-        self._proxy_watched, self._proxy_failures = True, failures
-        head.world.clock.at(head.world.now + PROXY_CHECK_TIMEOUT, lambda _: self._proxy_timed_out())
