@@ -38,7 +38,7 @@ def _one(kind: str, action: str, **fields: Any) -> tuple[BackgroundKind, ...]:
 
 
 def _part(weight: float, kind: str, action: str, **fields: Any) -> BackgroundKind:
-    return BackgroundKind.model_validate({"weight": weight, "kind": kind, "action": action, **fields})
+    return BackgroundKind.model_construct(weight=weight, kind=kind, action=action, **fields)
 
 
 CAUSES: dict[str, tuple[BackgroundKind, ...]] = {
@@ -246,13 +246,16 @@ def _read(world: World, path: Path) -> list[Failure]:
             raise ScenarioError(f"{at}: not a number, or not JSON, in {dict(row)}", where) from None
         if not isinstance(parameters, dict):
             raise ScenarioError(f"{at}: parameters must be a JSON object, got {parameters!r}", where)
+        reserved = sorted(parameters.keys() & {*Fault.model_fields, "weight"})
+        if reserved:
+            raise ScenarioError(f"{at}: '{reserved[0]}' is no parameter of a kind of fault", where)
         if not 0 <= time < float("inf") or (duration is not None and not 0 < duration < float("inf")):
             raise ScenarioError(f"{at}: times must be finite, time_s 0 or more and duration_s above 0", where)
         host = world.components.get(row["component"])
         if host is None:
             raise ScenarioError(f"{at}: no component '{row['component']}'", where)
         try:
-            kind = _checked(_one(row["kind"], row["action"] or "", **parameters), where)[0]
+            kind = _checked(_one(row["kind"] or "", row["action"] or "", **parameters), where)[0]
             found = fault_kind(_fault(kind), where)
         except ScenarioError as error:
             raise ScenarioError(f"{at}: {error.message}", where) from None
@@ -297,6 +300,11 @@ def _fault(kind: BackgroundKind) -> Fault:
 def _checked(kinds: Sequence[BackgroundKind], path: tuple[str | int, ...]) -> Sequence[BackgroundKind]:
     """The same kinds, known to exist and to be well written."""
     for kind in kinds:
+        for key in kind.parameters:
+            if key in Fault.model_fields:
+                raise ScenarioError(
+                    f"'{key}' is not for background failures: when, where and how long is drawn", (*path, key)
+                )
         fault = _fault(kind)
         fault_parameters(fault_kind(fault, path), fault, path)
     return kinds

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
 
 from twin.quantities import Duration, Rate, Ratio
 from twin.scenario.model import Model
@@ -59,7 +58,7 @@ class Time(Model):
 class BackgroundKind(Model):
     """One kind of fault that may happen; the fields beyond these are the kind's own, as in `faults`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(extra="allow")
 
     kind: str
     action: str = ""
@@ -131,5 +130,5 @@ class Noise(Model):
     rollouts: tuple[Rollout, ...] = ()
 
 
-REALISTIC = Noise.model_validate({"malformed": 0.004, "cancelled": 0.02, "health_checks": "10s", "crawlers": "2/min"})
+REALISTIC = Noise.model_construct(malformed=0.004, cancelled=0.02, health_checks=10.0, crawlers=2.0 / 60.0)
 """`noise: realistic` (assumed: an API behind a login sees few bad requests; every public address is scanned)."""

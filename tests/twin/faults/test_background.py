@@ -158,6 +158,7 @@ def test_openstack_has_hosts_and_no_gpus():
     [
         (custom({"kind": "GPUChaoss", "action": "powerCap"}), "custom.kinds.0.kind: no fault kind 'GPUChaoss'"),
         (custom(CAP, {"kind": "GPUChaos", "action": "melt"}), "custom.kinds.1.action: GPUChaos has no action 'melt'"),
+        (custom(CRASH | {"at": "5s"}), "custom.kinds.0.at: 'at' is not for background failures"),
         (custom({"kind": "GPUChaos", "action": "powerCap"}), "missing key 'powerLimit'"),
         (custom({"kind": "DatabaseChaos", "action": "slow", "factor": 2}), "it hits a database"),
     ],
@@ -176,6 +177,9 @@ def test_a_kind_that_cannot_happen_is_refused(inference_scenario, background, me
         ("1,gpu-9,GPUChaos,fallOffBus,,", ":2: no component 'gpu-9'"),
         ("1,gpu-0,GPUChaos,fall,,", ":2: GPUChaos has no action 'fall'"),
         ("1,ray-head,GPUChaos,fallOffBus,,", ":2: cannot hit 'ray-head'"),
+        ('1,gpu-0,GPUChaos,fallOffBus,,"{""kind"": 1}"', ":2: 'kind' is no parameter"),
+        ("1,gpu-0", ":2: no fault kind ''"),
+        ('1,gpu-0,GPUChaos,fallOffBus,,"{""mode"": 1}"', ":2: 'mode' is no parameter"),
         ('1,gpu-0,GPUChaos,fallOffBus,,"[1]"', ":2: parameters must be a JSON object"),
     ],
 )
