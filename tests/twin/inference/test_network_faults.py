@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from twin.actions import Action
 from twin.mechanics.network import LEAST_RETRANSMISSION_TIMEOUT
+from twin.scenario import Scenario
 from twin.world import World
 
 
@@ -82,3 +84,15 @@ def test_another_fault_elsewhere_changes_no_draw_of_a_delay(inference_scenario, 
     for world in (alone, together):
         world.run(120)
     assert durations(alone, 60, 110) == durations(together, 60, 110)
+
+
+def test_nginx_does_not_come_back_while_names_do_not_resolve():
+    world = World(Scenario.load("dns-failure"), seed=1)
+    world.run(115)
+    gateway = world.cluster.gateway
+    assert gateway.up  # its connections are open
+    world.run(300)
+    assert not gateway.up and gateway.deaths > 2
+    assert world.apply(Action("recreate", "nginx-proxy", "immediate")).legal
+    world.run(330)
+    assert gateway.up
