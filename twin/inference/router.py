@@ -176,7 +176,7 @@ class Router(Process):
             self.handle.dispatch()
 
         if replica.node.up:  # a machine without power sends no word
-            self.world.network.deliver(replica, self, arrive)
+            self.world.network.deliver(replica, self, arrive, ("gone", pid))
 
     def create_actor(self, replica: Replica | None = None) -> Generator[Any, Any, None]:
         """Until the head can place an actor (in that replica's pod): the controller decides, the GCS creates."""

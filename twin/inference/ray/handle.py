@@ -147,7 +147,7 @@ class Handle:
                 if target.alive and request.remaining > 0:
                     target.replica.abort(request)
 
-            network.deliver(self.head, target.replica, arrive)
+            network.deliver(self.head, target.replica, arrive, (request.id, "cancel"))
 
     def lost(self, replica: Replica, pid: int) -> list[Request]:
         """The process of a replica is gone: returns the requests that went with it."""
@@ -274,6 +274,7 @@ class Handle:
         """Ask a replica for its queue length; what comes late counts for later requests only."""
         world, head, asked = self.head.world, self.head, self.head.world.now
         deadline = queue_length_deadline(self._attempt)
+        key = ("probe", target.pid, int(1000.0 * asked))
         answered = False
 
         def answer(length: int) -> None:
@@ -286,9 +287,9 @@ class Handle:
         def arrive() -> None:
             if target.alive:
                 length = target.replica.ongoing
-                world.network.deliver(target.replica, head, lambda: answer(length))
+                world.network.deliver(target.replica, head, lambda: answer(length), key)
 
-        world.network.deliver(head, target.replica, arrive)
+        world.network.deliver(head, target.replica, arrive, key)
         if answered:
             return
 
