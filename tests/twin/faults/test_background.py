@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import islice, pairwise, takewhile
 
 import pytest
@@ -189,3 +192,47 @@ def test_a_bad_row_of_a_trace_is_named(inference_scenario, tmp_path, row, messag
     with pytest.raises(ScenarioError) as raised:
         World(inference_scenario(background={"trace": str(path)}))
     assert message in str(raised.value)
+
+
+BUSY = {
+    "workload": {"arrivals": {"mix": {"rate": "4/s"}}, "prompt": "azure2023", "output": 64, "clientTimeout": "8s",
+                 "retries": {"max": 3}},
+    "background": {"prefab": "infinitehbd"},
+    "noise": "realistic",
+    "acceleration": 100_000,
+    "horizon": "200s",
+}  # fmt: skip
+
+
+def test_weather_and_noise_are_the_same_in_every_process(inference_scenario, tmp_path):
+    scenario = inference_scenario(**BUSY)
+    document = tmp_path / "scenario.json"
+    document.write_text(scenario.model_dump_json(by_alias=True, exclude_none=True))
+    program = (
+        "import hashlib, sys\nfrom twin.scenario import Scenario\nfrom twin.world import World\n"
+        "w = World(Scenario.load(sys.argv[1]), seed=5); w.run()\n"
+        "print(len(w.truth.incidents), hashlib.sha256(repr(w.log_lines(0, 200)).encode()).hexdigest())"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(document)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "4711")
+    }
+    assert len(seen) == 1 and not seen.pop().startswith("0 ")
+
+
+def test_nothing_visible_says_what_is_weather_and_what_is_noise(inference_scenario, fault):
+    crowd = fault("WorkloadChaos", "flashCrowd", factor=2, selector={"components": ["nginx-proxy"]})
+    noise = {"malformed": "2%", "rollouts": [{"at": "30s"}]}
+    world = World(inference_scenario(crowd, **BUSY | {"noise": noise}), seed=5)
+    world.run()
+    assert world.truth.incidents and world.truth.benign
+    window = world.observe(200)
+    visible = repr([window.logs, window.alarms, window.traces, window.features, window.topology]).lower()
+    for secret in ("background-", "benign", "rollout", "flashcrowd", "arrival_rate", "crowd", "malformed", "hazard"):
+        assert secret not in visible
