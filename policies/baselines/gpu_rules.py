@@ -99,9 +99,9 @@ def throttled(watch: Watch, reading: Reading) -> Rungs:
             yield ("throttled", gpu), [*relief, reset, away]
         if watch.lasts("brake", gpu, brake, decisions):
             cycle = Rung("power-cycle", node, "gentle", config.settle_power_cycle, replica)
-            yield ("brake", gpu), [away, *relief, cycle]
+            yield ("brake", gpu), [*relief, away, cycle]  # slow is still better than away
         if watch.lasts("hot", gpu, hot, decisions):
-            yield ("hot", gpu), [away, *relief]
+            yield ("hot", gpu), [*relief, away]
 
 
 def remapping(watch: Watch, reading: Reading) -> Rungs:
@@ -114,7 +114,8 @@ def remapping(watch: Watch, reading: Reading) -> Rungs:
             replace = Rung("replace", node, "gentle", config.settle_replace, serving)
             yield ("rows", gpu), [Rung("drain", node, "gentle", 0.0, serving), replace]
         pending = (reading.value(gpu, "DCGM_FI_DEV_ROW_REMAP_PENDING") or 0.0) > 0.0
-        if watch.lasts("pending", gpu, pending, config.throttled_decisions):
+        calm = not any(not reading.present[r] or watch.suffers(reading, r) for r in watch.known(reading))
+        if watch.lasts("pending", gpu, pending and calm, config.calm_decisions):
             yield ("pending", gpu), [Rung("reset-gpu", gpu, "gentle", config.settle_replica, serving)]
 
 
@@ -130,13 +131,13 @@ def slow_card(watch: Watch, reading: Reading) -> Rungs:
         if watch.lasts("slow", replica, slow, config.slow_decisions):
             away = Rung("drain", _node(reading, gpu), "gentle", config.settle_replica, replica)
             around = Rung("route-around", replica, "immediate", config.settle_reboot, replica)
-            yield ("slow", replica), [away, around]  # it may have been the replica itself
+            yield ("slow", replica), [*watch.relief(reading), away, around]
 
 
 def well_again(watch: Watch, reading: Reading) -> Rungs:
     """A machine that was drained and mended may take replicas again, where a place is needed and none is left."""
     memory = watch.memory
-    replicas = [r for r in reading.of_kind("vllm") if r in memory.seen]
+    replicas = watch.known(reading)
     needed = any(not reading.present[r] or watch.suffers(reading, r) for r in replicas)
     full = not any(reading.legal("scale-out", h) for h in reading.of_kind("ray-head"))
     for node, reason in list(memory.cordoned.items()):

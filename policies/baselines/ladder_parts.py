@@ -57,6 +57,8 @@ class LadderConfig:
     """after a power limit was restored: what the violation counter needs to fall"""
     away: float = 40.0
     """how long a machine may be silent before it counts as lost (Kubernetes' node lease)"""
+    calm_decisions: int = 6
+    """decisions in a row with nobody away or suffering before a card is reset that still works"""
     hung_decisions: int = 3
     """decisions in a row without a token from a replica that has requests"""
     slow_tokens: float = 1.6

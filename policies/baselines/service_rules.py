@@ -145,12 +145,11 @@ def loaded(watch: Watch, reading: Reading) -> Rungs:
 
 def head(watch: Watch, reading: Reading) -> Rungs:
     """Ray's head answers but does not do its work: a part of it hangs, is out of date, or was configured badly."""
-    config, memory = watch.config, watch.memory
-    replicas = [r for r in reading.of_kind("vllm") if r in memory.seen]
-    missing = any(not reading.present[r] for r in replicas)
+    config = watch.config
+    missing = any(not reading.present[r] for r in watch.known(reading))
     serving = watch.serving(reading)
     for i in reading.of_kind("ray-head"):
-        loops = reading.value(i, "ray_serve_controller_num_control_loops_total")
+        loops = reading.value(i, "ray_serve_controller_num_control_loops")
         stuck = missing and loops is not None and loops < config.control_loops
         queued = (reading.value(i, "ray_serve_deployment_queued_queries") or 0.0) > 0
         room = bool(serving) and all(_has_room(reading, r) for r in serving)
@@ -184,7 +183,7 @@ def failing(watch: Watch, reading: Reading) -> Rungs:
     """
     config = watch.config
     heads = [h for h in reading.of_kind("ray-head") if reading.present[h]]
-    replicas = [r for r in reading.of_kind("vllm") if r in watch.memory.seen]
+    replicas = watch.known(reading)
     serving = len(watch.serving(reading)) >= config.least_serving * len(replicas)
     errors = sum(reading.value(h, "ray_serve_deployment_error_counter_total") or 0.0 for h in heads)
     for gateway in reading.of_kind("nginx"):
@@ -215,7 +214,7 @@ def queue(watch: Watch, reading: Reading) -> Rungs:
     Load is shed only where nothing is missing and nothing is coming: what is refused counts as failed too.
     """
     config, memory = watch.config, watch.memory
-    replicas = [r for r in reading.of_kind("vllm") if r in memory.seen]
+    replicas = watch.known(reading)
     missing = any(not reading.present[r] for r in replicas)
     coming = memory.now < memory.relieved_at + config.relief or any(
         memory.quiet.get(r, 0.0) > memory.now for r in replicas

@@ -97,6 +97,10 @@ class Watch:
         """One more replica, where there is room for it."""
         return [Rung("scale-out", head, "immediate", self.config.relief) for head in reading.of_kind("ray-head")]
 
+    def known(self, reading: Reading) -> list[int]:
+        """Replicas that have been seen."""
+        return [r for r in reading.of_kind("vllm") if r in self.memory.seen]
+
     def serving(self, reading: Reading) -> list[int]:
         """Replicas that answer and are not being worked on."""
         return [r for r in reading.of_kind("vllm") if reading.present[r] and not reading.busy(r)]

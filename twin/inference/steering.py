@@ -15,9 +15,11 @@ from twin.process import State
 if TYPE_CHECKING:
     from twin.inference.router import Router
 
-ARRIVALS = "nginx_http_requests_total"
-MEASURED_OVER = 60.0
-"""Seconds of scrapes from which the present load is read."""
+ANSWERED = 'nginx_http_response_count_total{status="2xx"}'
+MEASURED_OVER, REMEMBERED = 60.0, 600.0
+"""Seconds over which a rate is measured, and how far back an operator looks for the best."""
+LEAST_RATE = 0.1
+"""Requests per second that a limit lets in at least."""
 
 
 class Steering:
@@ -40,11 +42,11 @@ class Steering:
         return "" if self.gateway.state is not State.ABSENT else "it does not run anywhere"
 
     def _shed(self, target: Component, ticket: Ticket) -> Steps:
-        """Let in a share of the requests of the last minute; a later order takes this one's place."""
-        arriving = self._arriving()
+        """Let in a share of what the service has shown that it can serve; a later order takes this one's place."""
+        served = self._served()
         yield self.world.clock.timeout(DURATIONS["shed-load"])
         self._latest = ticket
-        self.gateway.rate_limit = max(0.1, SHED_SHARE[ticket.action.parameter] * arriving)
+        self.gateway.rate_limit = max(LEAST_RATE, SHED_SHARE[ticket.action.parameter] * served)
         ticket.relieved += [c for c in target.conditions if c.layer is Layer.DEMAND]
         self.world.clock.at(self.world.now + SHED_FOR, lambda _: self._lift(ticket))
 
@@ -52,16 +54,19 @@ class Steering:
         if self._latest is ticket:
             self.gateway.rate_limit = None
 
-    def _arriving(self) -> float:
-        """Requests per second, as the last scrapes have it."""
-        window = self.world.observe(MEASURED_OVER)
-        if len(window.scrape_times) < 2:
-            return self.gateway.accepted / max(1.0, self.world.now)
-        row, column = window.topology.index[self.gateway.name], window.features.index(ARRIVALS)
-        first, last = float(window.metrics[row, column, 0]), float(window.metrics[row, column, -1])
-        seconds = float(window.scrape_times[-1] - window.scrape_times[0])
-        known = last >= first  # neither absent nor begun anew
-        return (last - first) / seconds if known else self.gateway.accepted / max(1.0, self.world.now)
+    def _served(self) -> float:
+        """Requests per second that were answered in the best minute of the last ten, as the scrapes have it."""
+        window = self.world.observe(REMEMBERED)
+        row, column = window.topology.index[self.gateway.name], window.features.index(ANSWERED)
+        times, counts = window.scrape_times, window.metrics[row, column]
+        best, first = 0.0, 0
+        for last in range(len(times)):
+            while times[last] - times[first] > MEASURED_OVER:
+                first += 1
+            if times[last] - times[first] >= 0.5 * MEASURED_OVER:
+                rate = (counts[last] - counts[first]) / (times[last] - times[first])
+                best = max(best, float(rate))  # a gap compares as false, a counter begun anew is negative
+        return best if best > 0.0 else self.gateway.answered / max(1.0, self.world.now)
 
     def _no_detour(self, target: Component) -> str:
         if not isinstance(target, Replica):

@@ -45,7 +45,7 @@ REPAIR = 45.0 * 3600.0
 """Until a machine that was replaced is back as a spare: the median repair of a GPU fault on 400 servers (InfiniteHBD's
 trace)."""
 
-SHED_FOR = 180.0
+SHED_FOR = 120.0
 """Seconds after which a load limit is lifted unless it is ordered again (assumed)."""
 
 EXCLUDED_FOR: dict[str, float] = {"gentle": 30.0, "immediate": 300.0}
@@ -53,7 +53,8 @@ EXCLUDED_FOR: dict[str, float] = {"gentle": 30.0, "immediate": 300.0}
 max_ejection_time."""
 
 SHED_SHARE: dict[str, float] = {"gentle": 0.8, "immediate": 0.5}
-"""Share of the requests of the last minute that a limit lets in: mild, strong (assumed)."""
+"""A load limit as a share of what has been shown to be served, the best minute of the last ten: mild, strong
+(assumed)."""
 
 _BOOTS = ("reboot", "power-cycle")
 
