@@ -213,6 +213,9 @@ class Operations:
         yield self.world.clock.timeout(seconds_of("replace") if target is node else REPLACE_GPU)
         ticket.relieved += target.reset(RESETS["replace"], by=by)
         hand_over(spare, target, by)
+        for replica in _replicas_on(node) if target is node else ():
+            if replica.store is not None:
+                replica.store.forget(replica.node)  # another disk came with the machine
         spare.taken_down("replace")
         self.spares.cordoned.discard(node.name)
         for device in (node, *node.all_residents()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from twin.actions import Action
 from twin.inference.store import IMAGE
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
@@ -171,3 +172,12 @@ def test_without_the_store_a_new_node_cannot_start_but_an_old_one_can(inference_
     assert old.state is State.RUNNING
     assert new.state is not State.RUNNING
     assert new.deaths > 1
+
+
+def test_a_machine_that_takes_anothers_place_has_an_empty_disk(inference_scenario):
+    world = World(inference_scenario(workload=IDLE, horizon="600s"), seed=1)
+    world.run(5.0)
+    assert world.apply(Action("replace", "node-1", "immediate")).legal
+    world.run(400.0)
+    assert world.components["ray-replicas-1"].state is State.RUNNING
+    assert world.cluster.store.requests == 2  # image and weights
