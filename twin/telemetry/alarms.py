@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.telemetry.features import FEATURES, IS_COUNTER
 from twin.telemetry.recorder import Recorder
 from twin.telemetry.records import Alarm
 from twin.telemetry.window import Topology
 
-_COMPARISONS: dict[str, Callable[[float, float], bool]] = {">": operator.gt, "<": operator.lt, "==": operator.eq}
+Comparison = Literal[">", "<", "beyond", "absent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Fires when `metric` compares with `threshold` for `hold` seconds in a row.
 
-    Counters are read as their rate per second between two scrapes. The comparison ``absent`` fires when the exporter
-    of a component of that kind, once seen, does not answer.
+    Counters are read as their rate per second between two scrapes, or, with `per`, as their increase by one of that
+    other counter. ``beyond`` compares the absolute value. ``absent`` fires when the exporter of a component, once
+    seen, does not answer.
     """
 
     name: str
     severity: Literal["warning", "critical"]
     metric: str
-    comparison: Literal[">", "<", "==", "absent"]
+    comparison: Comparison
     threshold: float
     hold: float
+    per: str = ""
 
 
 RULES: tuple[Rule, ...] = (
@@ -38,10 +39,28 @@ RULES: tuple[Rule, ...] = (
     Rule("GpuXid", "critical", "DCGM_FI_DEV_XID_ERRORS", ">", 0.0, 0.0),
     Rule("GpuPowerThrottled", "warning", "DCGM_FI_DEV_POWER_VIOLATION", ">", 5e8, 10.0),
     Rule("GpuThermalThrottled", "warning", "DCGM_FI_DEV_THERMAL_VIOLATION", ">", 5e8, 10.0),
+    Rule("GpuRowRemapFailure", "critical", "DCGM_FI_DEV_ROW_REMAP_FAILURE", ">", 0.0, 0.0),
+    Rule("OutputCheckMismatch", "warning", "output_check_mismatches_total", ">", 0.0, 0.0),
     Rule("RequestsQueued", "warning", "vllm:num_requests_waiting", ">", 8.0, 15.0),
     Rule("KvCacheFull", "warning", "vllm:kv_cache_usage_perc", ">", 0.95, 15.0),
+    Rule(
+        "TimeToFirstTokenHigh",
+        "warning",
+        "vllm:time_to_first_token_seconds_sum",
+        ">",
+        2.0,
+        15.0,
+        per="vllm:time_to_first_token_seconds_count",
+    ),
+    Rule("RequestsPreempted", "warning", "vllm:num_preemptions_total", ">", 0.2, 15.0),
+    Rule("ServeReplicaUnhealthy", "critical", "ray_serve_deployment_replica_healthy", "<", 1.0, 10.0),
+    Rule("ServeControllerStalled", "critical", "ray_serve_controller_num_control_loops", "<", 0.1, 30.0),
     Rule("GatewayErrors", "critical", 'nginx_http_response_count_total{status="5xx"}', ">", 0.05, 10.0),
     Rule("NodeMemoryLow", "warning", "node_memory_MemAvailable_bytes", "<", 2e9, 10.0),
+    Rule("NodeFilesystemAlmostOutOfSpace", "critical", 'node_filesystem_avail_bytes{mountpoint="/"}', "<", 2e9, 10.0),
+    Rule("NodeClockSkewDetected", "warning", "node_timex_offset_seconds", "beyond", 0.05, 30.0),
+    Rule("NodeOomKill", "critical", "node_vmstat_oom_kill", ">", 0.0, 0.0),
+    Rule("ModelStoreErrors", "warning", "minio_s3_requests_errors_total", ">", 0.0, 0.0),
     Rule("ApiBackendDown", "critical", "haproxy_backend_active_servers", "<", 1.0, 5.0),
     Rule("ApiErrors", "critical", 'haproxy_backend_http_responses_total{code="5xx"}', ">", 0.05, 10.0),
     Rule("NovaAgentDown", "critical", "openstack_nova_agent_state", "<", 1.0, 0.0),
@@ -56,43 +75,55 @@ class Watch:
 
     def __init__(self, topology: Topology, rules: tuple[Rule, ...] = RULES) -> None:
         self._names = [node.name for node in topology.components]
-        self._rules = [rule for rule in rules if rule.comparison == "absent" or rule.metric in FEATURES]
+        self._down = [rule for rule in rules if rule.comparison == "absent"]
+        self._rules = [rule for rule in rules if rule.metric in FEATURES]
+        self._columns = np.array([FEATURES.index(rule.metric) for rule in self._rules], np.intp)
+        self._counts = IS_COUNTER[self._columns]
+        self._ratios = [(k, FEATURES.index(rule.per)) for k, rule in enumerate(self._rules) if rule.per]
+        # All comparisons as one: sign * value > sign * threshold.
+        self._beyond = np.array([rule.comparison == "beyond" for rule in self._rules])
+        self._signs = np.array([-1.0 if rule.comparison == "<" else 1.0 for rule in self._rules])
+        self._limits = np.array([rule.threshold for rule in self._rules]) * self._signs
         self._pending: dict[tuple[int, str], float] = {}
         self._firing: dict[tuple[int, str], int] = {}
-        self._seen: set[int] = set()
+        self._seen = np.zeros(len(self._names), np.bool_)
 
     def evaluate(self, now: float, recorder: Recorder) -> None:
         """Look at the newest scrape (and the one before, for rates)."""
         current = recorder.scrapes[-1]
-        earlier = recorder.scrapes[-2] if len(recorder.scrapes) > 1 else np.full_like(current, np.nan)
-        elapsed = now - recorder.scrape_times[-2] if len(recorder.scrapes) > 1 else 1.0
-        answered = ~np.all(np.isnan(current), axis=1)
-        self._seen.update(int(i) for i in np.flatnonzero(answered))
-        for rule in self._rules:
-            if rule.comparison == "absent":
-                conditions = {i: not answered[i] for i in self._seen}
-            else:
-                column = FEATURES.index(rule.metric)
-                values = current[:, column]
-                if IS_COUNTER[column]:
-                    values = (values - earlier[:, column]) / elapsed
-                compare = _COMPARISONS[rule.comparison]
-                conditions = {
-                    i: compare(float(values[i]), rule.threshold) for i in map(int, np.flatnonzero(~np.isnan(values)))
-                }
-                conditions |= {i: False for (i, name) in self._pending if name == rule.name and i not in conditions}
-            for i, holds in conditions.items():
-                self._step(rule, int(i), bool(holds), now, recorder)
+        silent = np.isnan(current).all(axis=1)
+        self._seen |= ~silent
+        holding = [(int(i), rule) for rule in self._down for i in (silent & self._seen).nonzero()[0]]
+        rows, which = self._compare(now, recorder).nonzero()
+        holding += [(i, self._rules[k]) for i, k in zip(rows.tolist(), which.tolist(), strict=True)]
+        self._resolve({(i, rule.name) for i, rule in holding}, now, recorder)
+        for i, rule in holding:
+            key = (i, rule.name)
+            since = self._pending.setdefault(key, now)
+            if now - since >= rule.hold and key not in self._firing:
+                self._firing[key] = len(recorder.alarms)
+                recorder.alarms.append(Alarm(now, self._names[i], rule.name, rule.severity, None))
 
-    def _step(self, rule: Rule, i: int, holds: bool, now: float, recorder: Recorder) -> None:
-        key = (i, rule.name)
-        if not holds:
-            self._pending.pop(key, None)
+    def _compare(self, now: float, recorder: Recorder) -> NDArray[np.bool_]:
+        """[component, rule] whether the rule's comparison holds; never where a value is absent."""
+        current = recorder.scrapes[-1]
+        values = current[:, self._columns].astype(np.float64)
+        if len(recorder.scrapes) > 1:
+            earlier, elapsed = recorder.scrapes[-2], now - recorder.scrape_times[-2]
+            increase = values - earlier[:, self._columns]
+            values = np.where(self._counts, increase / elapsed, values)
+            for k, column in self._ratios:
+                events = current[:, column] - earlier[:, column]
+                values[:, k] = np.where(events > 0, increase[:, k] / np.maximum(events, 1.0), np.nan)
+        else:
+            values[:, self._counts] = np.nan
+        held: NDArray[np.bool_] = np.where(self._beyond, np.abs(values), values * self._signs) > self._limits
+        return held
+
+    def _resolve(self, holding: set[tuple[int, str]], now: float, recorder: Recorder) -> None:
+        """What held and does not any more."""
+        for key in [key for key in self._pending if key not in holding]:
+            del self._pending[key]
             at = self._firing.pop(key, None)
             if at is not None:
                 recorder.alarms[at] = recorder.alarms[at]._replace(resolved=now)
-            return
-        since = self._pending.setdefault(key, now)
-        if now - since >= rule.hold and key not in self._firing:
-            self._firing[key] = len(recorder.alarms)
-            recorder.alarms.append(Alarm(now, self._names[i], rule.name, rule.severity, None))
