@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.baselines.ladder_parts import Rung
+from policies.baselines.ladder_parts import Case, Rung
 from policies.baselines.reading import Reading
 from policies.baselines.watch import Rungs, Watch
 from policies.baselines.xid import REBOOTS_BEFORE_SERVICE, RECOVERY_ACTION_CHANGED, XidAction, immediate
@@ -39,7 +39,9 @@ def xid(watch: Watch, reading: Reading) -> Rungs:
         down = replica is not None and not reading.present[replica]
         how, serving = "immediate" if down else "gentle", None if down else replica
         if action is XidAction.RESTART_APP:
-            if replica is not None:
+            if down:  # it has died of it, and its supervisor starts another
+                memory.cases.setdefault(("xid", gpu), Case()).rung = 1
+            elif replica is not None:
                 yield ("xid", gpu), [Rung("restart", replica, how, watch.config.settle_replica, serving)]
             continue
         reset = Rung("reset-gpu", gpu, how, watch.config.settle_replica, serving)

@@ -193,6 +193,13 @@ def test_other_xids_reset_the_gpu_or_restart_its_process(inference: Shift) -> No
     assert third.acts(30) == []
 
 
+def test_a_process_that_died_of_its_xid_needs_no_restart(inference: Shift) -> None:
+    inference.cluster.changes |= {"gpu-0": {"DCGM_FI_DEV_XID_ERRORS": 31.0}, "ray-replicas-0": None}
+    assert inference.acts(3) == []
+    del inference.cluster.changes["ray-replicas-0"]
+    assert inference.acts(30) == []  # the gauge still shows it
+
+
 def test_a_crashed_replica_is_left_to_its_supervisor_until_it_loops(inference: Shift) -> None:
     inference.cluster.changes["ray-replicas-0"] = None
     assert inference.acts(4) == []  # it loads its weights
