@@ -365,7 +365,8 @@ class Engine:
             sequences += request.computed + n == request.length
         self._activity = PREFILL_ACTIVITY if pairs else DECODE_ACTIVITY
         cost = self._cost(self._activity)
-        gpu_seconds = cost.fixed(tokens, sequences) + cost.step.kv_per_token * context
+        per_token = cost.step.mixed_kv_per_token if pairs else cost.step.kv_per_token
+        gpu_seconds = cost.fixed(tokens, sequences) + per_token * context
         gpu_seconds += cost.step.attention_per_pair * pairs
         host = host_seconds(decoding + len(self._chunks), self._slowdown())
         duration = max(gpu_seconds, host)

@@ -1,4 +1,4 @@
-"""The start of a vLLM server in its pod: image, imports, weights, profile, warm-up; most that can go wrong shows here."""
+"""The start of a vLLM server in its pod: image, imports, weights, profile, warm-up, and what can go wrong in each."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from twin.mechanics.engine_step import (
     COMPILE_SECONDS,
     IMPORT_SECONDS,
     WARMUP_SECONDS,
-    WEIGHT_LOAD_BYTES_PER_SECOND,
 )
+from twin.mechanics.gpu_link import HOST_COPY_BYTES_PER_SECOND
 from twin.mechanics.serving import IMAGE_BYTES
 from twin.mechanics.vllm import LARGEST_UTILIZATION
 
@@ -45,8 +45,8 @@ def start_up(replica: Replica) -> Generator[Any, Any, bool]:
         replica.log(vllm.IO_ERROR)
         return False
     reading = replica.node.read_seconds(replica.model.weight_bytes, replica.value("io_latency"))
-    copying = share / (WEIGHT_LOAD_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in replica.gpus))
-    loading = max(reading, copying) * host
+    copying = share / (HOST_COPY_BYTES_PER_SECOND * min(gpu.pcie_share for gpu in replica.gpus))
+    loading = (reading + copying) * host  # one tensor after the other: read, then copied
     replica.node.read(replica.model.weight_bytes, loading)
     yield clock.timeout(loading)
     if not replica.can_live():

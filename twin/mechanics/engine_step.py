@@ -295,9 +295,6 @@ def reserved_bytes(model: Model, batched_tokens: int, sequences: int, tensor_par
 
 # --- start-up ----------------------------------------------------------------------------------------------------
 
-WEIGHT_LOAD_BYTES_PER_SECOND = 1.0e9
-"""Reading weights from the node's disk or page cache (assumed: one NVMe drive with decompression)."""
-
 IMPORT_SECONDS = 6.0
 """Start of the interpreter and imports of torch and vLLM, before the GPU is looked for (assumed)."""
 

@@ -22,7 +22,7 @@ STEP = 0.0035
 class SameCost:
     """Every step takes the same time, whatever is in it."""
 
-    kv_per_token = attention_per_pair = 0.0
+    kv_per_token = mixed_kv_per_token = attention_per_pair = 0.0
 
     def fixed(self, tokens: int, sequences: int) -> float:
         return STEP

@@ -28,6 +28,7 @@ class PlainCost:
     """Step times that show every mistake: they depend on tokens, sequences, context and pairs."""
 
     kv_per_token = 7.3e-7
+    mixed_kv_per_token = 9.1e-7
     attention_per_pair = 3.1e-8
 
     def fixed(self, tokens: int, sequences: int) -> float:
@@ -114,7 +115,8 @@ class Reference:
             for r, n in plan:
                 if n > 1:
                     pairs += n * (r.computed + n / 2.0)
-            gpu = COST.fixed(tokens, sequences) + COST.kv_per_token * context
+            per_token = COST.mixed_kv_per_token if pairs else COST.kv_per_token
+            gpu = COST.fixed(tokens, sequences) + per_token * context
             gpu += COST.attention_per_pair * pairs
             end = now + max(gpu, host_seconds(len(plan), 1.0))
             while self.asks and self.asks[0][1].time < end:
