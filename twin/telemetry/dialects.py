@@ -7,10 +7,12 @@ the colon into an underscore, 0.8.5 kept it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal
 
+from twin.components import Component
+from twin.inference.replica import Replica
 from twin.inference.vllm_metrics import NAMES_085, VLLM_033, VLLM_085, VllmMetric
 from twin.mechanics.engine_step import BLOCK_TOKENS
 from twin.scenario.schema import Spec
@@ -72,6 +74,24 @@ def read_back(dialect: Dialect, features: Sequence[str]) -> dict[str, tuple[str,
         if shown is not None:
             found[shown[0]] = (feature, 1.0 / shown[1])
     return found
+
+
+def labelled(name: str, labels: Mapping[str, str]) -> str:
+    """A series name with more labels, all of them in alphabetical order as exporters print them."""
+    if not labels:
+        return name
+    bare, _, own = name.partition("{")
+    pairs = [f'{key}="{value}"' for key, value in labels.items()]
+    if own:
+        pairs.append(own.removesuffix("}"))
+    return f"{bare}{{{','.join(sorted(pairs))}}}"
+
+
+def constant_labels(component: Component) -> dict[str, str]:
+    """The labels that vLLM puts on all its series: which model it serves, which of the server's engines it is."""
+    if not isinstance(component, Replica):
+        return {}
+    return {"engine": "0", "model_name": component.model.served_name}
 
 
 def _family(name: str) -> tuple[str, str]:

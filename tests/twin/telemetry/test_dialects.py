@@ -93,7 +93,7 @@ def test_a_folder_in_the_old_dialect_has_the_old_names_and_reads_back(old: World
     folder.write(old, tmp_path)
     with (tmp_path / "metrics" / "ray-replicas-0.csv").open(newline="") as file:
         head = next(csv.reader(file))
-    assert "ray_vllm:gpu_cache_usage_perc" in head
+    assert any(name.startswith('ray_vllm:gpu_cache_usage_perc{engine="0",model_name=') for name in head)
     assert not [name for name in head if name.startswith(("vllm:", "ray_vllm_"))]
     assert folder.read(tmp_path).window(0.0, 60.0) == old.observe(60.0)
 
@@ -147,3 +147,19 @@ def test_a_machine_whose_clock_is_off_prints_its_own_time() -> None:
 def test_a_dialect_of_the_other_cluster_is_refused() -> None:
     with pytest.raises(ScenarioError, match=r"no dialect of openstack clusters, which speak zed"):
         Scenario.load("openstack-healthy", ["spec.telemetry.dialect=vllm-0.8.5"])
+
+
+def test_an_engines_series_say_which_model_and_engine_in_alphabetical_order(current: World, tmp_path: Path) -> None:
+    folder.write(current, tmp_path)
+    with (tmp_path / "metrics" / "ray-replicas-0.csv").open(newline="") as file:
+        head = next(csv.reader(file))
+    own = [name for name in head if name.startswith("ray_vllm_")]
+    assert all(re.search(r'[{,]engine="0"', name) and re.search(r'[{,]model_name="[^"]+"', name) for name in own)
+    for name in own:
+        keys = re.findall(r'([a-z_]+)="', name)
+        assert keys == sorted(keys), name
+    assert folder.read(tmp_path).window(0.0, 60.0) == current.observe(60.0)
+    shown = [name for name in FEATURES if name.startswith("vllm:")]
+    i = current.topology.index["ray-replicas-0"]
+    read = folder.read(tmp_path).window(0.0, 60.0).metrics[i]
+    assert not np.isnan(read[[FEATURES.index(name) for name in shown]]).any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from twin.telemetry.folder.layout import FORMAT, FolderError
 from twin.telemetry.records import Alarm, LogLine, Span
 from twin.telemetry.window import Node, Topology, Window
 
+_CONSTANT = re.compile(r'(?<=[{,])(?:engine|model_name)="[^"]*",|,?(?:engine|model_name)="[^"]*"(?=})')
+"""Labels of vLLM's that are the same for all series of an engine."""
 _COLUMN = {name: j for j, name in enumerate(FEATURES)}
 
 
@@ -132,7 +135,8 @@ def _table(path: Path, known: dict[str, tuple[str, float]]) -> tuple[NDArray[np.
     """Times and the values of each known feature of one component's file."""
     with _open(path) as file:
         head = next(csv.reader([file.readline()]), [])
-        wanted = [(i, *known[name]) for i, name in enumerate(head) if name in known]
+        plain = [_CONSTANT.sub("", name).replace("{}", "") for name in head]
+        wanted = [(i, *known[name]) for i, name in enumerate(plain) if name in known]
         times: list[float] = []
         columns: dict[str, list[float]] = {feature: [] for _, feature, _ in wanted}
         for number, text in enumerate(file, 2):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.scenario.load import to_yaml
-from twin.telemetry.dialects import exported
+from twin.telemetry.dialects import constant_labels, exported, labelled
 from twin.telemetry.features import FEATURES
 from twin.telemetry.folder.layout import FORMAT
 from twin.telemetry.folder.series import Table
@@ -20,6 +20,7 @@ from twin.telemetry.lines import render
 from twin.telemetry.records import Span
 
 if TYPE_CHECKING:
+    from twin.components import Component
     from twin.world import World
 
 KEPT_SECONDS = 900.0
@@ -41,8 +42,10 @@ class Writer:
         """The files of this run, by name relative to the folder."""
         self._lines = self._spans = self._scrapes = 0
         tables = (
-            Table([exported(world.dialect, name) for name in names], offset)
-            for names, offset in zip(world.exposition.names, world.exposition.offsets, strict=True)
+            Table([_column(world, component, name) for name in names], offset)
+            for component, names, offset in zip(
+                world.components.values(), world.exposition.names, world.exposition.offsets, strict=True
+            )
         )
         self._tables = {
             name: table for name, table in zip(world.exposition.components, tables, strict=True) if table.names
@@ -164,6 +167,14 @@ class Writer:
 def write(world: World, folder: Path) -> dict[str, str]:
     """Write everything recorded so far; returns the sha256 of each file by its relative name."""
     return Writer(world, folder).close()
+
+
+def _column(world: World, component: Component, series: str) -> tuple[str, float] | None:
+    """The exported name of a series, with the labels that are the same for all of an engine's, and its factor."""
+    shown = exported(world.dialect, series)
+    if shown is None or not series.startswith("vllm:"):
+        return shown
+    return labelled(shown[0], constant_labels(component)), shown[1]
 
 
 def _span(span: Span) -> dict[str, Any]:
