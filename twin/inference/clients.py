@@ -140,7 +140,8 @@ class Clients:
         prompt = said + message.prompt
         if prompt + 1 > self.gateway.max_length:
             return
-        prefix = (*(p for p in last.prefix if not str(p[0]).startswith("talk")), (f"talk {conversation}", prompt))
+        shared = tuple(p for p in last.prefix if not str(p[0]).startswith("talk"))
+        prefix = (*shared, (f"talk {conversation}", prompt + message.output))
         arrival = Arrival(time, prompt, message.output, prefix, last.client)
         number = conversation + turn * TURN
         self.world.clock.at(
@@ -157,9 +158,9 @@ class Clients:
             self._credit = min(RESERVE, self._credit + self._retries.budget)
         prompt, output = self._shifted(number, ask)
         prefix = ask.prefix
-        if self.spec.conversations is not None and not any(str(p[0]).startswith("talk") for p in prefix):
-            prefix = (*prefix, (f"talk {number}", prompt))
         output = min(output, max(1, self.gateway.max_length - prompt))
+        if self.spec.conversations is not None and not any(str(p[0]).startswith("talk") for p in prefix):
+            prefix = (*prefix, (f"talk {number}", prompt + output))
         self._attempt(Call(number, self.world.now, prompt, output, prefix, ask.client, then=then))
 
     def _shifted(self, number: int, ask: Arrival) -> tuple[int, int]:

@@ -200,7 +200,7 @@ def _chain(request: Request) -> list[tuple[Key, int]]:
     chain: list[tuple[Key, int]] = []
     start = 0
     for sharer, tokens in request.prefix:
-        end = min(tokens, request.prompt) // BLOCK_TOKENS
+        end = tokens // BLOCK_TOKENS
         if end > start:
             chain.append(((sharer, start), end))
             start = end

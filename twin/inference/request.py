@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from twin.inference.output_check import OutputCheck
 
 Prefix = tuple[tuple[int | str, int], ...]
-"""What a prompt shares with others, from its start: (with whom, tokens up to there), longer and longer. The name of a
-group, or the id of the request whose prompt and answer this one goes on from."""
+"""What a request shares with others, from its start: (with whom, tokens up to there), longer and longer. It may reach
+over the prompt into an answer that others go on from, which they find once the request has left the engine. Names of groups, or ids of requests, whose tokens are their own."""
 
 
 @dataclass(slots=True, eq=False)

@@ -72,7 +72,7 @@ def test_a_next_turn_repeats_what_was_said(inference_scenario):
     talks: dict[str, list] = {}
     for request in sent:
         (system, shared), (talk, whole) = request.prefix
-        assert str(system).startswith("system") and shared == 64 and whole == request.prompt
+        assert str(system).startswith("system") and shared == 64 and whole == request.prompt + request.output
         talks.setdefault(talk, []).append(request)
     assert max(len(turns) for turns in talks.values()) > 2
     for turns in talks.values():

@@ -309,7 +309,7 @@ def loads(draw: st.DrawFn) -> tuple[list[Ask], int, int, int, bool]:
         prompt, output = draw(st.integers(1, 220)), draw(st.integers(1, 90))
         prefix: Prefix = ()
         if draw(st.booleans()):
-            shared = draw(st.integers(1, 120))
+            shared = draw(st.integers(1, min(120, prompt)))
             prefix = ((f"group {draw(st.integers(0, 1))}", shared),)
         asks.append(Ask(time, prompt, output, prefix))
     longest = max(-(-(a.prompt + a.output) // BLOCK) for a in asks)
