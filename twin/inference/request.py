@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 Prefix = tuple[tuple[int | str, int], ...]
 """What a request shares with others, from its start: (with whom, tokens up to there), longer and longer. It may reach
-over the prompt into an answer that others go on from, which they find once the request has left the engine. Names of groups, or ids of requests, whose tokens are their own."""
+over the prompt into an answer that others go on from; they find it once the request has left the engine. Who shares is
+the name of a group, or the id of a request whose own tokens they are."""
 
 
 @dataclass(slots=True, eq=False)
