@@ -46,7 +46,7 @@ class Operations:
             "uncordon": Operation(self._no_uncordon, self._uncordon),
             "drain": Operation(self._no_drain, self._drain, self._occupied_by_moves),
             "migrate": Operation(self._no_migration, self._migrate, self._occupied_by_moves),
-            "scale-out": Operation(self._no_scale_out, self._scale_out, self._occupied_by_moves),
+            "scale-out": Operation(self._no_scale_out, self._scale_out, self._occupied_by_scaling),
             "scale-in": Operation(self._no_scale_in, self._scale_in),
             "fail-over-head": Operation(self._no_fail_over, self._fail_over),
             **self.steering.table,
@@ -103,7 +103,7 @@ class Operations:
             return "it is no replica"
         if target.state is State.ABSENT:
             return "it does not run anywhere"
-        return "" if self.spares.slot() else "no spare node"
+        return "" if self.spares.slots(besides=target.node) else "no spare node"
 
     def _migrate(self, target: Component, ticket: Ticket) -> Steps:
         """A new pod of the replica on a spare node; its old GPU becomes the spare."""
@@ -154,7 +154,12 @@ class Operations:
     def _no_scale_out(self, target: Component) -> str:
         if not isinstance(target, Router):
             return "the deployment is scaled through Ray's head"
-        return "" if self.spares.slot() else "no spare node"
+        return "" if self.spares.slots() else "no spare node"
+
+    def _occupied_by_scaling(self, target: Component) -> Iterator[Component]:
+        """Ray's head, and the spare slot that will be taken."""
+        yield from target_and_residents(target)
+        yield from self.spares.slots()[:1]
 
     def _scale_out(self, target: Component, ticket: Ticket) -> Steps:
         """One more replica on a spare node."""
@@ -196,12 +201,12 @@ class Operations:
     def _no_replacement(self, target: Component) -> str:
         if target.kind not in ("node", "gpu"):
             return "it is neither a node nor a GPU"
-        return "" if self.spares.machine(besides=_node_of(target)) else "no spare node"
+        return "" if self.spares.machine_for(target) else "no spare node"
 
     def _replace(self, target: Component, ticket: Ticket) -> Steps:
         """Give the role of the target to a spare machine or card; what was there goes away for repair."""
         node, by = _node_of(target), str(ticket.action)
-        spare = self.spares.machine(ticket, besides=node)
+        spare = self.spares.machine_for(target, ticket)
         assert node is not None
         assert spare is not None
         processes = [c for c in node.all_residents() if isinstance(c, Process) and c.state is not State.ABSENT]
@@ -227,7 +232,7 @@ class Operations:
     def _occupied_by_replacement(self, target: Component) -> Iterator[Component]:
         """The machines that take part, and what is on them."""
         node = _node_of(target)
-        for machine in (node, self.spares.machine(besides=node)):
+        for machine in (node, self.spares.machine_for(target)):
             if machine is not None:
                 yield from target_and_residents(machine)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twin.actions import Ticket
+from twin.actions.renewal import gpus_on
 from twin.components import Component
 from twin.inference.replica import Replica
 from twin.process import Process, State
@@ -19,10 +20,6 @@ class Spares:
         self.cordoned: set[str] = set()
         """Nodes on which nothing new is placed."""
 
-    def slot(self) -> Replica | None:
-        """The unused replica slot that would be taken first."""
-        return next(iter(self.slots()), None)
-
     def slots(self, ticket: Ticket | None = None, besides: Component | None = None) -> list[Replica]:
         """Unused replica slots, on other nodes than `besides`; those that `ticket` has reserved count as free."""
         return [
@@ -35,11 +32,17 @@ class Spares:
             and self._in_flight.get(slot.name, ticket) is ticket
         ]
 
-    def machine(self, ticket: Ticket | None = None, besides: Component | None = None) -> Component | None:
-        """A node, other than `besides`, on which nothing runs."""
+    def machine_for(self, target: Component, ticket: Ticket | None = None) -> Component | None:
+        """A node on which nothing runs and that has the GPUs to take the role of a node, or of a single GPU."""
+        needed = 1 if target.kind == "gpu" else gpus_on(target)
+        besides = target.place if target.kind == "gpu" else target
         for slot in self.slots(ticket, besides):
             node = slot.node
             free = self._in_flight.get(node.name, ticket) is ticket
-            if free and not any(isinstance(c, Process) and c.state is not State.ABSENT for c in node.all_residents()):
+            if (
+                free
+                and gpus_on(node) >= needed
+                and not any(isinstance(c, Process) and c.state is not State.ABSENT for c in node.all_residents())
+            ):
                 return node
         return None

@@ -389,3 +389,19 @@ def test_no_action_is_legal_on_what_another_occupies(inference_scenario):
     busy = (("reboot", "node-1"), ("reboot", "node-3"), ("replace", "node-1"), ("scale-out", "ray-head"))
     for category, target in busy:
         assert not world.legal(category, world.components[target]), (category, target)
+
+
+def test_a_free_place_is_no_machine_and_none_to_migrate_to_from_next_to_it(inference_scenario):
+    cluster = {"kind": "inference", "preset": "small", "replicas": 3, "spares": 1, "gpusPerNode": 2}
+    world = world_at(inference_scenario, cluster=cluster)
+    assert refusal(world, "replace", world.components["node-0"]) == "no spare node"  # the spare has a GPU too few
+    assert world.legal("replace", world.components["node-1"])
+    order(world, "migrate", "ray-replicas-0")  # which leaves a free place beside ray-replicas-1
+    world.run(60.0)
+    assert refusal(world, "migrate", world.components["ray-replicas-1"]) == "no spare node"
+    assert world.legal("migrate", world.components["ray-replicas-2"])
+    assert refusal(world, "replace", world.components["node-1"]) == "no spare node"
+    ticket = order(world, "scale-out")
+    world.run(70.0)
+    assert ticket.finished is not None
+    assert world.components["ray-replicas-3"].node.name == "node-0"
