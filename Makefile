@@ -32,8 +32,10 @@ lint: setup
 train: setup
 	@$(BIN)/healtwin demo --budget long
 
+# DATA=DIR: the traces and profiles that docs/running.md names; without it, rows that need them are skipped.
 bench: setup
-	@$(BIN)/healtwin bench twin
+	@missed=0; $(BIN)/healtwin bench twin || missed=1; \
+	$(BIN)/healtwin bench inference $(if $(DATA),--data '$(DATA)') || missed=1; exit $$missed
 
 ui: setup
 	@$(BIN)/healtwin ui

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.bench.rows import Row, at_most
+from experiments.bench.rows import Row, at_most, skipped
 from twin.mechanics.gpu_host_bound import REPLAY_CARD, VLLM_V0, Card, HostBoundStep
 
 Array = NDArray[np.float64]
@@ -125,6 +125,9 @@ def fitted(runs: Sequence[Replay]) -> tuple[HostBoundStep, Card]:
 
 def rows(data: Path) -> Iterator[Row]:
     """The rows, with the shipped constants; what a new fit gives stands beside them."""
+    if not (data / FOLDER).is_dir():
+        yield skipped("GPU telemetry", f"{data} has no {FOLDER}")
+        return
     step, card = fitted([read(data, scale) for scale in FITTED])
     for shipped, again in ((VLLM_V0, step), (REPLAY_CARD, card)):
         for name, value, other in zip(shipped.__slots__, astuple(shipped), astuple(again), strict=True):

@@ -58,7 +58,10 @@ def inference(
 ) -> None:
     """The LLM twin: speed, memory, and its physics against measurements. Exit code 1 where a bar is missed."""
     from experiments.bench import inference
+    from experiments.errors import UserError
 
+    if data is not None and not data.is_dir():
+        raise UserError(f"--data {data}: no such folder; it holds llm_traces/, gpu_perf/ and vllm_runs/")
     _print("inference", inference.rows(quick, data, long), as_json)
 
 

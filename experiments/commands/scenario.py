@@ -16,27 +16,31 @@ app = typer.Typer(help="Scenario files: list, show, check, start a new one.", no
 @app.command("list")
 def list_() -> None:
     """The shipped scenarios and suites."""
-    from rich.console import Console
     from rich.table import Column, Table
 
+    from experiments.tables import wide
     from twin.scenario import Scenario, Suite
     from twin.scenario.catalogue import shipped
 
-    console = Console()
-    name_column = Column("name", no_wrap=True)
-    table = Table(name_column, "title", "cluster", "family", "horizon", title="scenarios", title_justify="left")
+    console = wide()
+    kept = [Column(name, no_wrap=True) for name in ("name", "family", "horizon")]
+    table = Table(*kept, "title", title="scenarios", title_justify="left")
+    clusters: dict[str, list[tuple[str, ...]]] = {}
     for name in shipped("Scenario"):
         scenario = Scenario.load(name)
-        spec = scenario.resolve().spec
-        horizon = f"{spec.horizon:g}s"
-        table.add_row(
-            name, scenario.metadata.title, spec.cluster.kind, scenario.metadata.labels.get("family", ""), horizon
-        )
+        spec, told = scenario.resolve().spec, scenario.metadata
+        line = (name, told.labels.get("family", ""), f"{spec.horizon:g} s", told.title)
+        clusters.setdefault(spec.cluster.kind, []).append(line)
+    for cluster, lines in clusters.items():
+        table.add_row(f"[bold]{cluster}")
+        for line in lines:
+            table.add_row(*line, end_section=line is lines[-1])
     console.print(table)
-    table = Table(name_column.copy(), "title", "split", "scenarios", "seeds", title="suites", title_justify="left")
+    columns = ("name", "split", "scenarios", "seeds")
+    table = Table(*(Column(name, no_wrap=True) for name in columns), "title", title="suites", title_justify="left")
     for name in shipped("Suite"):
         suite = Suite.load(name)
-        table.add_row(name, suite.metadata.title, suite.split, str(len(suite.scenarios)), str(len(suite.seeds)))
+        table.add_row(name, suite.split, str(len(suite.scenarios)), str(len(suite.seeds)), suite.metadata.title)
     console.print(table)
 
 
@@ -64,9 +68,9 @@ def faults(
     kind: Annotated[str, typer.Argument(metavar="[KIND]", help="A fault kind, such as GPUChaos.")] = "",
 ) -> None:
     """The kinds of fault: what each can hit, its family and its parameters."""
-    from rich.console import Console
     from rich.table import Column, Table
 
+    from experiments.tables import wide
     from twin.faults import KINDS
     from twin.scenario import ScenarioError
     from twin.scenario.errors import nearest
@@ -74,7 +78,7 @@ def faults(
     if kind and kind not in KINDS:
         raise ScenarioError(f"no fault kind '{kind}'{nearest(kind, KINDS)}")
     count = sum(len(actions) for actions in KINDS.values())
-    title = f"{count} kinds of fault" if not kind else kind
+    title = kind or f"{count} kinds of fault"
     table = Table(Column("kind", no_wrap=True), Column("action", no_wrap=True), "parameters", "hits", title=title)
     for name, actions in KINDS.items():
         if kind in ("", name):
@@ -83,7 +87,7 @@ def faults(
                 table.add_row(name, action or "-", fields or "-", entry.hits)
                 if kind:
                     table.add_row("", "", " ".join((entry.parameters.__doc__ or "").split()), "", end_section=True)
-    Console().print(table)
+    wide().print(table)
 
 
 @app.command()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench import inference
+from experiments.bench import inference, telemetry_of_gpu
 from experiments.bench.rows import all_hold, at_least, skipped
+from experiments.commands import bench
+from experiments.errors import UserError
 
 
 def test_a_skipped_row_holds_no_bar_and_says_why() -> None:
@@ -44,3 +46,15 @@ def test_a_streamed_run_tells_its_peak_and_its_size() -> None:
     assert 20.0 < measured["peak"] < 1024.0
     assert measured["disk"] > 0.5
     assert measured["cpu"] > 0.0
+
+
+def test_a_data_folder_that_is_not_there_is_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "rows", lambda *_: pytest.fail("measured"))
+    with pytest.raises(UserError, match="--data /nowhere: no such folder"):
+        bench.inference(data=Path("/nowhere"))
+
+
+def test_a_data_folder_without_gpu_samples_skips_their_rows(tmp_path: Path) -> None:
+    (row,) = telemetry_of_gpu.rows(tmp_path)
+    assert row.value is None
+    assert str(telemetry_of_gpu.FOLDER) in row.anchor

@@ -58,11 +58,15 @@ class ScenarioError(ValueError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)``, or the list of what there is where nothing is near."""
+    """`` (did you mean 'x'?)``, or the list of what there is where nothing is near.
+
+    Names that hold the word come first, up to three of them: whoever writes a100 means one of the a100s.
+    """
     names = [name for name in known if name]
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    holding = [name for name in names if len(word) > 1 and word.lower() in name.lower()]
+    close = holding[:3] or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if close:
-        return f" (did you mean '{close[0]}'?)"
+        return f" (did you mean {' or '.join(map(repr, close))}?)"
     return f" (known: {', '.join(names[:24])})" if names else ""
 
 

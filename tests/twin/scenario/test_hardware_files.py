@@ -120,6 +120,7 @@ def test_a_wrong_model_file_is_told_where_and_what(tmp_path: Path, old: str, new
     ("override", "says"),
     [
         ("spec.cluster.gpu=h100", "spec.cluster.gpu: no GPU 'h100' (did you mean 'h100-sxm'?)"),
+        ("spec.cluster.gpu=a100", "did you mean 'a100-sxm-40gb' or 'a100-sxm-80gb'?"),
         ("spec.cluster.model=llama-3.1-9b", "no Model 'llama-3.1-9b' (did you mean 'llama-3.1-8b'?)"),
         ("spec.cluster.gpu=./nowhere.yaml", "no such file"),
     ],
