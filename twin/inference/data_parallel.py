@@ -63,6 +63,16 @@ class DataParallel:
         return list(chain.from_iterable(rank.waiting for rank in self.ranks))
 
     @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return sum(rank.queued for rank in self.ranks)
+
+    @property
+    def queued_as_told(self) -> int:
+        """Requests that wait, as the cores last told."""
+        return sum(rank.queued_as_told for rank in self.ranks)
+
+    @property
     def running(self) -> int:
         """Requests in the running batches."""
         return sum(rank.running for rank in self.ranks)

@@ -104,9 +104,16 @@ class Engine:
         self._aborted: list[Request] = []
         self._stopped = self._reporting = False
         self._frozen_at: float | None = None
+        self._waited = 0
+        """Requests that waited when the step that hangs began to."""
         self._spinning_since: float | None = None
 
     # --- from outside -----------------------------------------------------------------------------------------
+
+    @property
+    def ranks(self) -> tuple[Engine, ...]:
+        """The engine cores behind its server: itself (see `DataParallel`)."""
+        return (self,)
 
     @property
     def busy(self) -> bool:
@@ -117,6 +124,16 @@ class Engine:
     def running(self) -> int:
         """Requests in the running batch."""
         return len(self._running)
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return len(self.waiting)
+
+    @property
+    def queued_as_told(self) -> int:
+        """Requests that wait, as the core last told its server: at the end of a step, so not while one hangs."""
+        return len(self.waiting) if self._frozen_at is None else self._waited
 
     @property
     def kv_usage(self) -> float:
@@ -166,6 +183,7 @@ class Engine:
             self.settle()
             self._cut()
             self._frozen_at = self.clock.now
+            self._waited = len(self.waiting)
             self._spinning_since = self.clock.now if spinning else None
 
     def thaw(self) -> None:
@@ -176,7 +194,8 @@ class Engine:
         hung = self.clock.now - self._frozen_at
         self._frozen_at = self._spinning_since = None
         if self._ends:
-            self._durations, self._gpu_seconds = [self._durations[-1] + hung], self._gpu_seconds[-1:]
+            last = len(self._ends) - 1  # of what is left of the plan: it may have been cut
+            self._durations, self._gpu_seconds = [self._durations[last] + hung], [self._gpu_seconds[last]]
             self._ends = [self._ends[-1] + hung]
             self._settled = 0
             self._schedule_end()
@@ -318,7 +337,7 @@ class Engine:
             if request.scheduled is None:
                 request.scheduled = self.clock.now
                 request.cached = min(request.computed, request.prompt)
-                if self._stats is not None:
+                if self._stats is not None and self.cache.caching:
                     self._stats.looked_up(request.length, request.computed)
             n = min(request.length - request.computed, budget)
             self.cache.grow(request, request.computed + n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,10 @@ MOST_PENDING = 1024
 """Ended requests that wait at most to be counted: many at once take half the time."""
 
 
+HIT_RATE_REQUESTS = 1000
+"""Requests that the hit rate in the log is taken over (vllm/v1/metrics/stats.py, CachingMetrics)."""
+
+
 class EngineStats:
     """Counters and histograms since the start of the process."""
 
@@ -88,6 +93,8 @@ class EngineStats:
         self._gap = h["vllm:inter_token_latency_seconds"]
         self.queries = self.hits = self.cached = self.corrupted = 0
         self.ended = dict.fromkeys(FINISHED_REASONS, 0)
+        self._recent: deque[tuple[int, int]] = deque(maxlen=HIT_RATE_REQUESTS)
+        self._recent_queries = self._recent_hits = 0
 
     # --- called by the engine ---------------------------------------------------------------------------------
 
@@ -122,6 +129,19 @@ class EngineStats:
         """A request's tokens were looked up in the prefix cache when it was first scheduled."""
         self.queries += tokens
         self.hits += found
+        recent = self._recent
+        if len(recent) == HIT_RATE_REQUESTS:
+            oldest = recent[0]
+            self._recent_queries -= oldest[0]
+            self._recent_hits -= oldest[1]
+        recent.append((tokens, found))
+        self._recent_queries += tokens
+        self._recent_hits += found
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the tokens of recent requests that the prefix cache had, as the log says it."""
+        return self._recent_hits / self._recent_queries if self._recent_queries else 0.0
 
     # --- called by the server ---------------------------------------------------------------------------------
 
@@ -131,7 +151,8 @@ class EngineStats:
         self.cached += request.cached
 
     def finished(self, request: Request, now: float, reason: str) -> None:
-        """A request has ended."""
+        """A request has ended by itself. One that its client aborted leaves the server unseen: it is in no metric of
+        requests, only in those of tokens (vllm-project/vllm issues 31503 and 55634)."""
         self.ended[reason] += 1
         generated = request.generated
         self._of_all.append(
@@ -190,8 +211,8 @@ class EngineStats:
         computed = engine.prompt_tokens - self.cached
         return {
             "vllm:num_requests_running": [engine.running],
-            "vllm:num_requests_waiting": [len(engine.waiting)],
-            "vllm:num_requests_waiting_by_reason": [len(engine.waiting), 0.0],
+            "vllm:num_requests_waiting": [engine.queued_as_told],
+            "vllm:num_requests_waiting_by_reason": [engine.queued_as_told, 0.0],
             "vllm:kv_cache_usage_perc": [engine.kv_usage],
             "vllm:engine_sleep_state": [1.0, 0.0, 0.0],
             "vllm:num_preemptions_total": [engine.preemptions],

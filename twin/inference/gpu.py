@@ -53,7 +53,6 @@ class Gpu(Component):
     def __init__(self, world: World, name: str, place: Component, model: GpuModel) -> None:
         super().__init__(world, name, place)
         self.model = model
-        self.running = 0
         """Requests in the engine's batch."""
         self.nvlink_bytes = self.pcie_received = self.pcie_sent = 0.0
         """Bytes over the links so far."""

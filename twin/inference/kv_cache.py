@@ -54,7 +54,7 @@ class KvCache:
 
     def __init__(self, blocks: int, prefix_caching: bool = True) -> None:
         self.blocks = self.free = blocks
-        self._caching = prefix_caching
+        self.caching = prefix_caching
         self._segments: dict[Key, Segment] = {}
         self._queue: deque[tuple[Segment | None, list[int]]] = deque([(None, [blocks])])
         """Free blocks in the order of eviction: (segment whose content they hold, [count])."""
@@ -68,7 +68,7 @@ class KvCache:
         """
         holds: list[Hold] = []
         found = 0
-        if not self._caching:
+        if not self.caching:
             return holds, found
         most = (request.length - 1) // BLOCK_TOKENS
         for key, end in _chain(request):
@@ -171,7 +171,7 @@ class KvCache:
 
     def _publish(self, request: Request, full: int) -> None:
         """Let others find the request's first `full` blocks: move them from loose ones to segments."""
-        if not self._caching or not request.loose:
+        if not self.caching or not request.loose:
             return
         held = {hold.segment.key: hold for hold in request.holds}
         for key, end in _chain(request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ class Replica(Process):
     @property
     def ongoing(self) -> int:
         """Requests in the engine."""
-        return self.engine.running + len(self.engine.waiting) if self.engine else 0
+        return self.engine.running + self.engine.queued if self.engine else 0
 
     @property
     def healthy(self) -> bool:
@@ -138,8 +139,6 @@ class Replica(Process):
         """The client of a request went away."""
         if self.engine is not None and request.replica == self.name and not request.aborted:
             self.engine.abort(request)
-            if self.stats is not None:
-                self.stats.finished(request, self.world.now, "abort")
 
     def newest_token(self, request: Request) -> float:
         """When the newest token of a request came out (seconds)."""
@@ -293,7 +292,7 @@ class Replica(Process):
         self._leak.forget()
         self._leak.look()
         self._hang.look()
-        self._log_stats_later(self.pid, 0, 0, 0, 0)
+        self._log_stats_later(self.pid, (0, 0, 0), idle=True)
         if self.router is not None:
             self.router.replica_up(self)
 
@@ -332,7 +331,6 @@ class Replica(Process):
     def on_down(self, reason: str) -> None:
         for gpu in self.gpus:
             gpu.memory_used = 0.0
-            gpu.running = 0
         lost: list[Request] = []
         if self.engine is not None:
             lost = self.engine.stop()
@@ -371,29 +369,30 @@ class Replica(Process):
         assert stats is not None
         engine.settle()
         per_token = exchanged_bytes(self.model, self.settings.tensor_parallel_size)
-        for gpu in self.gpus:
-            gpu.running = engine.running
-            gpu.exchanged(engine.prompt_tokens + engine.generation_tokens, per_token)
-        return (*stats.values(engine), *self.cgroup.values())
+        for core in engine.ranks:
+            for gpu in core.gpus:
+                gpu.exchanged(core.prompt_tokens + core.generation_tokens, per_token)
+        values = stats.values(engine)
+        if self.value("frozen"):  # nor does its server answer; the container's own figures come from the kubelet
+            values = [math.nan] * len(values)
+        return (*values, *self.cgroup.values())
 
-    def _log_stats_later(self, pid: int, prompt: int, generation: int, queries: int, hits: int) -> None:
-        """vLLM's periodic line; at DEBUG, so not printed, when idle."""
+    def _log_stats_later(self, pid: int, counted: tuple[int, int, int], idle: bool) -> None:
+        """vLLM's periodic line; at DEBUG, so not printed, when no token moved in this interval nor in the last one."""
 
         def log(_: object) -> None:
             engine, stats = self.engine, self.stats
             if engine is None or stats is None or self.pid != pid:
                 return
             engine.settle()
-            rates = [
-                (engine.prompt_tokens - prompt) / STATS_INTERVAL,
-                (engine.generation_tokens - generation) / STATS_INTERVAL,
-            ]
-            if any(rates) or engine.busy:
-                preempted = f"Preemptions: {engine.preemptions}, " if engine.preemptions else ""
-                counts = (engine.running, len(engine.waiting), preempted)
-                asked = stats.queries - queries
-                rate = 100.0 * (stats.hits - hits) / asked if asked else 0.0
-                self.log(vllm.STATS, *rates, *counts, 100.0 * engine.kv_usage, rate)
-            self._log_stats_later(pid, engine.prompt_tokens, engine.generation_tokens, stats.queries, stats.hits)
+            now = (engine.prompt_tokens, engine.generation_tokens, engine.preemptions)
+            prompt, generation, preemptions = (new - old for new, old in zip(now, counted, strict=True))
+            still = not (prompt or generation)
+            if not (still and idle):
+                rates = prompt / STATS_INTERVAL, generation / STATS_INTERVAL
+                preempted = f"Preemptions: {preemptions}, " if preemptions else ""
+                counts = (engine.running, engine.queued_as_told, preempted)
+                self.log(vllm.STATS, *rates, *counts, 100.0 * engine.kv_usage, 100.0 * stats.hit_rate)
+            self._log_stats_later(pid, now, still)
 
         self.world.clock.at(self.world.now + STATS_INTERVAL, log)

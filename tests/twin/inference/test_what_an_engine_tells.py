@@ -1,0 +1,141 @@
+"""What vLLM's exporter and log say when requests are aborted, when the engine hangs, and when the pod is frozen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twin import Scenario, World
+from twin.clock import Clock
+from twin.inference.engine import Engine
+from twin.inference.engine_stats import HIT_RATE_REQUESTS, EngineStats
+from twin.inference.request import Request
+from twin.scenario import hardware
+
+SCENARIO = """
+apiVersion: healtwin/v1
+kind: Scenario
+metadata: {{name: said}}
+spec:
+  cluster: {{kind: inference, preset: {preset}}}
+  workload: {{arrivals: {{constant: 3/s}}, prompt: 256, output: {output}{workload}}}
+  faults: [{fault}]
+  slo: {{ttftP99: 2s, success: 99%}}
+  horizon: 300s
+"""
+ENGINE = "ray-replicas-1"
+
+
+def lived(until: float, preset: str = "small", output: int = 64, workload: str = "", fault: str = "") -> World:
+    text = SCENARIO.format(preset=preset, output=output, workload=workload, fault=fault)
+    world = World(Scenario.parse(text), 3)
+    world.run(until)
+    return world
+
+
+def exported(world: World, component: str, name: str) -> np.ndarray[Any, Any]:
+    layout = world.exposition
+    row = layout.components.index(component)
+    place = layout.offsets[row] + layout.names[row].index(name)
+    return np.array([series[place] for series in world.recorder.series])
+
+
+def said(world: World, text: str) -> list[str]:
+    return [line.text for line in world.log_lines(-1.0, world.now) if line.component == ENGINE and text in line.text]
+
+
+def test_requests_that_clients_abort_are_in_the_metrics_of_tokens_and_in_none_of_requests() -> None:
+    world = lived(120, output=4000, workload=", clientTimeout: 10s")
+    for count in (
+        'vllm:request_success_total{finished_reason="stop"}',
+        'vllm:request_success_total{finished_reason="abort"}',
+        "vllm:e2e_request_latency_seconds_count",
+        "vllm:request_generation_tokens_count",
+        "vllm:request_queue_time_seconds_count",
+    ):
+        assert exported(world, ENGINE, count)[-1] == 0, count
+    first = exported(world, ENGINE, "vllm:time_to_first_token_seconds_count")[-1]
+    assert first > 50
+    assert exported(world, ENGINE, "vllm:prompt_tokens_total")[-1] == 256 * first
+    assert exported(world, ENGINE, "vllm:generation_tokens_total")[-1] > 100 * first
+
+
+def test_while_a_step_hangs_the_gauges_stay_and_the_log_falls_silent() -> None:
+    fault = f"{{name: stuck, kind: EngineChaos, action: hang, selector: {{components: [{ENGINE}]}}, at: 62s}}"
+    world = lived(200, fault=fault)
+    hung = np.array(world.recorder.scrape_times) > 63
+    replica = world.components[ENGINE]
+    assert replica.engine.queued > 0
+    for gauge in ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc"):
+        assert len(set(exported(world, ENGINE, gauge)[hung])) == 1, gauge
+    assert exported(world, ENGINE, "vllm:num_requests_waiting")[-1] == 0
+    lines = said(world, "Avg prompt throughput")
+    assert len(lines) == 8  # every 10 s up to 70 s, and once more with zeros before it counts as idle
+    assert "Avg prompt throughput: 0.0 tokens/s, Avg generation throughput: 0.0 tokens/s" in lines[-1]
+
+
+def test_a_frozen_container_answers_no_scrape_but_the_kubelet_still_measures_it() -> None:
+    fault = f"{{name: ice, kind: ProcessChaos, action: freeze, selector: {{components: [{ENGINE}]}}, at: 62s}}"
+    world = lived(85, fault=fault)
+    frozen = np.array(world.recorder.scrape_times) > 62
+    assert np.isnan(exported(world, ENGINE, "vllm:generation_tokens_total")[frozen]).all()
+    assert np.isnan(exported(world, ENGINE, "vllm:time_to_first_token_seconds_count")[frozen]).all()
+    assert not np.isnan(exported(world, ENGINE, "container_memory_working_set_bytes")[frozen]).any()
+
+
+def test_an_engine_without_prefix_cache_counts_no_queries() -> None:
+    off, on = lived(60, "small, engine: {enablePrefixCaching: false}"), lived(60)
+    assert exported(on, ENGINE, "vllm:prefix_cache_queries_total")[-1] > 0
+    assert exported(off, ENGINE, "vllm:prefix_cache_queries_total")[-1] == 0
+
+
+def test_the_log_says_the_hit_rate_of_the_last_thousand_requests() -> None:
+    stats = EngineStats(8192)
+    for _ in range(HIT_RATE_REQUESTS):
+        stats.looked_up(100, 80)
+    assert stats.hit_rate == pytest.approx(0.8)
+    for _ in range(HIT_RATE_REQUESTS // 2):
+        stats.looked_up(100, 0)
+    assert stats.hit_rate == pytest.approx(0.4)
+    for _ in range(HIT_RATE_REQUESTS // 2):
+        stats.looked_up(100, 0)
+    assert stats.hit_rate == 0.0
+
+
+class Gpu:
+    bandwidth_share = link_share = 1.0
+    model = hardware.gpu("a10g")
+    busy = 0.0
+
+    def clock(self, activity: float) -> float:
+        return 1.0
+
+    def ran(self, seconds: float, activity: float) -> None:
+        self.busy += seconds
+
+
+class Nobody:
+    def on_first_token(self, request: Request) -> None:
+        pass
+
+    def on_finished(self, request: Request) -> None:
+        pass
+
+
+@pytest.mark.parametrize("hung", [0.0, 7.0])
+def test_a_step_that_hung_costs_the_same_whether_one_looked_ahead_or_not(hung: float) -> None:
+    told = []
+    for ahead in (True, False):
+        clock, gpu, stats = Clock(), Gpu(), EngineStats(8192)
+        model = hardware.model("llama-3.1-8b")
+        engine = Engine(clock, [gpu], model, 2000, 8, 2048, lambda: 1.0, Nobody(), stats, skip_ahead=ahead)
+        engine.submit(Request(1, 0.0, 1000, 400))
+        clock.at(5.0, lambda _, engine=engine: engine.freeze())
+        clock.at(5.0 + hung, lambda _, engine=engine: engine.thaw())
+        clock.live_until(60.0)
+        assert not engine.busy
+        told.append((stats.histograms["vllm:inter_token_latency_seconds"].values(), gpu.busy))
+    assert told[0][0] == pytest.approx(told[1][0], rel=1e-12)
+    assert told[0][1] == pytest.approx(told[1][1], rel=1e-12)
