@@ -37,6 +37,8 @@ class Summary:
     """Actions an episode."""
     illegal: int
     wrong: int
+    relief: int
+    """Actions that cleared nothing and were meant to relieve (`experiments.episode.RELIEF`)."""
     harmful: int
     harm_checked: int
     """Actions that were looked at for harm."""
@@ -94,6 +96,7 @@ def _summary(policy: str, family: str, episodes: Sequence[EpisodeResult]) -> Sum
         actions=sum(e.actions for e in episodes) / len(episodes),
         illegal=sum(e.illegal for e in episodes),
         wrong=sum(e.wrong for e in episodes),
+        relief=sum(e.relief for e in episodes),
         harmful=sum(e.harmful for e in episodes),
         harm_checked=sum(e.harm_checked for e in episodes),
     )
@@ -158,7 +161,7 @@ def metrics(episodes: Sequence[EpisodeResult], prefix: str = "") -> dict[str, fl
         found[f"{name}/violation_seconds"] = line.violation_seconds.mean
         if line.recovery_seconds is not None:
             found[f"{name}/recovery_seconds"] = line.recovery_seconds.mean
-        for figure in ("actions", "illegal", "wrong", "harmful", "censored", "violated"):
+        for figure in ("actions", "illegal", "wrong", "relief", "harmful", "censored", "violated"):
             found[f"{name}/{figure}"] = float(getattr(line, figure))
     return found
 
@@ -175,7 +178,7 @@ def in_words(interval: Interval | None, signed: bool = False) -> str:
 
 COLUMNS = (
     "faults", "policy", "episodes", "SLO violated, s", "recovery, s", "never violated / censored / healed itself",
-    "actions", "illegal / wrong / harmful",
+    "actions", "illegal / wrong / relief / harmful",
 )  # fmt: skip
 
 
@@ -190,7 +193,7 @@ def row(line: Summary) -> tuple[str, ...]:
         ("≥ " if line.censored else "") + in_words(line.recovery_seconds),
         f"{line.episodes - line.violated} / {line.censored} / {line.healed_themselves}",
         f"{line.actions:.1f}",
-        f"{line.illegal} / {line.wrong} / {harmful}",
+        f"{line.illegal} / {line.wrong} / {line.relief} / {harmful}",
     )
 
 

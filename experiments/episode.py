@@ -11,13 +11,17 @@ import gymnasium
 from policies.policy import Policy
 from twin.env import ClusterEnv
 from twin.scenario import ResolvedScenario, Scenario
-from twin.slo import recovery
+from twin.slo import RECOVERY_SECONDS, recovery
 from twin.world import World
 
 HARM_SECONDS = 120.0
 """An action is judged by the SLO loss of this long after it."""
 HARM_TOLERANCE = 1e-6
 """Seconds of loss below which two sums of floats count as equal."""
+
+RELIEF = frozenset({"cordon", "uncordon", "scale-out", "shed-load", "route-around", "limit-kv"})
+"""Actions that are there to relieve what still works: no condition is theirs to clear, so they are wrong only where
+nothing was the matter."""
 
 Wrap = Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]
 
@@ -57,7 +61,9 @@ class EpisodeResult:
     """Legal actions other than no-op."""
     illegal: int
     wrong: int
-    """Finished actions that cleared no condition present anywhere."""
+    """Finished actions that cleared no condition present anywhere, and were no relief either."""
+    relief: int
+    """Finished actions of `RELIEF` that cleared nothing, while something was the matter."""
     harmful: int
     """Actions among `harm_checked` after which the loss was larger than without them."""
     harm_checked: int
@@ -108,6 +114,8 @@ def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
     outcome = recovery(world.slo.violated, start, end)
     acted = [t for t in world.tickets if t.legal and t.action.category != "noop"]
     checked = range(min(harm_checks, len(acted)))
+    in_vain = [t for t in acted if t.finished is not None and not t.relieved]
+    relief = sum(t.action.category in RELIEF and _something_the_matter(world, t.started) for t in in_vain)
     return EpisodeResult(
         policy=policy,
         scenario=world.scenario.metadata.name,
@@ -120,7 +128,8 @@ def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
         censored=outcome.censored,
         actions=len(acted),
         illegal=sum(not t.legal for t in world.tickets),
-        wrong=sum(t.finished is not None and not t.relieved for t in acted),
+        wrong=len(in_vain) - relief,
+        relief=relief,
         harmful=sum(is_harmful(world, i) for i in checked),
         harm_checked=len(checked),
         incidents=tuple(
@@ -128,6 +137,15 @@ def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
             for i in world.truth.incidents.values()
         ),
     )
+
+
+def _something_the_matter(world: World, time: float) -> bool:
+    """Whether a fault was there, or the SLO was violated in the minute before: a fault can leave an overload behind."""
+    faults = any(
+        i.injected is not None and i.injected <= time and (i.cleared is None or i.cleared > time)
+        for i in world.truth.incidents.values()
+    )
+    return faults or world.slo.violation_seconds(max(0.0, time - RECOVERY_SECONDS), time) > 0
 
 
 def is_harmful(world: World, index: int) -> bool:

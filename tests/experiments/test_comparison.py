@@ -39,6 +39,7 @@ def episode(policy: str, seed: int, violation: float = 10.0, **changes: Any) -> 
         censored=False,
         actions=1,
         illegal=0,
+        relief=0,
         wrong=0,
         harmful=0,
         harm_checked=0,

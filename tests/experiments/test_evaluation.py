@@ -72,6 +72,14 @@ def test_taking_down_what_serves_is_wrong_and_harmful(scripted: Callable[[int, A
     assert (result.actions, result.wrong, result.harmful, result.harm_checked) == (1, 1, 1, 1)
 
 
+@pytest.mark.parametrize(("decision", "wrong", "relief"), [(0, 1, 0), (3, 0, 1)])
+def test_relief_is_wrong_only_where_nothing_is_the_matter(
+    scripted: Callable[[int, Action], World], decision: int, wrong: int, relief: int
+) -> None:
+    result = judge(scripted(decision, Action("cordon", "node-1")), "scripted")
+    assert (result.actions, result.wrong, result.relief) == (1, wrong, relief)
+
+
 def test_harm_is_measured_on_the_same_luck(scripted: Callable[[int, Action], World]) -> None:
     world = scripted(0, Action("recreate", "nginx-proxy", "immediate"))
     before = list(world.slo.loss)
