@@ -39,8 +39,8 @@ class LadderConfig:
     """a node whose memory would be gone this soon, at the pace of the last decisions, counts as low already"""
     high_load: float = 3.0
     """load of a node, as a multiple of the median of its peers, and at least `high_load_least` threads"""
-    high_load_least: float = 16.0
-    """see `high_load`"""
+    high_load_least: float = 8.0
+    """see `high_load`: threads that a control group holds back are not counted, so its limit is all that shows"""
     database_threads: float = 3.5
     """mean of MySQL's running threads over `database_decisions` decisions that counts as a pile-up; healthy: 1 to 2"""
     database_decisions: int = 3

@@ -35,8 +35,11 @@ def _agents(reading: Reading, node: int) -> list[int]:
 def down(watch: Watch, reading: Reading) -> Rungs:
     """A process that was there and does not come back: a restart is what its supervisor tries, so begin above."""
     memory, config = watch.memory, watch.config
+    nobody = any(_stands_still(watch, reading, h) for h in reading.of_kind("ray-head"))  # whoever would start replicas
     for i, since in sorted(memory.down_since.items(), key=lambda item: item[1]):
         replica = reading.kinds[i] == "vllm"
+        if replica and nobody:
+            continue  # see `head`
         node = watch.node_of(reading, i)
         if node is not None and (not reading.present[node] or reading.busy(node)):
             continue  # the machine is away: its residents come back with it
@@ -85,13 +88,13 @@ def hung(watch: Watch, reading: Reading) -> Rungs:
 
 
 def misconfigured(watch: Watch, reading: Reading) -> Rungs:
-    """Requests wait in one replica though its cache has room, and not in its peers: its settings keep them out."""
+    """Requests wait in a replica though its cache has room, and not in some peer: its settings keep them out."""
     waiting = {r: reading.value(r, "vllm:num_requests_waiting") or 0.0 for r in watch.serving(reading)}
     for replica, own in waiting.items():
         peers = [w for r, w in waiting.items() if r != replica]
         usage = reading.value(replica, "vllm:kv_cache_usage_perc")
         room = usage is not None and usage < 0.5
-        alone = own > watch.config.waiting and room and bool(peers) and float(np.median(peers)) < 2.0
+        alone = own > watch.config.waiting and room and bool(peers) and min(peers) < 2.0
         if watch.lasts("misconfigured", replica, alone, watch.config.slow_decisions):
             settle = watch.config.settle_replica
             yield ("misconfigured", replica), [Rung("rollback-config", replica, "gentle", settle, replica, urgent=True)]
@@ -149,9 +152,10 @@ def head(watch: Watch, reading: Reading) -> Rungs:
     missing = any(not reading.present[r] for r in watch.known(reading))
     serving = watch.serving(reading)
     for i in reading.of_kind("ray-head"):
-        loops = reading.value(i, "ray_serve_controller_num_control_loops")
-        stuck = missing and loops is not None and loops < config.control_loops
         queued = (reading.value(i, "ray_serve_deployment_queued_queries") or 0.0) > 0
+        # A restart of the head costs every request of ten seconds; a missing replica alone may cost none.
+        needed = queued or any(watch.suffers(reading, r) for r in serving)
+        stuck = missing and needed and _stands_still(watch, reading, i)
         room = bool(serving) and all(_has_room(reading, r) for r in serving)
         idle = any(_idles(watch, reading, r) for r in serving) and any(watch.suffers(reading, r) for r in serving)
         again = Rung("restart", i, "immediate", config.settle)
@@ -162,6 +166,12 @@ def head(watch: Watch, reading: Reading) -> Rungs:
             yield ("held back", i), [Rung("rollback-config", i, "immediate", config.settle), over]
         if watch.lasts("idle", i, idle, config.sustained):
             yield ("idle", i), [again]
+
+
+def _stands_still(watch: Watch, reading: Reading, head: int) -> bool:
+    """Whether Serve's controller, which starts dead replicas anew, makes no pass."""
+    loops = reading.value(head, "ray_serve_controller_num_control_loops")
+    return loops is not None and loops < watch.config.control_loops
 
 
 def _has_room(reading: Reading, replica: int) -> bool:

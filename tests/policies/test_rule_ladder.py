@@ -321,7 +321,9 @@ def test_a_stuck_controller_is_restarted_when_a_replica_is_missing(inference: Sh
     inference.cluster.changes["ray-head"] = {"ray_serve_controller_num_control_loops": 0.0}
     assert inference.acts(5) == []
     inference.cluster.changes["ray-replicas-0"] = None
-    assert inference.acts(3) == ["restart ray-head immediate"]
+    assert inference.acts(12) == []  # the head serves, and so do the others
+    inference.cluster.changes["ray-replicas-1"] = {"vllm:num_requests_waiting": 20.0}
+    assert "restart ray-head immediate" in inference.acts(3)
 
 
 def test_settings_that_keep_requests_out_of_one_replica_are_rolled_back(inference: Shift) -> None:
@@ -357,6 +359,21 @@ def test_the_circuit_breaker_holds_while_another_replica_is_away(inference: Shif
 def test_foreign_threads_cost_the_pod_its_container(inference: Shift) -> None:
     inference.cluster.changes["node-1"] = {"node_load1": 80.0}
     assert inference.acts(3) == ["recreate ray-replicas-1 immediate"]
+
+
+def test_foreign_threads_that_a_control_group_holds_back_are_seen_too(inference: Shift) -> None:
+    inference.cluster.changes["node-1"] = {"node_load1": 12.0}
+    assert inference.acts(3) == ["recreate ray-replicas-1 immediate"]
+
+
+def test_settings_are_rolled_back_where_most_replicas_have_them(inference: Shift) -> None:
+    inference.cluster.spare = False
+    for i in range(2):
+        inference.cluster.changes[f"ray-replicas-{i}"] = {
+            "vllm:num_requests_waiting": 20.0,
+            "vllm:kv_cache_usage_perc": 0.1,
+        }
+    assert "rollback-config ray-replicas-0 gentle" in inference.acts(6)
 
 
 def test_a_node_that_will_run_out_of_memory_is_replaced_and_rebooted(inference: Shift) -> None:
