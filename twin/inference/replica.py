@@ -28,7 +28,7 @@ from twin.mechanics.engine_step import (
 from twin.mechanics.gpu_link import exchanged_bytes
 from twin.mechanics.hardware import Model
 from twin.mechanics.layers import Layer
-from twin.mechanics.supervision import crash_loop_delay
+from twin.mechanics.supervision import RELIST, crash_loop_delay
 from twin.mechanics.vllm import (
     NAN_SHARE,
     POD_MEMORY,
@@ -139,6 +139,8 @@ class Replica(Process):
         """The client of a request went away."""
         if self.engine is not None and request.replica == self.name and not request.aborted:
             self.engine.abort(request)
+            if request.caller is None and self.router is not None:
+                self.router.left(self, request, cancelled=True)
 
     def newest_token(self, request: Request) -> float:
         """When the newest token of a request came out (seconds)."""
@@ -161,6 +163,8 @@ class Replica(Process):
         if self.stats is not None:
             self.stats.finished(request, self.world.now, "stop")
         self._trace(request, 200)
+        if request.caller is None and self.router is not None:
+            self.router.left(self, request, cancelled=False)
         caller = request.caller or self.router
         if caller is not None:
             size = ANSWER_BYTES_PER_TOKEN * request.generated
@@ -263,6 +267,8 @@ class Replica(Process):
     @property
     def blocks(self) -> int:
         """KV blocks of the next engine."""
+        if self.settings.kv_blocks:
+            return self.settings.kv_blocks
         lost = self.settings.gpu_memory_utilization - self.memory_utilization
         per_block = self.model.kv_bytes_per_token * BLOCK_TOKENS / self.settings.tensor_parallel_size
         return max(0, int(self._blocks - lost * self.gpu.model.memory / per_block))
@@ -302,7 +308,7 @@ class Replica(Process):
             self.world.clock,
             gpus,
             self.model,
-            settings.kv_blocks or self.blocks,
+            self.blocks,
             int(self.value("max_num_seqs") or settings.max_num_seqs),
             settings.max_num_batched_tokens,
             self.slowdown,
@@ -352,7 +358,7 @@ class Replica(Process):
     def restart_delay(self) -> float | None:
         delay = crash_loop_delay(self.deaths)
         self.node.kubelet.back_off(self, delay)
-        return delay
+        return max(delay, RELIST)
 
     def busy(self) -> bool:
         return self.ongoing > 0

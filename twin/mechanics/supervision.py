@@ -13,6 +13,9 @@ def crash_loop_delay(deaths: int) -> float:
     return 0.0 if deaths <= 1 else min(CRASH_LOOP_LIMIT, CRASH_LOOP_BASE * 2.0 ** (deaths - 2))
 
 
+RELIST = 1.0
+"""Seconds between two looks of the kubelet at its containers: it learns of a death no sooner (PLEG's relist period)."""
+
 PROBE_PERIOD = 10.0
 PROBE_TIMEOUT = 1.0
 PROBE_FAILURES = 3

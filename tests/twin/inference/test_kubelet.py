@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.mechanics.supervision import DISK_EVICTION, LEASE_GRACE, TERMINATION_GRACE
+from twin.mechanics.supervision import DISK_EVICTION, LEASE_GRACE, RELIST, TERMINATION_GRACE
 from twin.process import State
 from twin.world import World
 
@@ -32,7 +32,7 @@ def test_three_failed_probes_end_in_a_kill_and_a_new_container(inference_scenari
     assert probes[1] - probes[0] == 10.0 and killing == probes[2]
     assert died == killing + TERMINATION_GRACE  # a frozen process does not hear SIGTERM
     incident = world.truth.incidents["fault"]
-    assert (incident.cleared, incident.cleared_by) == (died, "supervisor")
+    assert (incident.cleared, incident.cleared_by) == (died + RELIST, "supervisor")
     assert world.components["ray-replicas-1"].state is State.RUNNING
     assert says(world, 'kube_pod_container_status_restarts_total{pod="ray-replicas-1"}') == 1.0
 
