@@ -25,7 +25,7 @@ def list_() -> None:
     console = wide()
     kept = [Column(name, no_wrap=True) for name in ("name", "family", "horizon")]
     table = Table(*kept, "title", title="scenarios", title_justify="left")
-    clusters: dict[str, list[tuple[str, ...]]] = {}
+    clusters: dict[str, list[tuple[str, str, str, str]]] = {}
     for name in shipped("Scenario"):
         scenario = Scenario.load(name)
         spec, told = scenario.resolve().spec, scenario.metadata

@@ -70,7 +70,8 @@ def command(
             orders=orders,
         )
     outcome = done.result
-    print(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {outcome.actions} actions")
+    acted = f"{outcome.actions} action{'' if outcome.actions == 1 else 's'}"
+    print(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {acted}")
     for incident in outcome.incidents:
         until = (
             "still there"

@@ -22,8 +22,8 @@ class Metadata(Model):
     """What the file is called and how it is filed."""
 
     name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    title: str = ""
-    labels: dict[str, str] = Field(default_factory=dict)
+    title: str = Field("", description="one line, as lists show it")
+    labels: dict[str, str] = Field(default_factory=dict, description="free; `family` groups results by fault family")
 
 
 # --- cluster ----------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ class EngineSettings(Model):
 
     max_num_seqs: int = Field(128, ge=1, description="--max-num-seqs")
     max_num_batched_tokens: int = Field(2048, ge=1, description="--max-num-batched-tokens")
-    gpu_memory_utilization: Annotated[Ratio, Field(le=1.0)] = 0.92
+    gpu_memory_utilization: Annotated[Ratio, Field(le=1.0)] = Field(0.92, description="--gpu-memory-utilization")
     max_model_len: int = Field(8192, ge=16, description="--max-model-len")
     kv_blocks: int | None = Field(None, ge=1, description="--num-gpu-blocks-override")
     enable_prefix_caching: bool = Field(
@@ -47,20 +47,20 @@ class EngineSettings(Model):
 class InferenceCluster(Model):
     """nginx -> Ray Serve -> vLLM replicas, each on its own GPU node."""
 
-    kind: Literal["inference"]
-    preset: str | None = None
+    kind: Literal["inference"] = Field(description="an LLM-inference cluster: nginx, Ray Serve, vLLM, GPUs")
+    preset: str | None = Field(None, description="what is not given is the preset's: small, rca-llm, …")
     model: str | None = Field(None, description="name of a model that ships (`healtwin hardware list`), or a file")
     gpu: str | None = Field(None, description="name of a GPU that ships (`healtwin hardware list`), or a file")
-    replicas: int | None = Field(None, ge=1, le=64)
+    replicas: int | None = Field(None, ge=1, le=64, description="vLLM servers")
     spares: int | None = Field(None, ge=0, le=64, description="idle GPU nodes that can take a replica")
-    engine: EngineSettings | None = None
-    gpus_per_node: int | None = Field(None, ge=1, le=16)
+    engine: EngineSettings | None = Field(None, description="how vLLM is started")
+    gpus_per_node: int | None = Field(None, ge=1, le=16, description="GPUs of a machine")
     max_ongoing_requests: int | None = Field(None, ge=1, description="Ray Serve's limit per replica")
     max_queued_requests: int | None = Field(
         None, ge=1, description="Ray Serve's limit of requests that wait for a replica; left out: none"
     )
-    node_memory: Size | None = None
-    pod_memory: Size | None = None
+    node_memory: Size | None = Field(None, description="RAM of a machine")
+    pod_memory: Size | None = Field(None, description="memory limit of a replica's pod")
     output_check: Annotated[Duration, Field(gt=0)] | None = Field(
         None, description="how often each replica is asked a question whose answer is known"
     )
@@ -69,14 +69,14 @@ class InferenceCluster(Model):
 class OpenStackCluster(Model):
     """keystone, nova, neutron, glance, placement over RabbitMQ and MySQL, and compute hosts."""
 
-    kind: Literal["openstack"]
-    preset: str | None = None
-    computes: int | None = Field(None, ge=1, le=128)
+    kind: Literal["openstack"] = Field(description="an OpenStack cloud")
+    preset: str | None = Field(None, description="what is not given is the preset's")
+    computes: int | None = Field(None, ge=1, le=128, description="compute hosts")
     spares: int | None = Field(None, ge=0, le=64, description="compute hosts that can be added")
-    api_workers: int | None = Field(None, ge=1)
-    conductor_workers: int | None = Field(None, ge=1)
-    host_vcpus: int | None = Field(None, ge=1)
-    host_memory: Size | None = None
+    api_workers: int | None = Field(None, ge=1, description="worker processes of nova-api")
+    conductor_workers: int | None = Field(None, ge=1, description="worker processes of nova-conductor")
+    host_vcpus: int | None = Field(None, ge=1, description="virtual CPUs that a host offers")
+    host_memory: Size | None = Field(None, description="RAM of a host")
 
 
 Cluster = Annotated[InferenceCluster | OpenStackCluster, Field(discriminator="kind")]
@@ -88,11 +88,11 @@ Cluster = Annotated[InferenceCluster | OpenStackCluster, Field(discriminator="ki
 class Selector(Model):
     """Which components, as Chaos Mesh selects pods: by namespace and name; plus nodes and any component by name."""
 
-    pods: dict[str, list[str]] | None = None
-    namespaces: list[str] | None = None
-    label_selectors: dict[str, str] | None = None
-    nodes: list[str] | None = None
-    components: list[str] | None = None
+    pods: dict[str, list[str]] | None = Field(None, description="pod names by namespace")
+    namespaces: list[str] | None = Field(None, description="pods of these namespaces")
+    label_selectors: dict[str, str] | None = Field(None, description="pods with these labels")
+    nodes: list[str] | None = Field(None, description="pods on these nodes")
+    components: list[str] | None = Field(None, description="components by name, such as gpu-0 or node-1")
     container_names: list[str] | None = Field(None, description="read and not used: a pod here has one container")
 
 
@@ -102,13 +102,15 @@ class Fault(Model):
     model_config = ConfigDict(extra="allow", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     name: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-    kind: str
-    action: str = ""
-    mode: Literal["one", "all", "fixed", "fixed-percent", "random-max-percent"] = "one"
+    kind: str = Field(description="`healtwin scenario faults` lists them")
+    action: str = Field("", description="what of the kind; its parameters stand beside it")
+    mode: Literal["one", "all", "fixed", "fixed-percent", "random-max-percent"] = Field(
+        "one", description="how many of those that the selector finds"
+    )
     value: str | None = Field(None, coerce_numbers_to_str=True, description="of the mode: how many, or per cent")
     selector: Selector
-    at: Duration
-    duration: Duration | None = None
+    at: Duration = Field(description="simulated time at which it happens")
+    duration: Duration | None = Field(None, description="until it goes away by itself; default: it stays")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -125,8 +127,10 @@ class Telemetry(Model):
     mode: Literal["off", "recorded", "scraped"] = Field(
         "scraped", description="off: nothing is recorded; recorded: everything, but exporters are not scraped"
     )
-    scrape: Annotated[Duration, Field(gt=0)] = 5.0
-    profile: Literal["paper", "serving", "enriched"] = "enriched"
+    scrape: Annotated[Duration, Field(gt=0)] = Field(5.0, description="interval of the metrics")
+    profile: Literal["paper", "serving", "enriched"] = Field(
+        "enriched", description="which metrics policies and interpreters see"
+    )
     tracing: Literal["off", "http", "engine"] = Field(
         "http", description="http: a span a hop; engine: the phases of a request inside vLLM, too"
     )
@@ -159,16 +163,16 @@ class Objectives(Model):
     e2e_p99: Duration | None = Field(None, alias="e2eP99", description="time to the last token")
     api_p99: Duration | None = Field(None, alias="apiP99", description="OpenStack API response time")
     create_p95: Duration | None = Field(None, alias="createP95", description="server create, accepted to ACTIVE")
-    success: Annotated[Ratio, Field(le=1.0)] = 0.99
-    window: Annotated[Duration, Field(gt=0)] = 10.0
+    success: Annotated[Ratio, Field(le=1.0)] = Field(0.99, description="share of requests that must succeed")
+    window: Annotated[Duration, Field(gt=0)] = Field(10.0, description="trailing time over which all is judged")
 
 
 class Control(Model):
     """When a policy decides."""
 
-    interval: Annotated[Duration, Field(gt=0)] = 10.0
-    warmup: Duration = 60.0
-    stop_when_healthy: bool = False
+    interval: Annotated[Duration, Field(gt=0)] = Field(10.0, description="time between decisions")
+    warmup: Duration = Field(60.0, description="time that nothing is counted in")
+    stop_when_healthy: bool = Field(False, description="end an episode once every fault is gone and the SLO is met")
 
 
 def _epoch(value: Any) -> Any:
@@ -192,10 +196,12 @@ class Spec(Model):
     telemetry: Telemetry = Telemetry()
     slo: Objectives = Objectives()
     control: Control = Control()
-    acceleration: float = Field(1.0, gt=0, allow_inf_nan=False)
-    epoch: Annotated[datetime, BeforeValidator(_epoch)] = datetime(2026, 1, 1, tzinfo=UTC)
-    horizon: Annotated[Duration, Field(gt=0)]
-    seed: int = Field(0, ge=0)
+    acceleration: float = Field(1.0, gt=0, allow_inf_nan=False, description="times the rates of background failures")
+    epoch: Annotated[datetime, BeforeValidator(_epoch)] = Field(
+        datetime(2026, 1, 1, tzinfo=UTC), description="date and time at which the simulation starts"
+    )
+    horizon: Annotated[Duration, Field(gt=0)] = Field(description="simulated time in all")
+    seed: int = Field(0, ge=0, description="of the draws, where none is given on the command line")
 
     @property
     def benign(self) -> Noise:

@@ -110,3 +110,9 @@ def test_every_kind_of_fault_is_in_it() -> None:
 
 def test_it_is_json() -> None:
     assert json.loads(json.dumps(SCHEMA)) == SCHEMA
+
+
+@pytest.mark.parametrize("name", ["InferenceCluster", "EngineSettings", "Selector", "Objectives", "Control"])
+def test_an_editor_can_say_what_each_key_is(name: str) -> None:
+    properties = SCHEMA["$defs"][name]["properties"]
+    assert not [key for key, schema in properties.items() if not schema.get("description")]
