@@ -39,9 +39,10 @@ class Commands(TyperGroup):
             print("interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
         except Exception as error:
-            if not errors.is_users(error):
+            said = errors.in_words(error) if errors.is_users(error) else errors.of_the_command_line(error)
+            if not said:
                 raise
-            print(f"error: {errors.in_words(error)}", file=sys.stderr)
+            print(f"error: {said}", file=sys.stderr)
             raise typer.Exit(2) from None
 
 

@@ -28,3 +28,14 @@ def in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
+
+
+def of_the_command_line(error: Exception) -> str:
+    """The message where a command was not given what it takes, with the command that explains it; else empty.
+
+    Such errors are Click's, known here by what they offer: Typer brings a copy of Click, or not, by its version.
+    """
+    context, message = getattr(error, "ctx", None), getattr(error, "format_message", None)
+    if context is None or message is None or type(error).__name__ == "NoArgsIsHelpError":
+        return ""
+    return f"{str(message()).rstrip('.')}; see {context.command_path} --help"

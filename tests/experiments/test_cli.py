@@ -113,6 +113,13 @@ def test_an_output_folder_that_is_not_empty_needs_force(store: Path, short_scena
         (["simulate", "gpu-power-cab"], "did you mean 'gpu-power-cap'"),
         (["simulate", "gpu-power-cap", "--set", "spec.horizon=-3s"], "must not be negative"),
         (["simulate", "gpu-power-cap", "--policy", "nobody"], "no policy 'nobody'"),
+        (["simulate", "gpu-power-cap", "--set", "spec.workload.prompt=9000"], "vLLM would refuse every request"),
+        (["simulate", "gpu-power-cap", "--seed", "-1"], "'--seed': Input should be greater than or equal to 0; see "),
+        (["simulate"], "Missing argument 'scenario'"),
+        (["simulat"], "Did you mean 'simulate'?"),
+        (["simulate", "rca-llm"], "'rca-llm' is a suite, not a scenario"),
+        (["scenario", "show", "."], "'.' is a folder, not a scenario's file"),
+        (["bench", "inference", "--data", "nowhere"], "--data nowhere: no such folder"),
         (["evaluate", "--suite", "no-such-suite"], "no-such-suite"),
         (["train", "policy", "--ppo", "learning_rat=1e-3"], "no PPO setting 'learning_rat'"),
         (["train", "policy", "--ppo", "learning_rate"], "expected setting=value"),
@@ -130,6 +137,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(store: Path, arguments: list[str]
     assert says in output
     assert "Traceback" not in output
     assert output.lstrip().startswith("error: ")
+    assert len(output.strip().splitlines()) == 1
 
 
 def test_bench_rows_have_the_promised_keys(monkeypatch: pytest.MonkeyPatch) -> None:

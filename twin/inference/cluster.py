@@ -21,6 +21,7 @@ from twin.mechanics.engine_step import BLOCK_TOKENS, kv_blocks, reserved_bytes
 from twin.scenario import hardware
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import EngineSettings, InferenceCluster
+from twin.scenario.workload import Workload
 from twin.slo import Objective
 
 if TYPE_CHECKING:
@@ -159,7 +160,19 @@ def build(world: World) -> InferenceTwin:
     """The cluster of the scenario. Raises ScenarioError for an unknown name or a model that does not fit its GPU."""
     cluster = world.spec.cluster
     assert isinstance(cluster, InferenceCluster)
-    return InferenceTwin(world, _settings(cluster))
+    preset = _settings(cluster)
+    _check_lengths(world.spec.workload, preset.engine.max_model_len)
+    return InferenceTwin(world, preset)
+
+
+def _check_lengths(workload: Workload, most: int) -> None:
+    """Raise ScenarioError where each and every request would be refused; drawn lengths may be, now and then."""
+    prompt = workload.prompt
+    if isinstance(prompt, int) and prompt >= most:
+        raise ScenarioError(
+            f"prompts of {prompt} tokens leave no room in maxModelLen {most}: vLLM would refuse every request",
+            ("spec", "workload", "prompt"),
+        )
 
 
 def _settings(cluster: InferenceCluster) -> Preset:

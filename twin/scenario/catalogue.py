@@ -8,6 +8,8 @@ from pathlib import Path
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.source import read
 
+KINDS = ("Scenario", "Suite", "Study")
+
 
 def folder() -> Path:
     """The shipped `scenarios` folder: it lies beside the package `twin`, in a checkout and where it is installed.
@@ -39,18 +41,22 @@ def find(name_or_path: str | Path, kind: str, beside: Path | None = None) -> Pat
     path = (beside or Path()) / name_or_path
     if path.is_file():
         return path
+    for other in KINDS:
+        if str(name_or_path) in shipped(other):
+            raise ScenarioError(f"'{name_or_path}' is a {other.lower()}, not a {kind.lower()}")
+    if path.is_dir():
+        raise ScenarioError(f"'{name_or_path}' is a folder, not a {kind.lower()}'s file")
     known = nearest(str(name_or_path).removesuffix(".yaml").rpartition("/")[2], named)
     raise ScenarioError(f"no file and no shipped {kind.lower()} '{name_or_path}'{known}")
 
 
 def kind_of(name_or_path: str | Path) -> str:
     """The kind (Scenario, Suite or Study) of a file or of what ships under a name. Raises ScenarioError."""
-    kinds = ("Scenario", "Suite", "Study")
-    named = next((kind for kind in kinds if str(name_or_path) in shipped(kind)), None)
+    named = next((kind for kind in KINDS if str(name_or_path) in shipped(kind)), None)
     if named is not None:
         return named
     document = read(find(name_or_path, "Scenario"))
     kind = document.data.get("kind")
-    if kind not in kinds:
-        raise document.locate(ScenarioError(f"expected kind: {', '.join(kinds)}, got {kind!r}", ("kind",)))
+    if kind not in KINDS:
+        raise document.locate(ScenarioError(f"expected kind: {', '.join(KINDS)}, got {kind!r}", ("kind",)))
     return str(kind)

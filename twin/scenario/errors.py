@@ -67,7 +67,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = holding[:3] or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if close:
         return f" (did you mean {' or '.join(map(repr, close))}?)"
-    return f" (known: {', '.join(names[:24])})" if names else ""
+    more = f" and {len(names) - 24} more" if len(names) > 24 else ""
+    return f" (known: {', '.join(names[:24])}{more})" if names else ""
 
 
 def _misspelt(missing: str, given: Any) -> str:
