@@ -55,6 +55,7 @@ def chronicle(
                 "kind": i.kind,
                 "targets": list(i.targets),
                 "injected": i.injected,
+                "first_impact": i.first_impact,
                 "cleared": i.cleared,
                 "cleared_by": i.cleared_by,
             }

@@ -35,6 +35,7 @@ class IncidentOutcome:
     family: str
     targets: tuple[str, ...]
     injected: float | None
+    first_impact: float | None
     cleared: float | None
     cleared_by: str | None
     """``expired``, ``supervisor``, or the action."""
@@ -133,7 +134,7 @@ def judge(world: World, policy: str, harm_checks: int = 0) -> EpisodeResult:
         harmful=sum(is_harmful(world, i) for i in checked),
         harm_checked=len(checked),
         incidents=tuple(
-            IncidentOutcome(i.fault, i.kind, i.family, i.targets, i.injected, i.cleared, i.cleared_by)
+            IncidentOutcome(i.fault, i.kind, i.family, i.targets, i.injected, i.first_impact, i.cleared, i.cleared_by)
             for i in world.truth.incidents.values()
         ),
     )

@@ -121,9 +121,10 @@ class Process(Component):
         self.on_running()
 
     def start(self) -> None:
-        """Start a new process. Nothing happens while the place is down."""
+        """Start a new process, in which nothing of an older one's memory is left. Nothing while the place is down."""
         if self.state in (State.STARTING, State.RUNNING, State.DRAINING) or not self.place_up:
             return
+        self.reset(RESETS["restart"], by="supervisor")
         self._new_process()
         self.state = State.STARTING
         self.world.clock.process(self._run_startup(self._life))
@@ -175,7 +176,6 @@ class Process(Component):
 
     def _supervised_start(self, life: int) -> None:
         if life == self._life and self.state is State.STOPPED:
-            self.reset(RESETS["restart"], by="supervisor")
             self.start()
 
     def _run_startup(self, life: int) -> Generator[Any, Any, None]:

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 
 from twin.mechanics.conditions import Condition
 
+AFTERMATH = 60.0
+"""Seconds after the end of a fault in which a violation still counts as its impact: a process that was started anew
+loads for most of a minute."""
+
 
 @dataclass(slots=True)
 class Incident:
@@ -19,6 +23,9 @@ class Incident:
     targets: tuple[str, ...]
     """The components that carry the conditions: the root causes."""
     injected: float | None = None
+    first_impact: float | None = None
+    """The first second from then on in which the SLO was violated, up to `AFTERMATH` after the end; None where it never
+    was. Of several faults at a time nobody can say whose impact it is: each gets it."""
     cleared: float | None = None
     cleared_by: str | None = None
     """``expired``, ``supervisor`` or the action, such as ``reboot node-1``."""
@@ -41,10 +48,12 @@ class Truth:
     def __init__(self) -> None:
         self.incidents: dict[str, Incident] = {}
         self.benign: list[Benign] = []
+        self._without_impact: list[Incident] = []
 
     def plan(self, incident: Incident) -> None:
         """Note a fault before it happens."""
         self.incidents[incident.fault] = incident
+        self._without_impact.append(incident)
 
     def injected(self, component: str, condition: Condition, time: float) -> None:
         """A condition was imposed."""
@@ -61,6 +70,17 @@ class Truth:
             incident.open_conditions.remove((component, condition))
             if not incident.open_conditions:
                 incident.cleared, incident.cleared_by = time, by
+
+    def violated(self, time: float) -> None:
+        """The SLO was violated in the second that ends now."""
+        waiting = []
+        for incident in self._without_impact:
+            over = incident.cleared is not None and incident.cleared < time - AFTERMATH
+            if incident.injected is not None and incident.injected < time and not over:
+                incident.first_impact = time
+            elif not over:
+                waiting.append(incident)
+        self._without_impact = waiting
 
     @property
     def active(self) -> list[Incident]:

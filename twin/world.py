@@ -173,9 +173,10 @@ class World:
             component.impose(condition)
         if plan.until is not None:
             yield self.clock.timeout(plan.until - self.now)
-            for component, condition in plan.conditions:
-                self.truth.cleared(component.name, [condition], self.now, by="expired")
-                component.lift(condition)
+            for component in tuple(self.components.values()):  # hardware may serve in another role by now
+                for condition in [c for c in component.conditions if c.cause == plan.fault]:
+                    self.truth.cleared(component.name, [condition], self.now, by="expired")
+                    component.lift(condition)
 
     def _expect_failure(self) -> None:
         """Wait for the next background failure; the one after it is drawn when it has come."""
@@ -194,6 +195,8 @@ class World:
         while True:
             yield self.clock.timeout(1.0)
             self.slo.close_second(self.now)
+            if self.slo.violated[-1]:
+                self.truth.violated(self.now)
 
     def _scrape(self) -> Generator[Any, Any, None]:
         while True:

@@ -22,7 +22,7 @@ from experiments.comparison import (
 from experiments.episode import EpisodeResult, IncidentOutcome
 from policies.statistics import mean_interval
 
-HEALED = IncidentOutcome("f", "ProcessChaos/crash", "process", ("api",), 70.0, 75.0, "supervisor")
+HEALED = IncidentOutcome("f", "ProcessChaos/crash", "process", ("api",), 70.0, 71.0, 75.0, "supervisor")
 CLEARED = replace(HEALED, cleared_by="restart api")
 
 
