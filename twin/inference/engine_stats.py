@@ -94,7 +94,6 @@ class EngineStats:
         self.queries = self.hits = self.cached = self.corrupted = 0
         self.ended = dict.fromkeys(FINISHED_REASONS, 0)
         self._recent: deque[tuple[int, int]] = deque(maxlen=HIT_RATE_REQUESTS)
-        self._recent_queries = self._recent_hits = 0
 
     # --- called by the engine ---------------------------------------------------------------------------------
 
@@ -129,19 +128,13 @@ class EngineStats:
         """A request's tokens were looked up in the prefix cache when it was first scheduled."""
         self.queries += tokens
         self.hits += found
-        recent = self._recent
-        if len(recent) == HIT_RATE_REQUESTS:
-            oldest = recent[0]
-            self._recent_queries -= oldest[0]
-            self._recent_hits -= oldest[1]
-        recent.append((tokens, found))
-        self._recent_queries += tokens
-        self._recent_hits += found
+        self._recent.append((tokens, found))
 
     @property
     def hit_rate(self) -> float:
         """Share of the tokens of recent requests that the prefix cache had, as the log says it."""
-        return self._recent_hits / self._recent_queries if self._recent_queries else 0.0
+        queries = sum(tokens for tokens, _ in self._recent)
+        return sum(found for _, found in self._recent) / queries if queries else 0.0
 
     # --- called by the server ---------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
+from twin.inference.cgroup import PROMPT_BYTES_PER_TOKEN
 from twin.inference.messages import nginx
 from twin.inference.request import Request
 from twin.inference.upstream import Peer, RateLimit, Upstream
@@ -85,10 +86,16 @@ class Gateway(Process):
         self._timers: list[tuple[float, int]] = []
         """The same as a heap; entries of requests that ended or moved on are stale."""
         self._armed = math.inf
+        self._forget_counts()
+
+    def _forget_counts(self) -> None:
+        """What the exporter tells begins with the process."""
+        self._accepted_before, self._answered_before = self.accepted, self.answered
         self._statuses = {2: 0, 4: 0, 5: 0}
         self._codes = dict.fromkeys(CODES, 0)
         self._upstream_seconds = self._seconds = 0.0
         self._bytes = 0
+        self._received = 0.0
 
     @property
     def in_flight(self) -> int:
@@ -114,6 +121,7 @@ class Gateway(Process):
         self.accepted += 1
         self._open[request.id] = request
         self._connections[request.id] = self.accepted
+        self._received += PROMPT_BYTES_PER_TOKEN * request.prompt
         excess = None if self.rate_limit is None else self._limiter.admits(self.world.now, self.rate_limit)
         if excess is not None:
             self._log_error(nginx.LIMITED, request, "", excess)
@@ -323,17 +331,26 @@ class Gateway(Process):
         self.log(nginx.NOT_RESOLVED, 0, "", "", "", "llama-serve-svc")
         return False
 
+    def on_running(self) -> None:
+        self._forget_counts()
+
     def on_down(self, reason: str) -> None:
         """Connections break on both sides; nobody is left to log it."""
         for request in list(self._open.values()):
-            self._hang_up(request)
-            self._forget(request, 503)
+            if request.id in self._open:  # what it frees in the upstream may end others at once
+                self._hang_up(request)
+                self._forget(request, 503)
 
     def restart_delay(self) -> float | None:
         return crash_loop_delay(self.deaths)
 
     def busy(self) -> bool:
         return bool(self._open)
+
+    @property
+    def traffic(self) -> tuple[float, float]:
+        """With clients; Ray's head is on the same machine, and what they tell each other leaves it not."""
+        return (self._received, float(self._bytes))
 
     @property
     def _worker_connections(self) -> int:
@@ -346,8 +363,9 @@ class Gateway(Process):
 
     def sample(self) -> Sequence[float]:
         statuses, open_requests = self._statuses, len(self._open)
+        accepted = self.accepted - self._accepted_before
         return (
-            self.accepted,
+            accepted,
             open_requests,
             statuses[2],
             statuses[4],
@@ -355,14 +373,14 @@ class Gateway(Process):
             self._upstream_seconds,
             *self._codes.values(),
             1.0,
-            self.accepted,
-            self.accepted,
+            accepted,
+            accepted,
             0.0,
             open_requests,
             0.0,
             self._bytes,
             self._seconds,
-            self.answered,
+            self.answered - self._answered_before,
         )
 
     def _log_error(self, template: LogTemplate, request: Request, upstream: str, *fields: Any) -> None:

@@ -38,6 +38,7 @@ from twin.mechanics.vllm import (
 from twin.process import Process, State
 
 if TYPE_CHECKING:
+    from twin.inference.output_check import OutputCheck
     from twin.inference.router import Router
     from twin.scenario.schema import EngineSettings
     from twin.world import World
@@ -126,7 +127,7 @@ class Replica(Process):
     def submit(self, request: Request) -> None:
         """Take a request."""
         if self.engine is None and request.caller is not None:  # it died while the question was on its way
-            request.caller.on_lost(request)
+            self._tell_lost(request, request.caller)
             return
         assert self.engine is not None
         request.replica = self.name
@@ -134,6 +135,9 @@ class Replica(Process):
         self.engine.submit(request)
         if self.engine.frozen:
             self._hang.await_step()
+
+    def _tell_lost(self, request: Request, caller: OutputCheck) -> None:
+        self.world.network.deliver(self, caller, lambda: caller.on_lost(request), (request.id, "lost"))
 
     def abort(self, request: Request) -> None:
         """The client of a request went away."""
@@ -348,9 +352,10 @@ class Replica(Process):
             self.log(vllm.SHUTDOWN)
         self._leak.forget()
         self._hang.forget()
-        for request in lost:
-            if request.caller is not None:
-                request.caller.on_lost(request)
+        if self.node.up:  # a machine without power sends no word
+            for request in lost:
+                if request.caller is not None:
+                    self._tell_lost(request, request.caller)
         if self.router is not None:
             asked = [request for request in lost if request.caller is None]
             self.router.replica_down(self, asked, crashed=reason not in CATEGORIES)

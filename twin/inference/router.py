@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
+from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.inference.messages import serve
 from twin.inference.ray import Controller, Gcs, Handle, Proxy
 from twin.inference.replica import Replica
@@ -89,6 +90,7 @@ class Router(Process):
         """Serve's `max_queued_requests`; unlimited by default."""
         self._max_ongoing = max_ongoing
         self._completed = 0
+        self._received = 0.0
         self._processing = Histogram(LATENCY_BUCKETS_MS)
         self._was_stale = False
         self._replica_ids: dict[tuple[str, int], str] = {}
@@ -135,16 +137,20 @@ class Router(Process):
 
     def on_finished(self, request: Request) -> None:
         """A replica's last token arrives."""
-        self._completed += 1
+        self._received += ANSWER_BYTES_PER_TOKEN * request.generated
+        self.proxy.finished(request)
+
+    def left(self, replica: Replica, request: Request, cancelled: bool) -> None:
+        """A replica has served a request, or was told to stop: what Serve's wrapper in it counts and prints."""
+        self._completed += not cancelled
         elapsed = 1000.0 * (self.world.now - request.dispatched)
         self._processing.observe(elapsed)
-        replica = self.world.components[request.replica]
-        assert isinstance(replica, Replica)
-        context = ReplicaContext(self.replica_id(replica), request.id, self.world.streams["request"])
         if not replica.muted:
-            line = (context, PATH, 200, elapsed)
+            # A status that has been sent stands, whatever comes after it.
+            status = serve.CANCELLED if cancelled and request.first_token is None else 200
+            context = ReplicaContext(self.replica_id(replica), request.id, self.world.streams["request"])
+            line = (context, PATH, status, elapsed)
             self.world.recorder.log(self.world.now, replica.name, serve.ACCESS, line, replica.clock_offset)
-        self.proxy.finished(request)
 
     def last_chunk(self, request: Request) -> float:
         """When the newest chunk of a stream left here (seconds): its newest token, unless something is in between."""
@@ -200,6 +206,9 @@ class Router(Process):
         return True
 
     def on_running(self) -> None:
+        self._completed = 0
+        self._received = 0.0
+        self._processing = Histogram(LATENCY_BUCKETS_MS)
         self.proxy.start()
         self.proxy.conditions_changed()
         self.gcs.start()
@@ -234,6 +243,11 @@ class Router(Process):
     def busy(self) -> bool:
         return bool(self.proxy.open)
 
+    @property
+    def traffic(self) -> tuple[float, float]:
+        """With replicas, on other machines."""
+        return (self._received, self.handle.sent_bytes)
+
     def sample(self) -> Sequence[float]:
         controller, handle, proxy = self.controller, self.handle, self.proxy
         healthy = len(controller.running)
@@ -257,7 +271,7 @@ class Router(Process):
             processing,
             100.0 * processing / room if room else 0.0,
             proxy.requests,
-            proxy.errors,
+            proxy.errors + proxy.disconnects,
             controller.passes,
             controller.pass_seconds,
             *proxy.latency.values(),

@@ -229,6 +229,10 @@ class ModelStore(Process):
         yield self.world.clock.timeout(STORE_START)
         return True
 
+    def on_running(self) -> None:
+        self.requests = self.errors = 0
+        self.transfers.sent = 0.0
+
     def on_down(self, reason: str) -> None:
         self.transfers.break_off()
 
@@ -244,6 +248,11 @@ class ModelStore(Process):
 
     def busy(self) -> bool:
         return self.transfers.active > 0
+
+    @property
+    def traffic(self) -> tuple[float, float]:
+        self.transfers.settle()
+        return (0.0, self.transfers.sent)
 
     def sample(self) -> Sequence[float]:
         self.transfers.settle()

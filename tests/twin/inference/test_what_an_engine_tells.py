@@ -139,3 +139,70 @@ def test_a_step_that_hung_costs_the_same_whether_one_looked_ahead_or_not(hung: f
         told.append((stats.histograms["vllm:inter_token_latency_seconds"].values(), gpu.busy))
     assert told[0][0] == pytest.approx(told[1][0], rel=1e-12)
     assert told[0][1] == pytest.approx(told[1][1], rel=1e-12)
+
+
+def test_serve_says_in_replica_and_proxy_that_a_client_went_away() -> None:
+    world = lived(100, output=4000, workload=", clientTimeout: 10s")
+    gone = world.cluster.clients.impatient
+    lines = [line for line in world.log_lines(-1.0, world.now) if "disconnected, cancelling request" in line.text]
+    assert len(lines) == gone > 100 and {line.component for line in lines} == {"ray-head"}
+    assert exported(world, "ray-head", "ray_serve_num_http_error_requests_total")[-1] == pytest.approx(gone, abs=5)
+    assert exported(world, "ray-head", "ray_serve_deployment_processing_latency_ms_count")[-1] > 0
+    assert exported(world, "ray-head", "ray_serve_deployment_request_counter_total")[-1] == 0
+    ended = said(world, "POST /v1/chat/completions 200 1")  # the header was out: 200 it stays, after ten seconds
+    assert len(ended) > 30
+
+
+def test_a_replicas_access_line_does_not_wait_for_the_network() -> None:
+    fault = (
+        f"{{name: far, kind: NetworkChaos, action: delay, delay: {{latency: 2s}}, selector: {{components: [{ENGINE}]}},"
+        " at: 30s}"
+    )
+    near, far = lived(80), lived(80, fault=fault)
+
+    def latencies(world: World) -> list[float]:
+        return [float(text.rsplit(" ", 1)[1].removesuffix("ms")) for text in said(world, "POST /v1/chat")]
+
+    assert len(latencies(far)) > 30
+    assert max(latencies(far)) < max(latencies(near)) + 500.0
+
+
+@pytest.mark.parametrize(
+    ("component", "counts"),
+    [
+        ("ray-head", ("ray_serve_num_router_requests_total", "ray_serve_http_request_latency_ms_count")),
+        ("nginx-proxy", ("nginx_http_requests_total", 'nginx_http_response_count_total{status="2xx"}')),
+    ],
+)
+def test_counters_begin_anew_with_their_process(component: str, counts: tuple[str, ...]) -> None:
+    fault = f"{{name: gone, kind: ProcessChaos, action: crash, selector: {{components: [{component}]}}, at: 62s}}"
+    world = lived(100, fault=fault)
+    times = np.array(world.recorder.scrape_times)
+    for count in counts:
+        told = exported(world, component, count)
+        before, after = told[times < 62][-1], told[-1]
+        assert before > 100 and 0 < after < before
+        known = told[times > 62]
+        known = known[~np.isnan(known)]
+        assert (np.diff(known) >= 0).all()
+    gateway = world.cluster.gateway
+    assert gateway.accepted == gateway.answered + gateway.in_flight  # the books go on
+
+
+def test_an_output_check_gives_a_question_up_that_nobody_answers() -> None:
+    fault = f"{{name: stuck, kind: EngineChaos, action: hang, selector: {{components: [{ENGINE}]}}, at: 62s}}"
+    world = lived(200, "small, outputCheck: 20s", fault=fault)
+    lines = [line for line in world.log_lines(-1.0, 200) if "No answer" in line.text]
+    assert [round(line.time) for line in lines] == [140, 160, 180, 200]  # asked at 80, 100, 120 and 140
+    assert all(ENGINE in line.text for line in lines)
+    assert exported(world, "output-check", "output_check_failures_total")[-1] >= 3
+
+
+def test_the_heads_machine_carries_the_traffic_of_all() -> None:
+    world = lived(100)
+    sent, received = (
+        exported(world, "node-head", f'node_network_{way}_bytes_total{{device="eth0"}}')[-1]
+        for way in ("transmit", "receive")
+    )
+    tokens = 64 * world.cluster.clients.succeeded
+    assert sent > 150 * tokens and received > 150 * tokens

@@ -91,6 +91,10 @@ ACTOR_UNAVAILABLE = _serve(
     "proxy",
 )
 
+DISCONNECTED = _serve("disconnected", Level.INFO, "Client for request {} disconnected, cancelling request.", "proxy")
+
+CANCELLED = "CANCELLED"
+"""What an access line says instead of a status where none was sent."""
 ACCESS = LogTemplate("serve.access", "serve", Level.INFO, "replica", "POST {} {} {:.1f}ms")
 """A replica's access line; the component id before it names deployment, replica and request."""
 

@@ -89,7 +89,10 @@ class Controller:
         """A new controller finds the replicas that run by their actors' names."""
         self._inbox.clear()
         self._life += 1
-        self.replacing = 0
+        self.replacing = self.starts = self.check_failures = 0
+        self.check_latency = Histogram(LATENCY_BUCKETS_MS)
+        self.startup_latency = Histogram(LATENCY_BUCKETS_MS)
+        self.shutdown_duration = Histogram(LATENCY_BUCKETS_MS)
         self._passes, self._counted = 0.0, self.head.world.now
         self.running.clear()
         self.starting.clear()

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from twin.inference.cgroup import PROMPT_BYTES_PER_TOKEN
 from twin.inference.messages import serve
 from twin.inference.request import Request
 from twin.mechanics.serving import QUEUE_LENGTH_CACHE, queue_length_deadline, router_backoff
@@ -50,6 +51,7 @@ class Handle:
         self.excluded: set[str] = set()
         """Replicas that an operator took out of the routing table."""
         self.routed = 0
+        self.sent_bytes = 0.0
         self._assigned: dict[int, Target] = {}
         self._attempt = 0
         self._timer_set = False
@@ -165,6 +167,7 @@ class Handle:
 
     def _send(self, target: Target, request: Request) -> None:
         target.sent[request.id] = request
+        self.sent_bytes += PROMPT_BYTES_PER_TOKEN * request.prompt
         self._assigned[request.id] = target
         if target.length is not None and not self.stale:
             target.length += 1

@@ -27,7 +27,7 @@ class Proxy:
         self.open: dict[int, Request] = {}
         """Requests taken in and not ended."""
         self.running = False
-        self.requests = self.errors = 0
+        self.requests = self.errors = self.disconnects = 0
         self.latency = Histogram(LATENCY_BUCKETS_MS)
         self._held: list[Callable[[], None]] = []
         """What arrived while it hung."""
@@ -67,6 +67,9 @@ class Proxy:
             self._when_awake(lambda: self._cancel(request))
 
     def _cancel(self, request: Request) -> None:
+        self.disconnects += 1
+        self.latency.observe(1000.0 * (self.head.world.now - request.arrived))
+        self.head.log(serve.DISCONNECTED, self.head.world.streams["request"].uuid(request.id))
         self.head.handle.cancel(request)
         self.head.handle.dispatch()
 
@@ -120,6 +123,8 @@ class Proxy:
         """Listen."""
         self.running = True
         self._starts += 1
+        self.requests = self.errors = self.disconnects = self.head.handle.routed = 0
+        self.latency = Histogram(LATENCY_BUCKETS_MS)
 
     def stop(self) -> None:
         """The process is gone: connections break on both sides."""
