@@ -23,12 +23,12 @@ class Incident:
     targets: tuple[str, ...]
     """The components that carry the conditions: the root causes."""
     injected: float | None = None
-    first_impact: float | None = None
-    """The first second from then on in which the SLO was violated, up to `AFTERMATH` after the end; None where it never
-    was. Of several faults at a time nobody can say whose impact it is: each gets it."""
     cleared: float | None = None
     cleared_by: str | None = None
     """``expired``, ``supervisor`` or the action, such as ``reboot node-1``."""
+    first_impact: float | None = None
+    """The first second from then on in which the SLO was violated, up to `AFTERMATH` after the end; None where it never
+    was. Of several faults at a time nobody can say whose impact it is: each gets it."""
     open_conditions: set[tuple[str, Condition]] = field(default_factory=set)
 
 
