@@ -23,9 +23,12 @@ LARGEST = 1e15
 """Numbers are clipped here, so that no printed field overflows what is computed from it."""
 
 MASKS: dict[str, str] = {
-    # Codes that name what happened stay: a 502 and a 200, or XID 79 and 31, are different events.
+    # What nginx adds to every error: who asked for what. Left in, it would make different errors look alike.
+    "request": r",\ client:\ .*$",
+    # Codes that name what happened stay: a 502 and a 200, XID 79 and 31, a node ready and not, are different events.
     "code": r'(?<=/1\.[01]"\ )[1-5]\d\d\b | (?<=\bstatus:\ )[1-5]\d\d\b | \b[1-5]\d\d(?=\ \d+(?:\.\d+)?ms\b)'
-    r"| (?<=\):\ )\d{1,3}(?=,\ ) | (?<=\bexit\ code:\ )\d{1,3}\b",
+    r"| (?<=\):\ )\d{1,3}(?=,\ ) | (?<=\bexit\ code:\ )\d{1,3}\b | (?<=\bstatus=\")\w+(?=\")"
+    r"| (?<=\ \()(?:GPU\ Reset\ Required|Node\ Reboot\ Required|Drain\ P2P|Drain\ and\ Reset)(?=\))",
     "id": r"\breq-[0-9a-f]{8}-[0-9a-f-]{27}\b | \b(?:cmpl|chatcmpl)-[0-9a-z-]+ | (?<=\bid=')[^'\s]+(?=')",
     "uuid": r"\b(?:GPU-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
     "time": r"\b\d{4}-\d\d-\d\d[T\ ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?",
@@ -37,7 +40,7 @@ MASKS: dict[str, str] = {
 """Name of a mask -> what it hides, earlier ones first."""
 
 _MASK = re.compile("|".join(f"(?P<{name}>{hidden})" for name, hidden in MASKS.items()), re.VERBOSE | re.I | re.A)
-_CODE = re.compile(r"<\d{1,3}>")
+_CODE = re.compile(r"<(?:\d{1,3}|[A-Z]\w*)>")
 _DIGIT = re.compile(r"\d")
 
 
@@ -55,7 +58,7 @@ def mask(message: str) -> Masked:
     def hide(found: re.Match[str]) -> str:
         name = found.lastgroup
         if name == "code":
-            return f"<{found.group()}>"
+            return f"<{found.group().replace(' ', '_')}>"
         if name == "num" and len(numbers) < FIELDS:
             value = float(found.group().replace(",", ""))
             numbers.append(min(LARGEST, max(-LARGEST, value)))

@@ -27,6 +27,12 @@ from llm.templates import LONGEST, UNKNOWN, Templates, mask, mine
         ("POST /v1/chat/completions 503 812.4ms", "POST /v1/chat/completions <503> <num>ms"),
         ('x HTTP/1.1" status: 404 len: 12', 'x HTTP/<num>" status: <404> len: <num>'),
         ("Xid (PCI:0000:05:00): 79, pid=7", "Xid (<pci>): <79>, pid=<num>"),
+        ("action changed to 0x2 (Node Reboot Required)", "action changed to <hex> (<Node_Reboot_Required>)"),
+        ('status="NodeNotReady" node="node-1"', 'status="<NodeNotReady>" node="node-<num>"'),
+        (
+            'upstream timed out while reading upstream, client: 10.0.0.7, server: _, host: "x"',
+            "upstream timed out while reading upstream<request>",
+        ),
     ],
 )
 def test_variable_parts_are_masked_and_codes_that_name_an_event_are_kept(message: str, masked: str) -> None:
@@ -49,6 +55,19 @@ def test_codes_are_never_merged() -> None:
     table = Templates()
     ids = mine(["GET /health 200 1.0ms", "GET /health 503 1.0ms", "GET /health 200 9.0ms"], table)
     assert ids == [1, 2, 1]
+
+
+def test_what_a_node_and_an_upstream_came_to_is_never_merged() -> None:
+    tail = ', client: 10.42.1.41, server: _, request: "POST /v1/chat/completions HTTP/1.1", host: "nginx-proxy"'
+    said = [
+        f"upstream timed out (110: Connection timed out) while reading upstream{tail}",
+        f"upstream prematurely closed connection while reading response header from upstream{tail}",
+        '"Recording status change event message for node" logger="x" status="NodeReady" node="node-1"',
+        '"Recording status change event message for node" logger="x" status="NodeNotReady" node="node-1"',
+        "NVRM: Xid (PCI:0000:05:00): 154, action changed from 0x0 (None) to 0x1 (GPU Reset Required)",
+        "NVRM: Xid (PCI:0000:05:00): 154, action changed from 0x0 (None) to 0x2 (Node Reboot Required)",
+    ]
+    assert len({*mine(said, Templates())}) == len(said)
 
 
 def test_matching_learns_nothing_and_does_not_guess() -> None:
