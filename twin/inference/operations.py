@@ -133,11 +133,11 @@ class Operations:
         if ticket.action.parameter == "gentle":
             yield from drain(self.world, list(replicas))
         pairs = list(zip(replicas, free, strict=False))
+        ticket.relieved += replicas[0].node.conditions if pairs else []
         for replica, spare in pairs:
             replica.stop(ticket.action.category)
-            ticket.relieved += [c for gpu in replica.gpus for c in gpu.conditions]
-            ticket.relieved += replica.node.conditions
             ticket.relieved += replica.reset(RESETS["migrate"], by=str(ticket.action))
+            ticket.relieved += [c for gpu in replica.gpus for c in gpu.conditions]
             replica.exchange(spare)
         yield self.world.clock.timeout(DURATIONS["migrate"])
         for replica, _ in pairs:
@@ -171,7 +171,16 @@ class Operations:
         self.router.log(serve.UPSCALING, count, count + 1)
         self.router.log(serve.ADDING)
         yield self.world.clock.timeout(DURATIONS["scale-out"])
+        self.world.clock.process(self._place(spare, ticket))
+
+    def _place(self, spare: Replica, ticket: Ticket) -> Steps:
+        """Start a replica that is wanted, as soon as a controller that acts and a GCS that answers see to it.
+
+        The order has been taken, so that Ray's head is free for others: a restart of it may be what is needed.
+        """
+        self.world.in_flight[spare.name] = ticket
         yield from self.router.create_actor()
+        del self.world.in_flight[spare.name]
         spare.start()
 
     def _no_scale_in(self, target: Component) -> str:

@@ -211,6 +211,35 @@ def test_scaling_in_gives_a_place_that_scaling_out_takes_again(inference_scenari
 # --- hardware -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("wrong", ["gcsDown", "controllerStuck"])
+def test_a_replica_that_nobody_places_does_not_keep_the_head_from_its_cure(inference_scenario, fault, wrong):
+    head = {"selector": {"components": ["ray-head"]}, "at": "20s"}
+    world = World(inference_scenario(fault("ServingChaos", wrong, **head)), seed=1)
+    world.run(ORDERED_AT)
+    ordered = world.apply(Action("scale-out", "ray-head", "immediate"))
+    spare = world.components["ray-replicas-3"]
+    world.run(100)
+    assert ordered.finished == ORDERED_AT + DURATIONS["scale-out"]
+    assert spare.state is State.ABSENT
+    assert not world.legal("scale-out", world.components["ray-head"])  # its place is taken
+    assert world.apply(Action("restart", "ray-head", "immediate")).legal
+    world.run(250)
+    assert spare.state is State.RUNNING and not world.in_flight
+
+
+def test_what_a_moved_replica_left_behind_is_relieved_once(inference_scenario):
+    world = World(inference_scenario(), seed=1)
+    left = {
+        "gpu-1": Condition(Layer.CONTEXT, "memory_bandwidth", 0.9, "test"),
+        "node-1": Condition(Layer.OS, "cpu_stress", 1.0, "test"),
+    }
+    for name, condition in left.items():
+        world.components[name].impose(condition)
+    moved = world.apply(Action("drain", "node-1", "immediate"))
+    world.run(120)
+    assert sorted(c.parameter for c in moved.relieved) == ["cpu_stress", "memory_bandwidth"]
+
+
 def test_replacing_needs_a_spare_and_uses_it_up(inference_scenario, fault):
     broken = fault("GPUChaos", "fallOffBus", persistent=True, at="10s")
     world = World(inference_scenario(broken, horizon="900s"), seed=1)
