@@ -2,7 +2,8 @@
 
 scenario, seed, horizon, warmup        topology: components, edges
 loss, violated: a value a second       latency: time, p50, p99 of the entry requests
-faults, actions: what and when         logs: time, component, level, text
+faults, actions: what and when         benign: what was no fault and looked like one
+logs: time, component, level, text
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def chronicle(
             for t in world.tickets
             if t.action.category != "noop"
         ],
+        "benign": [asdict(event) for event in world.truth.benign],
         "logs": [[round(line.time, 3), line.component, line.level, line.text] for line in _excerpt(world, lines)],
     }
 

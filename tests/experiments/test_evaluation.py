@@ -171,3 +171,16 @@ def test_a_reset_seed_means_one_scenario_and_one_world(make_suite: Callable[[str
     assert info["scenario"] == "short"
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert {env.case(seed)[1] for seed in range(20)} == {1, 2}
+
+
+def test_a_report_tells_a_deployment_from_a_fault() -> None:
+    world = live(Scenario.load("benign-rollout"), 1, Noop())
+    (rollout, *_) = world.truth.benign
+    story = {
+        "name": "x", "id": "0" * 32, "status": "FINISHED", "kind": "simulate", "command": "", "commit": "unknown",
+        "versions": {}, "parameters": {}, "chronicle": chronicle(world, "noop"), "comparisons": [],
+    }  # fmt: skip
+    page = render(story)
+    assert "no faults" in page
+    told = page[page.index("What was no fault") :]
+    assert told.index(rollout.kind) < told.index(f"{rollout.started:.1f}") < told.index("Topology")
