@@ -184,3 +184,5 @@ def test_a_report_tells_a_deployment_from_a_fault() -> None:
     assert "no faults" in page
     told = page[page.index("What was no fault") :]
     assert told.index(rollout.kind) < told.index(f"{rollout.started:.1f}") < told.index("Topology")
+    del story["chronicle"]["benign"]
+    assert "What was no fault" not in render(story), "runs of before it was kept can still be reported"
