@@ -188,7 +188,7 @@ def row(line: Summary) -> tuple[str, ...]:
     return (
         line.family,
         shown(line.policy),
-        f"{line.episodes}, {line.seeds} seeds",
+        f"{line.episodes}, {line.seeds} seed{'s' if line.seeds > 1 else ''}",
         in_words(line.violation_seconds),
         ("≥ " if line.censored else "") + in_words(line.recovery_seconds),
         f"{line.episodes - line.violated} / {line.censored} / {line.healed_themselves}",

@@ -68,7 +68,7 @@ def gate(results: Sequence[PairedEpisode]) -> GateVerdict:
     policy_wrong, ladder_wrong = sum(r.policy_wrong for r in results), sum(r.ladder_wrong for r in results)
     failures = []
     if len(by_seed) < LEAST_SEEDS:
-        failures.append(f"{len(by_seed)} seeds; at least {LEAST_SEEDS} are needed")
+        failures.append(f"{len(by_seed)} seed{'s' if len(by_seed) > 1 else ''}; at least {LEAST_SEEDS} are needed")
     if not difference.high < 0.0:
         failures.append(
             f"SLO-violation seconds an episode, policy minus rule ladder: {difference.mean:+.1f} "
