@@ -37,6 +37,8 @@ class LadderConfig:
     """share of a node's memory available below which it reclaims and soon kills"""
     memory_ahead: float = 60.0
     """a node whose memory would be gone this soon, at the pace of the last decisions, counts as low already"""
+    little_room: float = 0.2
+    """room on a machine's disk, as a share of the median of its peers, that counts as none"""
     high_load: float = 3.0
     """load of a node, as a multiple of the median of its peers, and at least `high_load_least` threads"""
     high_load_least: float = 8.0

@@ -18,7 +18,7 @@ def machine_away(watch: Watch, reading: Reading) -> Rungs:
     for node, since in sorted(memory.away_since.items(), key=lambda item: item[1]):
         if reading.busy(node) or memory.now - since < config.away or len(memory.away_since) == len(memory.seen_nodes):
             continue
-        moves = [Rung("drain", node, "immediate", 0.0)]
+        moves = [Rung("drain", node, "immediate", config.settle_move)]  # then nobody misses it, and it may come back
         moves += [Rung("migrate", i, "immediate", 0.0) for i in _agents(reading, node)]
         deeper = [
             Rung("reboot", node, "immediate", config.settle_reboot),
@@ -59,7 +59,8 @@ def down(watch: Watch, reading: Reading) -> Rungs:
         if reading.kinds[i] in CONFIGURED:
             rungs.append(Rung("rollback-config", i, "immediate", settle))
         if replica:
-            rungs.append(Rung("migrate", i, "immediate", settle))
+            elsewhere = Rung("migrate", i, "immediate", config.settle_move)
+            rungs.insert(0 if node is not None and watch.disk_full(reading, node) else len(rungs), elsewhere)
         if reading.kinds[i] == "ray-head":
             rungs.append(Rung("fail-over-head", i, "immediate", settle))
         if node is not None:

@@ -12,6 +12,8 @@ from policies.baselines.reading import Reading
 OWN = "process_resident_memory_bytes"
 """What the client library of a Prometheus exporter says about its own process."""
 
+DISK = 'node_filesystem_avail_bytes{mountpoint="/"}'
+
 Rungs = Iterator[tuple[tuple[str, int], list[Rung]]]
 """What a rule yields: the case (symptom, component), and the rungs of its ladder."""
 
@@ -127,6 +129,13 @@ class Watch:
         usual = float(np.median(known)) if known else 0.0
         load = reading.value(node, "node_load1") or 0.0
         return load > max(self.config.high_load_least, self.config.high_load * usual)
+
+    def disk_full(self, reading: Reading, node: int) -> bool:
+        """Whether a machine's disk has far less room than its peers': pods are evicted from it and none comes back."""
+        rooms = [reading.value(n, DISK) for n in reading.of_kind("node") if n != node]
+        known = [room for room in rooms if room is not None]
+        own = reading.value(node, DISK)
+        return own is not None and bool(known) and own < self.config.little_room * float(np.median(known))
 
     def runs_out(self, reading: Reading, node: int, available: list[float]) -> bool:
         """Whether memory is low, was too low for a process, or will soon be gone (as Prometheus' predict_linear)."""
