@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.actions import CATEGORIES
 from twin.components import Component
-from twin.inference import engine_stats, tracing
+from twin.inference import engine_stats, stats_line, tracing
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN, IDLE_TRAFFIC, PROMPT_BYTES_PER_TOKEN, Cgroup
 from twin.inference.data_parallel import DataParallel
 from twin.inference.engine import Engine
@@ -32,7 +32,6 @@ from twin.mechanics.supervision import RELIST, crash_loop_delay
 from twin.mechanics.vllm import (
     NAN_SHARE,
     POD_MEMORY,
-    STATS_INTERVAL,
     corrupted_share,
 )
 from twin.process import Process, State
@@ -302,7 +301,7 @@ class Replica(Process):
         self._leak.forget()
         self._leak.look()
         self._hang.look()
-        self._log_stats_later(self.pid, (0, 0, 0), idle=True)
+        stats_line.print_later(self, self.pid)
         if self.router is not None:
             self.router.replica_up(self)
 
@@ -333,8 +332,12 @@ class Replica(Process):
         elif reason == "execute timeout":
             self.log(vllm.FATAL)
             self.log(vllm.OUTPUT_HANDLER)
+        elif reason == "oom" or self.settings.tensor_parallel_size == 1:
+            # A single GPU's worker is the engine core itself, and the core is also what the kernel kills.
+            self.log(vllm.ENGINE_DIED, "EngineCore_DP0" if len(self.engine.ranks) > 1 else "EngineCore")
+            self.log(vllm.OUTPUT_HANDLER)
         else:
-            self.log(vllm.WORKER_DIED, "VllmWorker-0", -9 if reason == "oom" else 1)
+            self.log(vllm.WORKER_DIED, "VllmWorker-0", 1)
             self.log(vllm.OUTPUT_HANDLER)
         self.node.kubelet.container_died(self)
 
@@ -387,23 +390,3 @@ class Replica(Process):
         if self.value("frozen"):  # nor does its server answer; the container's own figures come from the kubelet
             values = [math.nan] * len(values)
         return (*values, *self.cgroup.values())
-
-    def _log_stats_later(self, pid: int, counted: tuple[int, int, int], idle: bool) -> None:
-        """vLLM's periodic line; at DEBUG, so not printed, when no token moved in this interval nor in the last one."""
-
-        def log(_: object) -> None:
-            engine, stats = self.engine, self.stats
-            if engine is None or stats is None or self.pid != pid:
-                return
-            engine.settle()
-            now = (engine.prompt_tokens, engine.generation_tokens, engine.preemptions)
-            prompt, generation, preemptions = (new - old for new, old in zip(now, counted, strict=True))
-            still = not (prompt or generation)
-            if not (still and idle):
-                rates = prompt / STATS_INTERVAL, generation / STATS_INTERVAL
-                preempted = f"Preemptions: {preemptions}, " if preemptions else ""
-                counts = (engine.running, engine.queued_as_told, preempted)
-                self.log(vllm.STATS, *rates, *counts, 100.0 * engine.kv_usage, 100.0 * stats.hit_rate)
-            self._log_stats_later(pid, now, still)
-
-        self.world.clock.at(self.world.now + STATS_INTERVAL, log)

@@ -206,3 +206,23 @@ def test_the_heads_machine_carries_the_traffic_of_all() -> None:
     )
     tokens = 64 * world.cluster.clients.succeeded
     assert sent > 150 * tokens and received > 150 * tokens
+
+
+@pytest.mark.parametrize(
+    ("engine", "line"),
+    [
+        ("tensorParallelSize: 1", "Engine core proc EngineCore died unexpectedly, shutting down client."),
+        ("tensorParallelSize: 2", "Worker proc VllmWorker-0 died unexpectedly (exit code: 1), shutting down executor."),
+        ("dataParallelSize: 2", "Engine core proc EngineCore_DP0 died unexpectedly, shutting down client."),
+    ],
+)
+def test_who_died_depends_on_who_runs_the_model(engine: str, line: str) -> None:
+    fault = f"{{name: gone, kind: ProcessChaos, action: crash, selector: {{components: [{ENGINE}]}}, at: 32s}}"
+    world = lived(40, f"small, engine: {{{engine}}}", fault=fault)
+    assert [text.partition("] ")[2] for text in said(world, "died unexpectedly")] == [line]
+
+
+def test_two_engine_cores_print_their_statistics_together() -> None:
+    lines = said(lived(35, "small, engine: {dataParallelSize: 2}"), "Avg prompt throughput")
+    assert len(lines) == 3
+    assert all("2 Engines Aggregated: Avg prompt throughput: " in line for line in lines)

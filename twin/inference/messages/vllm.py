@@ -35,6 +35,8 @@ STATS = _vllm(
     "Engine 000: Avg prompt throughput: {:.1f} tokens/s, Avg generation throughput: {:.1f} tokens/s, Running: {} reqs, "
     "Waiting: {} reqs, {}GPU KV cache usage: {:.1f}%, Prefix cache hit rate: {:.1f}%",
 )
+STATS_OF_ALL = _vllm("stats_of_all", Level.INFO, STATS.origin, "{} Engines Aggregated: " + STATS.text.split(": ", 1)[1])
+"""The same of a server with several engine cores (--aggregate-engine-logging)."""
 IO_ERROR = _vllm(
     "io_error",
     Level.ERROR,
@@ -58,6 +60,12 @@ WORKER_DIED = _vllm(
     Level.ERROR,
     "EngineCore/multiproc_executor.py:231",
     "Worker proc {} died unexpectedly (exit code: {}), shutting down executor.",
+)
+ENGINE_DIED = _vllm(
+    "engine_died",
+    Level.ERROR,
+    "APIServer/core_client.py:610",
+    "Engine core proc {} died unexpectedly, shutting down client.",
 )
 FATAL = _vllm("fatal", Level.ERROR, "EngineCore/core.py:866", "EngineCore encountered a fatal error.")
 OUTPUT_HANDLER = _vllm("output_handler", Level.ERROR, "APIServer/async_llm.py:691", "AsyncLLM output_handler failed.")
