@@ -93,7 +93,10 @@ class EngineStats:
         self._gap = h["vllm:inter_token_latency_seconds"]
         self.queries = self.hits = self.cached = self.corrupted = 0
         self.ended = dict.fromkeys(FINISHED_REASONS, 0)
-        self._recent: deque[tuple[int, int]] = deque(maxlen=HIT_RATE_REQUESTS)
+        self._recent: deque[tuple[int, int]] = deque()
+        self._recent_queries = self._recent_hits = 0
+        self._new: list[tuple[int, int]] = []
+        """Look-ups since the log last asked."""
 
     # --- called by the engine ---------------------------------------------------------------------------------
 
@@ -128,13 +131,21 @@ class EngineStats:
         """A request's tokens were looked up in the prefix cache when it was first scheduled."""
         self.queries += tokens
         self.hits += found
-        self._recent.append((tokens, found))
+        self._new.append((tokens, found))
 
     @property
     def hit_rate(self) -> float:
         """Share of the tokens of recent requests that the prefix cache had, as the log says it."""
-        queries = sum(tokens for tokens, _ in self._recent)
-        return sum(found for _, found in self._recent) / queries if queries else 0.0
+        for tokens, found in self._new:
+            self._recent.append((tokens, found))
+            self._recent_queries += tokens
+            self._recent_hits += found
+            if len(self._recent) > HIT_RATE_REQUESTS:
+                tokens, found = self._recent.popleft()
+                self._recent_queries -= tokens
+                self._recent_hits -= found
+        self._new.clear()
+        return self._recent_hits / self._recent_queries if self._recent_queries else 0.0
 
     # --- called by the server ---------------------------------------------------------------------------------
 
