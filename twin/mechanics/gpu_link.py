@@ -30,6 +30,7 @@ def exchanged_bytes(model: Model, gpus: int) -> float:
     message = (2 * model.layers + 1) * model.hidden * 2.0
     return 2.0 * message * 2.0 * (gpus - 1) / gpus
 
+
 HOST_COPY_BYTES_PER_SECOND = 25e9
 """Copies from pinned host memory over a sound link: PCIe 4.0 x16 moves 32 GB/s on the wire (PCI-SIG), of which large
 copies reach about four fifths (assumed)."""
