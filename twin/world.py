@@ -112,7 +112,7 @@ class World:
     @property
     def now(self) -> float:
         """Simulated seconds since the epoch of the scenario."""
-        return self.clock.now
+        return self.clock._now  # past SimPy's own property: this is read more than anything else
 
     def run(self, until: float | None = None) -> None:
         """Live until the given simulated second (default: the horizon)."""
