@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from twin.world import World
 
 
+KILLED = "killed"
+"""Reason of a death by SIGKILL, which no program hears."""
+
+
 class State(StrEnum):
     """The life of a process."""
 
@@ -101,7 +105,7 @@ class Process(Component):
 
     def can_live(self) -> bool:
         """Whether the process survives on its conditions and its place."""
-        return not self.value("crash")
+        return not (self.value("crash") or self.value("killed"))
 
     # --- life cycle -------------------------------------------------------------------------------------------
 
@@ -161,7 +165,7 @@ class Process(Component):
 
     def conditions_changed(self) -> None:
         if self.up and not self.can_live():
-            self.die("crash")
+            self.die(KILLED if self.value("killed") else "crash")
 
     def log(self, template: LogTemplate, *args: Any) -> None:
         """Reach a log statement; the process id is the first argument of every process's record."""

@@ -17,6 +17,7 @@ from twin.mechanics.conditions import Condition
 from twin.mechanics.gpu_link import nvlinks
 from twin.mechanics.layers import Layer
 from twin.quantities import Power, Ratio
+from twin.scenario.errors import ScenarioError
 from twin.scenario.schema import Model
 
 HITS = "a GPU, a pod or a node with a GPU"
@@ -142,6 +143,16 @@ def _plain(family: str, *conditions: tuple[Layer, str]) -> FaultKind:
     return _kind(family, Plain, lambda _: there)
 
 
+def _power_cap(p: PowerCap, cause: str, component: Component) -> tuple[Condition, ...]:
+    board = component.model  # type: ignore[attr-defined]
+    if p.power_limit >= board.power:
+        raise ScenarioError(
+            f"{p.power_limit:g} W caps nothing: {component.name} ({board.name}) has a limit of {board.power:g} W",
+            ("powerLimit",),
+        )
+    return (Condition(Layer.SETTINGS, "power_limit", p.power_limit, cause),)
+
+
 def _throttle(p: ThermalThrottle) -> tuple[tuple[Layer, str, float], ...]:
     if p.slowdown == "hardware":
         return ((Layer.BOARD, "thermal_alert", 1.0),)
@@ -151,7 +162,7 @@ def _throttle(p: ThermalThrottle) -> tuple[tuple[Layer, str, float], ...]:
 KINDS: dict[str, dict[str, FaultKind]] = {
     "GPUChaos": {
         # Power and heat
-        "powerCap": _kind("gpu-power", PowerCap, lambda p: ((Layer.SETTINGS, "power_limit", p.power_limit),)),
+        "powerCap": FaultKind("gpu-power", HITS, PowerCap, _gpu, _power_cap),
         "powerBrake": _kind("gpu-power", PowerBrake, lambda p: ((Layer(p.layer), "power_brake", 1.0),)),
         "thermalThrottle": _kind("gpu-thermal", ThermalThrottle, _throttle),
         # A process's own mistakes: XIDs 13 and 43, 31, 43, 45

@@ -58,7 +58,7 @@ KINDS: dict[str, dict[str, FaultKind]] = {
             "a component that is a process",
             PodKill,
             _process,
-            lambda p, cause, _: (Condition(Layer.PROCESS, "crash", 1.0, cause),),
+            lambda p, cause, _: (Condition(Layer.PROCESS, "killed", 1.0, cause),),
         )
         for action in ("container-kill", "pod-kill")
     },

@@ -21,7 +21,7 @@ from twin.mechanics.supervision import (
     TERMINATION_GRACE,
 )
 from twin.node import Node
-from twin.process import State
+from twin.process import KILLED, State
 
 if TYPE_CHECKING:
     from twin.inference.replica import Replica
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 EVICTED = "evicted"
 """Why a pod goes down that the kubelet evicted."""
-
-KILLED = "killed"
-"""Why a container dies that got SIGKILL."""
 
 
 class Kubelet:

@@ -15,7 +15,7 @@ from twin.inference.engine import Engine
 from twin.inference.engine_stats import EngineStats
 from twin.inference.gpu import Gpu
 from twin.inference.hang import Hang
-from twin.inference.kubelet import KILLED, Worker
+from twin.inference.kubelet import Worker
 from twin.inference.leak import Leak
 from twin.inference.messages import vllm
 from twin.inference.request import Request
@@ -34,7 +34,7 @@ from twin.mechanics.vllm import (
     POD_MEMORY,
     corrupted_share,
 )
-from twin.process import Process, State
+from twin.process import KILLED, Process, State
 
 if TYPE_CHECKING:
     from twin.inference.output_check import OutputCheck

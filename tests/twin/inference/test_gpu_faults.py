@@ -340,3 +340,8 @@ def test_an_action_cures_what_sits_on_the_layers_that_it_renews(live, action, ch
         assert world.components["gpu-1"].usable
         assert fields(world)["DEV_XID_ERRORS"] == 0 or order == LIMIT_BACK
         assert world.components["ray-replicas-1"].state is State.RUNNING
+
+
+def test_a_cap_above_the_boards_own_limit_is_refused_by_name(inference_scenario, fault):
+    with pytest.raises(ScenarioError, match=r"powerLimit: 5000 W caps nothing: gpu-1 \(a10g\) has a limit of 300 W"):
+        World(inference_scenario(fault("GPUChaos", "powerCap", powerLimit="5kW")), seed=1)

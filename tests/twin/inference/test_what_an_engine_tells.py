@@ -226,3 +226,13 @@ def test_two_engine_cores_print_their_statistics_together() -> None:
     lines = said(lived(35, "small, engine: {dataParallelSize: 2}"), "Avg prompt throughput")
     assert len(lines) == 3
     assert all("2 Engines Aggregated: Avg prompt throughput: " in line for line in lines)
+
+
+def test_a_killed_pod_says_nothing_and_a_crashed_one_does(inference_scenario, fault):
+    def last_words(kind, action):
+        world = World(inference_scenario(fault(kind, action)), seed=1)
+        world.run(62)
+        return [line.text for line in world.log_lines(59.9, 60.6) if line.component == "ray-replicas-1"]
+
+    assert any("died unexpectedly" in text for text in last_words("ProcessChaos", "crash"))
+    assert not any("died" in text or "ERROR" in text for text in last_words("PodChaos", "pod-kill"))
