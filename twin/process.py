@@ -147,6 +147,11 @@ class Process(Component):
         if self.state is State.RUNNING:
             self.state = State.DRAINING
 
+    def resume(self) -> None:
+        """Take work again after all."""
+        if self.state is State.DRAINING:
+            self.state = State.RUNNING
+
     def die(self, reason: str) -> None:
         """The process dies by itself; its supervisor may start another."""
         if self.state not in (State.STARTING, State.RUNNING, State.DRAINING):

@@ -127,11 +127,13 @@ class Operations:
 
     def _move(self, replicas: list[Replica], ticket: Ticket) -> Steps:
         """Stop replicas, exchange their places with spare ones, start them there."""
-        free = self.spares.slots(ticket, besides=replicas[0].node)
         for replica in replicas:
             self.router.log(serve.MIGRATING, self.router.replica_id(replica), replica.node.name)
         if ticket.action.parameter == "gentle":
             yield from drain(self.world, list(replicas))
+        free = self.spares.slots(ticket, besides=replicas[0].node)  # a spare may have gone meanwhile
+        for replica in replicas[len(free) :]:
+            replica.resume()
         pairs = list(zip(replicas, free, strict=False))
         ticket.relieved += replicas[0].node.conditions if pairs else []
         for replica, spare in pairs:

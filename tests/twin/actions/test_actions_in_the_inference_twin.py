@@ -434,3 +434,15 @@ def test_a_free_place_is_no_machine_and_none_to_migrate_to_from_next_to_it(infer
     world.run(70.0)
     assert ticket.finished is not None
     assert world.components["ray-replicas-3"].node.name == "node-0"
+
+
+def test_a_replica_whose_new_place_is_lost_while_it_drains_stays_and_serves_on(inference_scenario):
+    world = world_at(inference_scenario)
+    replica, spare = (world.components[f"ray-replicas-{i}"] for i in (1, 3))
+    world.apply(Action("migrate", "ray-replicas-1", "gentle"))
+    world.run(ORDERED_AT + 0.5)
+    assert replica.state is State.DRAINING
+    spare.node.impose(Condition(Layer.POWER, "power_lost", 1.0, "test"))
+    world.run(ORDERED_AT + 60)
+    assert replica.state is State.RUNNING and replica.node.name == "node-1"
+    assert not world.in_flight
