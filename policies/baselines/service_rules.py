@@ -196,7 +196,11 @@ def failing(watch: Watch, reading: Reading) -> Rungs:
     heads = [h for h in reading.of_kind("ray-head") if reading.present[h]]
     replicas = watch.known(reading)
     serving = len(watch.serving(reading)) >= config.least_serving * len(replicas)
-    errors = sum(reading.value(h, "ray_serve_deployment_error_counter_total") or 0.0 for h in heads)
+    errors = sum(
+        reading.value(h, f'ray_serve_num_http_error_requests_total{{error_code="{code}"}}') or 0.0
+        for h in heads
+        for code in (500, 503)
+    )
     for gateway in reading.of_kind("nginx"):
         asked = reading.value(gateway, "nginx_http_requests_total") or 0.0
         bad = reading.value(gateway, 'nginx_http_response_count_total{status="5xx"}') or 0.0

@@ -305,7 +305,10 @@ def test_failing_requests_roll_back_whoever_fails_them(inference: Shift) -> None
     assert inference.acts(3) == ["rollback-config nginx-proxy immediate"]
     head = Shift(Cluster(INFERENCE))
     head.decide(3)
-    head.cluster.changes |= {"nginx-proxy": failing, "ray-head": {"ray_serve_deployment_error_counter_total": 5.0}}
+    head.cluster.changes |= {
+        "nginx-proxy": failing,
+        "ray-head": {'ray_serve_num_http_error_requests_total{error_code="500"}': 5.0},
+    }
     assert head.acts(3) == ["rollback-config ray-head immediate"]
 
 

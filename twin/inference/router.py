@@ -56,7 +56,9 @@ class Router(Process):
     program = "ray::ServeController"
     metrics = (
         counter("ray_serve_num_router_requests_total", "requests"),
-        counter("ray_serve_deployment_error_counter_total", "requests"),
+        counter('ray_serve_num_http_error_requests_total{error_code="500"}', "requests"),
+        counter('ray_serve_num_http_error_requests_total{error_code="503"}', "requests"),
+        counter('ray_serve_num_http_error_requests_total{error_code="499"}', "requests", profile=None),
         gauge("ray_serve_deployment_queued_queries", "requests", profile="serving"),
         gauge("ray_serve_num_ongoing_http_requests", "requests"),
         gauge("ray_serve_deployment_replica_healthy", "replicas"),
@@ -71,7 +73,7 @@ class Router(Process):
         gauge("ray_serve_num_ongoing_requests_at_replicas", "requests", profile=None),
         gauge("ray_serve_replica_utilization_percent", "%", profile=None),
         counter("ray_serve_num_http_requests_total", "requests", profile=None),
-        counter("ray_serve_num_http_error_requests_total", "requests", profile=None),
+        counter("ray_serve_deployment_error_counter_total", "requests", profile=None),
         # Ray exports this one as a gauge that only grows; as a counter it is read as what it says, a rate.
         counter("ray_serve_controller_num_control_loops", "passes", profile="serving"),
         gauge("ray_serve_controller_control_loop_duration_s", "s", profile=None),
@@ -89,7 +91,7 @@ class Router(Process):
         self.max_queued = math.inf
         """Serve's `max_queued_requests`; unlimited by default."""
         self._max_ongoing = max_ongoing
-        self._completed = 0
+        self._completed = self._cancelled = 0
         self._received = 0.0
         self._processing = Histogram(LATENCY_BUCKETS_MS)
         self._was_stale = False
@@ -143,6 +145,7 @@ class Router(Process):
     def left(self, replica: Replica, request: Request, cancelled: bool) -> None:
         """A replica has served a request, or was told to stop: what Serve's wrapper in it counts and prints."""
         self._completed += not cancelled
+        self._cancelled += cancelled
         elapsed = 1000.0 * (self.world.now - request.dispatched)
         self._processing.observe(elapsed)
         if not replica.muted:
@@ -206,7 +209,7 @@ class Router(Process):
         return True
 
     def on_running(self) -> None:
-        self._completed = 0
+        self._completed = self._cancelled = 0
         self._received = 0.0
         self._processing = Histogram(LATENCY_BUCKETS_MS)
         self.proxy.start()
@@ -256,7 +259,9 @@ class Router(Process):
         room = healthy * self.max_ongoing
         return (
             handle.routed,
-            proxy.errors,
+            proxy.errors[500],
+            proxy.errors[503],
+            proxy.disconnects,
             len(handle.waiting),
             len(proxy.open),
             healthy,
@@ -271,7 +276,7 @@ class Router(Process):
             processing,
             100.0 * processing / room if room else 0.0,
             proxy.requests,
-            proxy.errors + proxy.disconnects,
+            self._cancelled,
             controller.passes,
             controller.pass_seconds,
             *proxy.latency.values(),

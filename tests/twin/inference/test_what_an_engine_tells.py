@@ -146,7 +146,9 @@ def test_serve_says_in_replica_and_proxy_that_a_client_went_away() -> None:
     gone = world.cluster.clients.impatient
     lines = [line for line in world.log_lines(-1.0, world.now) if "disconnected, cancelling request" in line.text]
     assert len(lines) == gone > 100 and {line.component for line in lines} == {"ray-head"}
-    assert exported(world, "ray-head", "ray_serve_num_http_error_requests_total")[-1] == pytest.approx(gone, abs=5)
+    errors = 'ray_serve_num_http_error_requests_total{error_code="499"}'
+    assert exported(world, "ray-head", errors)[-1] == pytest.approx(gone, abs=5)
+    assert exported(world, "ray-head", "ray_serve_deployment_error_counter_total")[-1] == pytest.approx(gone, abs=5)
     assert exported(world, "ray-head", "ray_serve_deployment_processing_latency_ms_count")[-1] > 0
     assert exported(world, "ray-head", "ray_serve_deployment_request_counter_total")[-1] == 0
     ended = said(world, "POST /v1/chat/completions 200 1")  # the header was out: 200 it stays, after ten seconds

@@ -27,7 +27,9 @@ class Proxy:
         self.open: dict[int, Request] = {}
         """Requests taken in and not ended."""
         self.running = False
-        self.requests = self.errors = self.disconnects = 0
+        self.requests = self.disconnects = 0
+        self.errors = {500: 0, 503: 0}
+        """Failed requests by the status that the proxy answers with."""
         self.latency = Histogram(LATENCY_BUCKETS_MS)
         self._held: list[Callable[[], None]] = []
         """What arrived while it hung."""
@@ -106,7 +108,7 @@ class Proxy:
         if self.open.pop(request.id, None) is None:
             return
         if status != 200:
-            self.errors += 1
+            self.errors[503 if status == 503 else 500] += 1
         elapsed = head.world.now - request.arrived
         self.latency.observe(1000.0 * elapsed)
         if head.world.spec.telemetry.tracing != "off":
@@ -123,7 +125,8 @@ class Proxy:
         """Listen."""
         self.running = True
         self._starts += 1
-        self.requests = self.errors = self.disconnects = self.head.handle.routed = 0
+        self.requests = self.disconnects = self.head.handle.routed = 0
+        self.errors = dict.fromkeys(self.errors, 0)
         self.latency = Histogram(LATENCY_BUCKETS_MS)
 
     def stop(self) -> None:
