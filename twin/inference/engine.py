@@ -27,7 +27,8 @@ import numpy as np
 from twin.inference.decoding import Decoding
 from twin.inference.kv_cache import KvCache, blocks_of
 from twin.inference.request import Request
-from twin.mechanics.engine_step import BLOCK_TOKENS, StepCost, host_seconds, step_cost
+from twin.inference.step_times import StepTimes
+from twin.mechanics.engine_step import BLOCK_TOKENS, host_seconds
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY
 from twin.mechanics.hardware import Model
 
@@ -82,8 +83,7 @@ class Engine:
         self._listener = listener
         self._stats = stats
         self.skip_ahead = skip_ahead
-        self._costs: dict[float, _Cost] = {}
-        """By activity."""
+        self._step_times = StepTimes(self.gpus, model)
 
         self._running: dict[int, Request] = {}
         """By running order: those that decode, and those whose prompt is being computed."""
@@ -270,7 +270,7 @@ class Engine:
     def _plan_decoding(self, steps: int) -> None:
         batch, context = self._decoding.size, self._decoding.context
         self._activity = DECODE_ACTIVITY
-        cost = self._cost(DECODE_ACTIVITY)
+        cost = self._step_times.at(DECODE_ACTIVITY)
         fixed, per_token = cost.fixed(batch, batch), cost.step.kv_per_token
         host = host_seconds(batch, self._slowdown())
         self._take_blocks(self.steps, 1)
@@ -383,7 +383,7 @@ class Engine:
                 pairs += n * (request.computed + n / 2.0)
             sequences += request.computed + n == request.length
         self._activity = PREFILL_ACTIVITY if pairs else DECODE_ACTIVITY
-        cost = self._cost(self._activity)
+        cost = self._step_times.at(self._activity)
         per_token = cost.step.mixed_kv_per_token if pairs else cost.step.kv_per_token
         gpu_seconds = cost.fixed(tokens, sequences) + per_token * context
         gpu_seconds += cost.step.attention_per_pair * pairs
@@ -519,30 +519,3 @@ class Engine:
         count = self._decoding.blocks(first, steps)
         if count:
             self.cache.take(count)
-
-    def _cost(self, activity: float) -> _Cost:
-        key = tuple((gpu.clock(activity), gpu.bandwidth_share, gpu.link_share) for gpu in self.gpus)
-        known = self._costs.get(activity)
-        if known is None or known.key != key:
-            clock, bandwidth, link = (min(parts) for parts in zip(*key, strict=True))
-            step = step_cost(self.gpus[0].model, self.model, len(self.gpus), clock, bandwidth, link)
-            known = self._costs[activity] = _Cost(key, step)
-        return known
-
-
-class _Cost:
-    """The coefficients of a step for the present state of the GPUs, and what has been computed from them."""
-
-    __slots__ = ("_fixed", "key", "step")
-
-    def __init__(self, key: tuple[tuple[float, float, float], ...], step: StepCost) -> None:
-        self.key = key
-        self.step = step
-        self._fixed: dict[tuple[int, int], float] = {}
-
-    def fixed(self, tokens: int, sequences: int) -> float:
-        """Seconds that do not depend on contexts."""
-        known = self._fixed.get((tokens, sequences))
-        if known is None:
-            known = self._fixed[tokens, sequences] = self.step.fixed(tokens, sequences)
-        return known

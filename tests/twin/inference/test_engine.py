@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.clock import Clock
-from twin.inference import engine as engine_module
+from twin.inference import step_times
 from twin.inference.engine import Engine
 from twin.inference.request import Request
 from twin.scenario import hardware
@@ -85,7 +85,7 @@ def erlang_c_wait(arrival_rate: float, service_rate: float, servers: int) -> flo
 @pytest.mark.parametrize("servers", [1, 3])
 def test_a_memory_bound_engine_is_an_mmc_queue(servers, monkeypatch):
     """Decoding is memory-bound: each of `max_num_seqs` slots serves a token a step, so geometric lengths make M/M/c."""
-    monkeypatch.setattr(engine_module, "step_cost", lambda *_: SameCost())
+    monkeypatch.setattr(step_times, "step_cost", lambda *_: SameCost())
     streams = Streams(11)
     step = STEP
     mean_tokens, utilization = 200.0, 0.7

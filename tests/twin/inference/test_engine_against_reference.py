@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.clock import Clock
-from twin.inference import engine as engine_module
+from twin.inference import step_times
 from twin.inference.engine import Engine
 from twin.inference.engine_stats import EngineStats
 from twin.inference.request import Prefix, Request
@@ -297,7 +297,7 @@ def live(
 
 @pytest.fixture(autouse=True)
 def plain_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "step_cost", lambda *_: COST)
+    monkeypatch.setattr(step_times, "step_cost", lambda *_: COST)
 
 
 @st.composite
