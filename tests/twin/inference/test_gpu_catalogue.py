@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import twin
 from twin.faults.gpu import KINDS
 from twin.mechanics.layers import RESETS, Layer, Part
+from twin.scenario import hardware
 from twin.scenario.schema import Model
 
 LADDER = (
@@ -108,12 +110,15 @@ def least_invasive(layers: set[Layer]) -> str:
     raise AssertionError(f"nothing renews {layers}")
 
 
+ANY_GPU = SimpleNamespace(name="gpu-0", model=hardware.gpu("a10g"))
+
+
 def layers_of(action: str) -> set[Layer]:
     """The layers that a fault with default parameters sits on."""
     kind = KINDS["GPUChaos"][action]
     given = {"powerLimit": "100W"} if action == "powerCap" else {}
     parameters: Model = kind.parameters.model_validate(given)
-    return {condition.layer for condition in kind.conditions(parameters, "fault", None)}  # type: ignore[arg-type]
+    return {condition.layer for condition in kind.conditions(parameters, "fault", ANY_GPU)}
 
 
 @pytest.mark.parametrize("xid", sorted(set(IMMEDIATE) - set(DEVIATIONS)))
