@@ -22,12 +22,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from twin.inference.decoding import Decoding
 from twin.inference.kv_cache import KvCache, blocks_of
 from twin.inference.request import Request
-from twin.inference.step_times import StepTimes
+from twin.inference.step_times import StepTimes, stretch
 from twin.mechanics.engine_step import BLOCK_TOKENS, host_seconds
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY
 from twin.mechanics.hardware import Model
@@ -39,9 +37,6 @@ if TYPE_CHECKING:
 
 LONGEST_STRETCH = 512
 """Decode steps planned at once at most."""
-
-VECTOR_STEPS = 24
-"""Stretches from this length on are summed by numpy: the same sums in the same order, sooner."""
 
 
 class Listener(Protocol):
@@ -271,33 +266,11 @@ class Engine:
         batch, context = self._decoding.size, self._decoding.context
         self._activity = DECODE_ACTIVITY
         cost = self._step_times.at(DECODE_ACTIVITY)
-        fixed, per_token = cost.fixed(batch, batch), cost.step.kv_per_token
         host = host_seconds(batch, self._slowdown())
         self._take_blocks(self.steps, 1)
-        if steps == 1:
-            gpu_seconds = fixed + per_token * context
-            duration = gpu_seconds if gpu_seconds > host else host
-            self._gpu_seconds, self._durations = [gpu_seconds], [duration]
-            self._ends = [self._began + duration]
-        elif steps < VECTOR_STEPS:
-            end = self._began
-            gpu_times, durations, ends = [], [], []
-            for _ in range(steps):
-                gpu_seconds = fixed + per_token * context
-                duration = gpu_seconds if gpu_seconds > host else host
-                end += duration
-                gpu_times.append(gpu_seconds)
-                durations.append(duration)
-                ends.append(end)
-                context += batch
-            self._gpu_seconds, self._durations, self._ends = gpu_times, durations, ends
-        else:
-            gpu = fixed + per_token * np.arange(context, context + batch * steps, batch, dtype=np.float64)
-            sums = np.empty(steps + 1)
-            sums[0] = self._began
-            np.maximum(gpu, host, out=sums[1:])
-            self._gpu_seconds, self._durations = gpu.tolist(), sums[1:].tolist()
-            self._ends = np.add.accumulate(sums)[1:].tolist()
+        self._gpu_seconds, self._durations, self._ends = stretch(
+            self._began, steps, cost.fixed(batch, batch), cost.step.kv_per_token, context, batch, host
+        )
 
     def _plan_mixed(self) -> None:
         """Chunks of prompts beside the decoding requests. Exactly, where something does not reach for all."""
@@ -500,7 +473,6 @@ class Engine:
         for request in self._running.values():
             if request.order not in self._prefilling:
                 self._leave_decoding(request)
-                self._prefilling[request.order] = request
         self._prefilling = dict(self._running)
         self._decoding.forget_ends()
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twin.mechanics.engine_step import StepCost, step_cost
 from twin.mechanics.hardware import Model
 
 if TYPE_CHECKING:
     from twin.inference.gpu import Gpu
+
+VECTOR_STEPS = 24
+"""Stretches from this length on are summed by numpy: the same sums in the same order, sooner."""
 
 State = tuple[tuple[float, float, float], ...]
 """(clock, bandwidth share, link share) of each GPU."""
@@ -50,3 +55,29 @@ class StepTimes:
             step = step_cost(self._gpus[0].model, self._model, len(self._gpus), clock, bandwidth, link)
             known = self._known[activity] = Coefficients(state, step)
         return known
+
+
+def stretch(
+    began: float, steps: int, fixed: float, per_token: float, context: int, batch: int, host: float
+) -> tuple[list[float], list[float], list[float]]:
+    """GPU times, durations and ends of consecutive decode steps, each with `batch` tokens more of context.
+
+    The ends are the ordered sums of the durations, whichever way they are computed, to the last bit.
+    """
+    if steps >= VECTOR_STEPS:
+        gpu = fixed + per_token * np.arange(context, context + batch * steps, batch, dtype=np.float64)
+        sums = np.empty(steps + 1)
+        sums[0] = began
+        np.maximum(gpu, host, out=sums[1:])
+        return gpu.tolist(), sums[1:].tolist(), np.add.accumulate(sums)[1:].tolist()
+    gpu_times, durations, ends = [], [], []
+    end = began
+    for _ in range(steps):
+        gpu_seconds = fixed + per_token * context
+        duration = gpu_seconds if gpu_seconds > host else host
+        end += duration
+        gpu_times.append(gpu_seconds)
+        durations.append(duration)
+        ends.append(end)
+        context += batch
+    return gpu_times, durations, ends
