@@ -25,12 +25,6 @@ CONTAINER_DIED = _klog(
     "kubelet.go:2453",
     '"SyncLoop (PLEG): event for pod" pod="ray/{}" event={{"ID":"{}","Type":"ContainerDied","Data":"{}"}}',
 )
-CONTAINER_STARTED = _klog(
-    "started",
-    Level.INFO,
-    "kubelet.go:2453",
-    '"SyncLoop (PLEG): event for pod" pod="ray/{}" event={{"ID":"{}","Type":"ContainerStarted","Data":"{}"}}',
-)
 PROBE_FAILED = _klog(
     "probe_failed",
     Level.INFO,
