@@ -70,9 +70,10 @@ def gate(results: Sequence[PairedEpisode]) -> GateVerdict:
     if len(by_seed) < LEAST_SEEDS:
         failures.append(f"{len(by_seed)} seed{'s' if len(by_seed) > 1 else ''}; at least {LEAST_SEEDS} are needed")
     if not difference.high < 0.0:
+        interval = f"[{difference.low:+.1f}, {difference.high:+.1f}]" if len(by_seed) > 1 else "(no interval: one seed)"
         failures.append(
-            f"SLO-violation seconds an episode, policy minus rule ladder: {difference.mean:+.1f} "
-            f"[{difference.low:+.1f}, {difference.high:+.1f}]; the interval must be below 0"
+            f"SLO-violation seconds an episode, less the rule ladder's: {difference.mean:+.1f} {interval}; "
+            "the interval must be below 0"
         )
     if policy_wrong > ladder_wrong:
         failures.append(f"wrong actions: {policy_wrong}, the rule ladder's {ladder_wrong}; they must not be more")
