@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twin.node import Node
-from twin.openstack.compute import NovaCompute
-from twin.openstack.conductor import NovaConductor
 from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
-from twin.openstack.mysql import MySQL
-from twin.openstack.nova_api import NovaApi
-from twin.openstack.operations import Operations
-from twin.openstack.rabbitmq import RabbitMQ
-from twin.openstack.scheduler import NovaScheduler
-from twin.openstack.service import Service, connect
+from twin.openstack.infrastructure.mysql import MySQL
+from twin.openstack.infrastructure.rabbitmq import RabbitMQ
+from twin.openstack.nova.api import NovaApi
+from twin.openstack.nova.compute.manager import NovaCompute
+from twin.openstack.nova.conductor import NovaConductor
+from twin.openstack.nova.scheduler import NovaScheduler
+from twin.openstack.operations.hosts import Operations
+from twin.openstack.oslo.service import Service, connect
 from twin.openstack.site import Site
-from twin.openstack.workload import Workload
+from twin.openstack.tenants.workload import Workload
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import OpenStackCluster as Settings
 from twin.slo import Objective

@@ -8,10 +8,10 @@ from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.amqp import AmqpService, Procedure
-from twin.openstack.api import ApiService, Operation, Response
-from twin.openstack.context import Context, own_request
-from twin.openstack.service import Steps
+from twin.openstack.oslo.context import Context, own_request
+from twin.openstack.oslo.messaging import AmqpService, Procedure
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import ApiService, Operation, Response
 from twin.openstack.tables import Server
 
 

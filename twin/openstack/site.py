@@ -8,13 +8,13 @@ from twin.node import Node
 from twin.openstack.tables import Server, Tables
 
 if TYPE_CHECKING:
-    from twin.openstack.compute import NovaCompute
-    from twin.openstack.conductor import NovaConductor
     from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
-    from twin.openstack.mysql import MySQL
-    from twin.openstack.nova_api import NovaApi
-    from twin.openstack.rabbitmq import RabbitMQ
-    from twin.openstack.scheduler import NovaScheduler
+    from twin.openstack.infrastructure.mysql import MySQL
+    from twin.openstack.infrastructure.rabbitmq import RabbitMQ
+    from twin.openstack.nova.api import NovaApi
+    from twin.openstack.nova.compute.manager import NovaCompute
+    from twin.openstack.nova.conductor import NovaConductor
+    from twin.openstack.nova.scheduler import NovaScheduler
     from twin.world import World
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.amqp import AmqpService
-from twin.openstack.context import Context, DatabaseError, MessagingTimeout, RemoteError, admin_context
-from twin.openstack.service import PROCESS_METRICS, Steps
+from twin.openstack.oslo.context import Context, DatabaseError, MessagingTimeout, RemoteError, admin_context
+from twin.openstack.oslo.messaging import AmqpService
+from twin.openstack.oslo.service import PROCESS_METRICS, Steps
 from twin.openstack.tables import ServiceRow
 from twin.telemetry.records import Metric, gauge
 

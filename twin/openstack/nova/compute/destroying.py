@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.api import expect
-from twin.openstack.context import Context, HttpError, MessagingTimeout, RemoteError
-from twin.openstack.service import Steps
+from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import expect
 from twin.openstack.tables import Server
 
 if TYPE_CHECKING:
-    from twin.openstack.compute import NovaCompute
+    from twin.openstack.nova.compute.manager import NovaCompute
 
 
 def destroy(host: NovaCompute, context: Context, server: Server) -> Steps:

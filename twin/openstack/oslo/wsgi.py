@@ -12,7 +12,7 @@ from simpy.exceptions import Interrupt
 from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.context import (
+from twin.openstack.oslo.context import (
     Context,
     DatabaseError,
     HttpError,
@@ -21,7 +21,7 @@ from twin.openstack.context import (
     close_span,
     open_span,
 )
-from twin.openstack.service import PROCESS_METRICS, Service, Steps
+from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
 from twin.openstack.site import Site
 from twin.telemetry.records import LogTemplate, counter, gauge
 

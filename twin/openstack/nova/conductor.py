@@ -6,10 +6,10 @@ from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.amqp import Procedure
-from twin.openstack.context import Context, DatabaseError, MessagingTimeout, RemoteError
-from twin.openstack.reporting import ReportingService
-from twin.openstack.service import Steps
+from twin.openstack.oslo.context import Context, DatabaseError, MessagingTimeout, RemoteError
+from twin.openstack.oslo.messaging import Procedure
+from twin.openstack.oslo.reporting import ReportingService
+from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
 
 

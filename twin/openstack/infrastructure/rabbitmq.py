@@ -12,12 +12,12 @@ from simpy.events import Event
 from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.context import Context
-from twin.openstack.service import Service
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.service import Service
 from twin.telemetry.records import LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
-    from twin.openstack.amqp import AmqpService
+    from twin.openstack.oslo.messaging import AmqpService
     from twin.openstack.site import Site
 
 

@@ -10,7 +10,8 @@ from simpy.exceptions import Interrupt
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.context import (
+from twin.openstack.infrastructure.rabbitmq import Message
+from twin.openstack.oslo.context import (
     Context,
     DatabaseError,
     HttpError,
@@ -19,8 +20,7 @@ from twin.openstack.context import (
     close_span,
     open_span,
 )
-from twin.openstack.rabbitmq import Message
-from twin.openstack.service import Service, Steps
+from twin.openstack.oslo.service import Service, Steps
 
 Procedure = Callable[..., Generator[Any, Any, Any]]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.api import expect
-from twin.openstack.context import Context, HttpError, MessagingTimeout, RemoteError
-from twin.openstack.service import Steps
+from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import expect
 
 if TYPE_CHECKING:
-    from twin.openstack.compute import NovaCompute
+    from twin.openstack.nova.compute.manager import NovaCompute
 
 
 def audit_resources(host: NovaCompute, context: Context) -> Steps:

@@ -11,9 +11,9 @@ from simpy.events import Event
 from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.context import Context, DatabaseError, draw
-from twin.openstack.pool import Pool
-from twin.openstack.service import Service, Steps
+from twin.openstack.oslo.context import Context, DatabaseError, draw
+from twin.openstack.oslo.pool import Pool
+from twin.openstack.oslo.service import Service, Steps
 from twin.telemetry.records import counter, gauge
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.amqp import Procedure
-from twin.openstack.api import Response, expect
-from twin.openstack.context import Context
-from twin.openstack.reporting import ReportingService
-from twin.openstack.service import Steps
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.messaging import Procedure
+from twin.openstack.oslo.reporting import ReportingService
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import Response, expect
 from twin.openstack.tables import Server
 
 

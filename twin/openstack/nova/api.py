@@ -7,9 +7,9 @@ from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.amqp import AmqpService
-from twin.openstack.api import ApiService, Operation, Response, expect
-from twin.openstack.context import Context
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.messaging import AmqpService
+from twin.openstack.oslo.wsgi import ApiService, Operation, Response, expect
 from twin.openstack.tables import Server
 
 

@@ -12,9 +12,10 @@ from twin.mechanics import openstack as facts
 from twin.mechanics.durations import DURATIONS, seconds_of
 from twin.mechanics.layers import RESETS
 from twin.node import Node
-from twin.openstack import logs, moving
-from twin.openstack.compute import NovaCompute
-from twin.openstack.service import Service
+from twin.openstack import logs
+from twin.openstack.nova.compute import moving
+from twin.openstack.nova.compute.manager import NovaCompute
+from twin.openstack.oslo.service import Service
 from twin.openstack.site import Site
 from twin.process import Process, State
 

@@ -8,14 +8,14 @@ from simpy.events import Event
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.api import expect
-from twin.openstack.context import Context, HttpError, MessagingTimeout, RemoteError, draw
-from twin.openstack.rabbitmq import Message
-from twin.openstack.service import Steps
+from twin.openstack.infrastructure.rabbitmq import Message
+from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError, draw
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import expect
 from twin.openstack.tables import Server
 
 if TYPE_CHECKING:
-    from twin.openstack.compute import NovaCompute
+    from twin.openstack.nova.compute.manager import NovaCompute
 
 
 class _AbortError(Exception):
@@ -91,7 +91,7 @@ def _network(host: NovaCompute, context: Context, server: Server) -> Steps:
 
 
 def _spawn(host: NovaCompute, context: Context, server: Server) -> Steps:
-    from twin.openstack.compute import Guest
+    from twin.openstack.nova.compute.manager import Guest
 
     began, stages, uuid = host.world.now, facts.BUILD, server.uuid
     yield from _fetch_image(host, context, server)

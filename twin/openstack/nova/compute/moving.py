@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twin.mechanics import openstack as facts
 from twin.openstack import logs
-from twin.openstack.compute import Guest, NovaCompute
-from twin.openstack.context import Context, admin_context, draw
-from twin.openstack.service import Steps
+from twin.openstack.nova.compute.manager import Guest, NovaCompute
+from twin.openstack.oslo.context import Context, admin_context, draw
+from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
 
 

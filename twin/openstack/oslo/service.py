@@ -12,8 +12,8 @@ from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.node import Node
 from twin.openstack import logs
-from twin.openstack.context import Context, DatabaseError, draw
-from twin.openstack.pool import Pool
+from twin.openstack.oslo.context import Context, DatabaseError, draw
+from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State
 from twin.telemetry.lines.oslo import EXCEPTION_LINE
 from twin.telemetry.records import LogTemplate, counter, gauge

@@ -12,14 +12,14 @@ from simpy.events import Event
 from twin.mechanics import openstack as facts
 from twin.node import Node
 from twin.openstack import logs
-from twin.openstack.amqp import Procedure
-from twin.openstack.building import build
-from twin.openstack.context import Context, MessagingTimeout, RemoteError, admin_context, draw
-from twin.openstack.destroying import destroy, finish_deletions
-from twin.openstack.periodic import audit_resources, check_images, sync_power_states
-from twin.openstack.pool import Pool
-from twin.openstack.reporting import AGENT_STATE, ReportingService
-from twin.openstack.service import PROCESS_METRICS, Steps
+from twin.openstack.nova.compute.building import build
+from twin.openstack.nova.compute.destroying import destroy, finish_deletions
+from twin.openstack.nova.compute.periodic import audit_resources, check_images, sync_power_states
+from twin.openstack.oslo.context import Context, MessagingTimeout, RemoteError, admin_context, draw
+from twin.openstack.oslo.messaging import Procedure
+from twin.openstack.oslo.pool import Pool
+from twin.openstack.oslo.reporting import AGENT_STATE, ReportingService
+from twin.openstack.oslo.service import PROCESS_METRICS, Steps
 from twin.openstack.site import Site
 from twin.openstack.tables import Provider, Server
 from twin.telemetry.records import gauge

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 
-from twin.openstack.api import ApiService, Response
-from twin.openstack.context import Context, new_context
-from twin.openstack.service import Steps
+from twin.openstack.oslo.context import Context, new_context
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import ApiService, Response
 from twin.openstack.site import Site
 from twin.openstack.tables import Server
 from twin.streams import Key

@@ -1,0 +1,1 @@
+"""Software faults: one call in the code of a flow goes wrong."""

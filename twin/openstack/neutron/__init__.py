@@ -1,0 +1,1 @@
+"""Neutron: networks, ports, routers and the agents that make them real."""

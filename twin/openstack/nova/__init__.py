@@ -1,0 +1,1 @@
+"""Nova: servers. The modules are named as in nova's own source."""

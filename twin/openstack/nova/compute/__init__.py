@@ -1,0 +1,1 @@
+"""nova-compute: what happens to servers on their host."""

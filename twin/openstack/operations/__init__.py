@@ -1,0 +1,1 @@
+"""What operators do to an OpenStack site, beyond its single parts."""

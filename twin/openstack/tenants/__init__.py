@@ -1,0 +1,1 @@
+"""Those who use the cloud: what they ask for, and how they judge it."""
