@@ -1,1 +1,1 @@
-"""What OpenStack leans on and did not write: MySQL, RabbitMQ, HAProxy, memcached, libvirt, Open vSwitch, volume groups."""
+"""What OpenStack leans on and did not write: MySQL, RabbitMQ, HAProxy, memcached, libvirt, Open vSwitch, volumes."""

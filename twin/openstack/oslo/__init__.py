@@ -1,1 +1,1 @@
-"""What all OpenStack services share, under the name of the libraries that do it there: contexts, workers, HTTP, RPC, SQL."""
+"""What all OpenStack services share, by the names of the libraries that do it: contexts, workers, HTTP, RPC, SQL."""
