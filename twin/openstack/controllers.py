@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.glance import logs as glance_logs
+from twin.openstack.keystone import logs as keystone_logs
+from twin.openstack.neutron import logs as neutron_logs
 from twin.openstack.oslo.context import Context, own_request
 from twin.openstack.oslo.messaging import AmqpService, Procedure
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import ApiService, Operation, Response
+from twin.openstack.placement import logs as placement_logs
 from twin.openstack.tables import Server
 
 
@@ -22,7 +25,7 @@ class Keystone(ApiService):
     program = "keystone-wsgi"
     port = 5000
     wsgi_logger = ""
-    failed_templates = (logs.KEYSTONE_FAILED, logs.KEYSTONE_TRACE)
+    failed_templates = (keystone_logs.KEYSTONE_FAILED, keystone_logs.KEYSTONE_TRACE)
 
     def operation(self, name: str) -> Operation:
         return self._token if name == "token" else super().operation(name)
@@ -34,7 +37,7 @@ class Keystone(ApiService):
     def _token(self, context: Context) -> Generator[Any, Any, Response]:
         yield from self.work(context, facts.API["token"])
         if self.world.streams["keystone/password"].uniform(*context.trace.key) < 0.1:  # a long password
-            self.say(logs.KEYSTONE_PASSWORD, context)
+            self.say(keystone_logs.KEYSTONE_PASSWORD, context)
         return Response(201, length=7800)
 
 
@@ -45,7 +48,7 @@ class Placement(ApiService):
     program = "placement-api"
     port = 8778
     wsgi_logger = "placement.deploy"
-    failed_templates = (logs.PLACEMENT_FAILED, logs.PLACEMENT_TRACE)
+    failed_templates = (placement_logs.PLACEMENT_FAILED, placement_logs.PLACEMENT_TRACE)
 
     def operation(self, name: str) -> Operation:
         special: dict[str, Operation] = {"candidates": self._candidates, "claim": self._claim, "release": self._release}
@@ -56,7 +59,7 @@ class Placement(ApiService):
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         address = self.site.address(self.node)
-        self.say(logs.PLACEMENT_ACCESS, context, address, method, uri, response.status, response.length)
+        self.say(placement_logs.PLACEMENT_ACCESS, context, address, method, uri, response.status, response.length)
 
     def _candidates(self, context: Context) -> Generator[Any, Any, Response]:
         yield from self.work(context, facts.API["candidates"])
@@ -93,13 +96,13 @@ class Glance(ApiService):
     program = "glance-api"
     port = 9292
     wsgi_logger = "eventlet.wsgi.server"
-    failed_templates = (logs.GLANCE_FAILED, logs.GLANCE_TRACE)
+    failed_templates = (glance_logs.GLANCE_FAILED, glance_logs.GLANCE_TRACE)
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         when = datetime.fromtimestamp(self.world.epoch + self.world.now, UTC).strftime("%d/%b/%Y %H:%M:%S")
         address = self.site.address(self.node)
         length = 1117 if response.status == 200 else response.length
-        self.say(logs.GLANCE_ACCESS, context, address, when, method, uri, response.status, length, seconds)
+        self.say(glance_logs.GLANCE_ACCESS, context, address, when, method, uri, response.status, length, seconds)
 
 
 class Neutron(ApiService, AmqpService):
@@ -110,7 +113,7 @@ class Neutron(ApiService, AmqpService):
     port = 9696
     wsgi_logger = "neutron.wsgi"
     topic = "q-plugin"
-    failed_templates = (logs.NEUTRON_FAILED, logs.NEUTRON_TRACE)
+    failed_templates = (neutron_logs.NEUTRON_FAILED, neutron_logs.NEUTRON_TRACE)
 
     def operation(self, name: str) -> Operation:
         special: dict[str, Operation] = {"ports.create": self._create, "ports.delete": self._delete}
@@ -125,7 +128,7 @@ class Neutron(ApiService, AmqpService):
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         address = self.site.address(self.node)
-        self.say(logs.NEUTRON_ACCESS, context, address, method, uri, response.status, response.length, seconds)
+        self.say(neutron_logs.NEUTRON_ACCESS, context, address, method, uri, response.status, response.length, seconds)
 
     def _create(self, context: Context, server: Server) -> Generator[Any, Any, Response]:
         yield from self.work(context, facts.API["ports.create"])

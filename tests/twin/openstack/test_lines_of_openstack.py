@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import lzma
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
+from twin import openstack
 from twin.telemetry.records import Level, LogRecord, LogTemplate
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "openstack-real"
@@ -44,10 +47,18 @@ def test_the_same_expression_reads_a_recorded_control_plane(service):
     assert sum(bool(OSLO.match(line)) for line in records) >= 0.99 * len(records)
 
 
-def test_every_template_belongs_to_a_known_logger_once():
-    from twin.openstack import logs
+def _catalogues():
+    names = [module.name for module in pkgutil.walk_packages(openstack.__path__, "twin.openstack.")]
+    return [importlib.import_module(name) for name in names if name.endswith(".logs")]
 
-    templates = [value for value in vars(logs).values() if isinstance(value, LogTemplate)]
+
+def _statements():
+    return [value for module in _catalogues() for value in vars(module).values() if isinstance(value, LogTemplate)]
+
+
+def test_every_template_belongs_to_a_known_logger_once():
+    templates = _statements()
+    assert len(_catalogues()) >= 9
     assert len({template.id for template in templates}) == len(templates)
 
 

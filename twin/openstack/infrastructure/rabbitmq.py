@@ -11,7 +11,7 @@ from simpy.events import Event
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.infrastructure import logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Service
 from twin.telemetry.records import LogTemplate, counter, gauge

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.nova import logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.wsgi import ApiService, Operation, Response, expect

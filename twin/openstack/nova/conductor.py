@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.nova import logs
+from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, DatabaseError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.reporting import ReportingService
@@ -51,7 +52,7 @@ class NovaConductor(ReportingService):
         try:
             host = yield from self.call(context, "scheduler", "select_destinations", server=server, tried=tried)
         except (MessagingTimeout, RemoteError) as error:
-            self.trace(logs.SCHEDULE_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.SCHEDULE_TRACE)
+            self.trace(logs.SCHEDULE_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.SCHEDULE_TRACE)
             yield from self._give_up(context, server, f"{error}")
             return
         if host is None:

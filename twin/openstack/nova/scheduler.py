@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.nova import logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.reporting import ReportingService

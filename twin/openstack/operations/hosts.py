@@ -12,7 +12,7 @@ from twin.mechanics import openstack as facts
 from twin.mechanics.durations import DURATIONS, seconds_of
 from twin.mechanics.layers import RESETS
 from twin.node import Node
-from twin.openstack import logs
+from twin.openstack.nova import logs
 from twin.openstack.nova.compute import moving
 from twin.openstack.nova.compute.manager import NovaCompute
 from twin.openstack.oslo.service import Service

@@ -9,8 +9,8 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
 from twin.openstack.infrastructure.rabbitmq import Message
+from twin.openstack.oslo import logs
 from twin.openstack.oslo.context import (
     Context,
     DatabaseError,

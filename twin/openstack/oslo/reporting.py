@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.oslo import logs
 from twin.openstack.oslo.context import Context, DatabaseError, MessagingTimeout, RemoteError, admin_context
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.service import PROCESS_METRICS, Steps

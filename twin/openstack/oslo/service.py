@@ -11,7 +11,7 @@ from simpy.exceptions import Interrupt
 from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.node import Node
-from twin.openstack import logs
+from twin.openstack.oslo import logs
 from twin.openstack.oslo.context import Context, DatabaseError, draw
 from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State

@@ -11,7 +11,8 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.nova import logs as nova_logs
+from twin.openstack.oslo import logs
 from twin.openstack.oslo.context import (
     Context,
     DatabaseError,
@@ -95,7 +96,7 @@ class ApiService(Service):
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         """Print the access line."""
 
-    failed_templates: tuple[LogTemplate, LogTemplate] = (logs.NOVA_UNEXPECTED, logs.NOVA_TRACE)
+    failed_templates: tuple[LogTemplate, LogTemplate] = (nova_logs.NOVA_UNEXPECTED, nova_logs.NOVA_TRACE)
 
     def inner_context(self, context: Context) -> Context:
         """The context as this service logs it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from twin.telemetry.lines.timestamps import moment
-from twin.telemetry.records import LogRecord
+from twin.telemetry.records import Level, LogRecord, LogTemplate
 
 
 class RequestContext(NamedTuple):
@@ -22,6 +22,11 @@ class RequestContext(NamedTuple):
 
 EXCEPTION_LINE = RequestContext("", "", "", "")
 """In place of a context: a line of a traceback, which oslo.log prints without brackets (`logging_exception_prefix`)."""
+
+
+def statement(id: str, level: Level, logger: str, text: str) -> LogTemplate:
+    """A statement of a service that logs through oslo.log."""
+    return LogTemplate(id, "oslo", level, logger, text)
 
 
 def line(record: LogRecord, epoch: float) -> str:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from simpy.events import Event
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
 from twin.openstack.infrastructure.rabbitmq import Message
+from twin.openstack.nova.compute import logs
+from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError, draw
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import expect
@@ -51,7 +53,7 @@ def build(host: NovaCompute, context: Context, server: Server, tried: tuple[str,
         yield from _clean_up(host, context, server, set_error=False)
         yield from host.cast(context, "conductor", "build_instances", server=server, tried=tried, reason=str(error))
     except (MessagingTimeout, RemoteError) as error:
-        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
         yield from _clean_up(host, context, server, set_error=True)
 
 
@@ -85,7 +87,7 @@ def _network(host: NovaCompute, context: Context, server: Server) -> Steps:
             expect((yield answer), "neutron")
         yield from host.host_work(context, facts.BUILD.prepare)
     except HttpError as error:
-        host.trace(logs.NETWORK_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.NETWORK_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
         raise _AbortError(logs.NO_NETWORK) from None
     yield from host.save(context)
 
@@ -95,7 +97,7 @@ def _spawn(host: NovaCompute, context: Context, server: Server) -> Steps:
 
     began, stages, uuid = host.world.now, facts.BUILD, server.uuid
     yield from _fetch_image(host, context, server)
-    host.say(logs.CREATING_IMAGE, context, instance=uuid)
+    host.say(virt_logs.CREATING_IMAGE, context, instance=uuid)
     yield from host.host_work(context, stages.create)
     _still_wanted(host, server)
     host.guests[uuid] = Guest(server)
@@ -107,7 +109,7 @@ def _spawn(host: NovaCompute, context: Context, server: Server) -> Steps:
     yield from host.host_work(context, stages.resume)
     host.say(logs.LIFECYCLE, context, "Resumed", instance=uuid)
     yield from host.host_work(context, stages.spawned)
-    host.say(logs.SPAWNED, None, instance=uuid)
+    host.say(virt_logs.SPAWNED, None, instance=uuid)
     host.say(logs.TOOK_SPAWN, context, host.world.now - began, instance=uuid)
 
 
@@ -119,7 +121,7 @@ def _fetch_image(host: NovaCompute, context: Context, server: Server) -> Steps:
     response = yield host.site.glance.serve(context, "images.file", "GET", uri)
     if response.status >= 500:
         error = f"glanceclient.exc.HTTPServiceUnavailable: HTTP {response.status}"
-        host.trace(logs.SPAWN_FAILED, context, error, logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.SPAWN_FAILED, context, error, oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
         raise _RescheduleError(f"Connection to glance host failed: HTTP {response.status}")
     yield from host.host_work(context, facts.IMAGE_BYTES / facts.IMAGE_BANDWIDTH)
     host.images[image] = host.world.now
@@ -141,8 +143,8 @@ def _wait_for_network(host: NovaCompute, context: Context, server: Server) -> St
     if woken:
         return
     host.plugged.pop(server.uuid, None)
-    host.say(logs.VIF_TIMEOUT, context, server.port, host.world.now - began, instance=server.uuid)
-    host.trace(logs.SPAWN_FAILED, context, logs.VIF_FAILED, logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+    host.say(virt_logs.VIF_TIMEOUT, context, server.port, host.world.now - began, instance=server.uuid)
+    host.trace(logs.SPAWN_FAILED, context, logs.VIF_FAILED, oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
     raise _AbortError(logs.NO_NETWORK)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.nova.compute import logs
+from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import expect
@@ -26,13 +28,13 @@ def destroy(host: NovaCompute, context: Context, server: Server) -> Steps:
         guest = host.guests.pop(uuid, None)
         if guest is not None:
             yield from host.host_work(context, stages.destroy)
-            say(logs.DESTROYED, None, instance=uuid)
+            say(virt_logs.DESTROYED, None, instance=uuid)
             pid = host.pid
             host.clock.at(host.world.now + stages.stopped_event, lambda _: _stopped(host, uuid, pid))
             yield from host.host_work(context, stages.unplug)
-            say(logs.DELETING_FILES, context, uuid, instance=uuid)
+            say(virt_logs.DELETING_FILES, context, uuid, instance=uuid)
             yield from host.host_work(context, stages.delete)
-            say(logs.DELETED_FILES, context, uuid, instance=uuid)
+            say(virt_logs.DELETED_FILES, context, uuid, instance=uuid)
         yield from host.host_work(context, stages.finish)
         say(logs.TOOK_DESTROY, context, host.world.now - began, instance=uuid)
         deallocating = host.world.now
@@ -46,7 +48,7 @@ def destroy(host: NovaCompute, context: Context, server: Server) -> Steps:
         say(logs.DELETED_ALLOCATIONS, context, uuid)
         yield from host.save(context, lambda: host.site.deleted(server))
     except (HttpError, MessagingTimeout, RemoteError) as error:
-        host.trace(logs.DELETE_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.DELETE_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
         yield from host.save(context, lambda: host.site.became_error(server))
 
 

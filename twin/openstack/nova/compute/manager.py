@@ -11,10 +11,13 @@ from simpy.events import Event
 
 from twin.mechanics import openstack as facts
 from twin.node import Node
-from twin.openstack import logs
+from twin.openstack.nova import logs as nova_logs
+from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.building import build
 from twin.openstack.nova.compute.destroying import destroy, finish_deletions
 from twin.openstack.nova.compute.periodic import audit_resources, check_images, sync_power_states
+from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, MessagingTimeout, RemoteError, admin_context, draw
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.pool import Pool
@@ -110,12 +113,12 @@ class NovaCompute(ReportingService):
     # --- life ----------------------------------------------------------------------------------------------------
 
     def startup(self) -> Generator[Any, Any, bool]:
-        self.say(logs.LOADING_DRIVER, None)
+        self.say(virt_logs.LOADING_DRIVER, None)
         came_up = yield from super().startup()
         while came_up and not self._conductor_answers():
             yield self.clock.timeout(10.0)
             self.say(logs.CONDUCTOR_WAIT, None)
-        self.say(logs.LIBVIRT_CONNECTED, None)
+        self.say(virt_logs.LIBVIRT_CONNECTED, None)
         return came_up
 
     def _conductor_answers(self) -> bool:
@@ -129,7 +132,7 @@ class NovaCompute(ReportingService):
         self.site.tables.services[self.name].disabled = False  # an operator takes it back in with the start
         self.plugged.clear()
         if self.world.now > 0:
-            self.say(logs.STARTING, None, "compute")
+            self.say(nova_logs.STARTING, None, "compute")
             self.spawn(self._init_host())
         self.spawn(self._periodic(audit_resources, facts.RESOURCE_AUDIT_INTERVAL))
         self.spawn(self._periodic(sync_power_states, facts.POWER_SYNC_INTERVAL))
@@ -152,7 +155,7 @@ class NovaCompute(ReportingService):
                     yield from self.save(context, lambda server=server: self.site.became_error(server))
             yield from finish_deletions(self, context)
         except (MessagingTimeout, RemoteError) as error:
-            self.trace(logs.BUILD_UNEXPECTED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+            self.trace(logs.BUILD_UNEXPECTED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
 
     def _periodic(self, task: Any, interval: float) -> Steps:
         """Run a periodic task; its phase belongs to the process."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twin.mechanics import openstack as facts
-from twin.openstack import logs
+from twin.openstack.nova.compute import logs
+from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import expect
@@ -23,10 +25,10 @@ def audit_resources(host: NovaCompute, context: Context) -> Steps:
         expect((yield site.placement.serve(context, "inventory", "GET", uri)), "placement")
         yield from host.save(context)
     except HttpError as error:
-        host.trace(logs.RESOURCES_FAILED, context, f"{error}", logs.HTTP_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.RESOURCES_FAILED, context, f"{error}", oslo_logs.HTTP_FRAMES, logs.COMPUTE_TRACE)
         return
     except (MessagingTimeout, RemoteError) as error:
-        host.trace(logs.RESOURCES_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.RESOURCES_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
         return
     guests = len(host.guests)
     host.say(
@@ -47,7 +49,7 @@ def sync_power_states(host: NovaCompute, context: Context) -> Steps:
     try:
         yield from host.save(context)
     except (MessagingTimeout, RemoteError) as error:
-        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
         return
     servers = host.site.tables.on(host.node.name)
     if len(servers) != len(host.guests):
@@ -64,12 +66,12 @@ def check_images(host: NovaCompute, context: Context) -> Steps:
     users = len(host.guests)
     for image in host.images:
         path = f"/var/lib/nova/instances/_base/{host.world.streams['openstack/image'].hexadecimal(40, image)}"
-        host.say(logs.IMAGE_CHECKING, context, image, path)
+        host.say(virt_logs.IMAGE_CHECKING, context, image, path)
         yield from host.host_work(context, 0.05)
         if users:
-            host.say(logs.IMAGE_IN_USE, context, image, path, users)
-            host.say(logs.IMAGE_ACTIVE, context, path)
+            host.say(virt_logs.IMAGE_IN_USE, context, image, path, users)
+            host.say(virt_logs.IMAGE_ACTIVE, context, path)
         else:
-            host.say(logs.IMAGE_UNKNOWN, context, path)
-            host.say(logs.IMAGE_REMOVABLE, context, path)
-            host.say(logs.IMAGE_YOUNG, context, path)
+            host.say(virt_logs.IMAGE_UNKNOWN, context, path)
+            host.say(virt_logs.IMAGE_REMOVABLE, context, path)
+            host.say(virt_logs.IMAGE_YOUNG, context, path)

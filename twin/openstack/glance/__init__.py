@@ -1,0 +1,1 @@
+"""glance-api: images."""

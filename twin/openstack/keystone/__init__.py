@@ -1,0 +1,1 @@
+"""keystone: who asks, and what for."""

@@ -1,0 +1,1 @@
+"""nova's drivers of hypervisors: libvirt."""

@@ -1,0 +1,1 @@
+"""placement: what hosts have and what is claimed of it."""
