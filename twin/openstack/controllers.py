@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,10 +25,11 @@ class Keystone(ApiService):
     program = "keystone-wsgi"
     port = 5000
     wsgi_logger = ""
-    failed_templates = (keystone_logs.KEYSTONE_FAILED, keystone_logs.KEYSTONE_TRACE)
+    unexpected_error = keystone_logs.KEYSTONE_FAILED
 
-    def operation(self, name: str) -> Operation:
-        return self._token if name == "token" else super().operation(name)
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return {"token": self._token, "validate": self.plain("validate")}
 
     def authenticate(self, context: Context) -> Steps:
         """It is who is asked."""
@@ -48,11 +49,16 @@ class Placement(ApiService):
     program = "placement-api"
     port = 8778
     wsgi_logger = "placement.deploy"
-    failed_templates = (placement_logs.PLACEMENT_FAILED, placement_logs.PLACEMENT_TRACE)
+    unexpected_error = placement_logs.PLACEMENT_FAILED
 
-    def operation(self, name: str) -> Operation:
-        special: dict[str, Operation] = {"candidates": self._candidates, "claim": self._claim, "release": self._release}
-        return special.get(name) or super().operation(name)
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "candidates": self._candidates,
+            "claim": self._claim,
+            "release": self._release,
+            "inventory": self.plain("inventory"),
+        }
 
     def inner_context(self, context: Context) -> Context:
         return own_request(self.world, context)
@@ -96,7 +102,11 @@ class Glance(ApiService):
     program = "glance-api"
     port = 9292
     wsgi_logger = "eventlet.wsgi.server"
-    failed_templates = (glance_logs.GLANCE_FAILED, glance_logs.GLANCE_TRACE)
+    unexpected_error = glance_logs.GLANCE_FAILED
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return {name: self.plain(name) for name in ("images.show", "images.file")}
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         when = datetime.fromtimestamp(self.world.epoch + self.world.now, UTC).strftime("%d/%b/%Y %H:%M:%S")
@@ -113,11 +123,15 @@ class Neutron(ApiService, AmqpService):
     port = 9696
     wsgi_logger = "neutron.wsgi"
     topic = "q-plugin"
-    failed_templates = (neutron_logs.NEUTRON_FAILED, neutron_logs.NEUTRON_TRACE)
+    unexpected_error = neutron_logs.NEUTRON_FAILED
 
-    def operation(self, name: str) -> Operation:
-        special: dict[str, Operation] = {"ports.create": self._create, "ports.delete": self._delete}
-        return special.get(name) or super().operation(name)
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "ports.create": self._create,
+            "ports.delete": self._delete,
+            "networks.list": self.plain("networks.list"),
+        }
 
     @property
     def procedures(self) -> dict[str, Procedure]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twin.openstack.nova.compute.manager import NovaCompute
     from twin.openstack.nova.conductor import NovaConductor
     from twin.openstack.nova.scheduler import NovaScheduler
+    from twin.openstack.oslo.wsgi import ApiService
     from twin.world import World
 
 
@@ -33,6 +34,8 @@ class Site:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.mutated = False
+        """Whether a program of this site has ever been mutated: only then may Python's own errors come up."""
         self.tables = Tables()
         self.controller: Node
         self.hosts: dict[str, Node] = {}
@@ -41,6 +44,11 @@ class Site:
         """nova-compute by host."""
         self.image = world.streams["openstack/image"].uuid("cirros")
         self.network = world.streams["openstack/network"].uuid("private")
+
+    def endpoint(self, kind: str) -> ApiService:
+        """The API service of a kind, as the service catalogue names it."""
+        service = self.world.components[kind]
+        return service  # type: ignore[return-value]
 
     def host_number(self, node: Node) -> int:
         """The last part of a node's address above the controller's."""

@@ -12,7 +12,8 @@ from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure import logs
 from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, DatabaseError, draw
+from twin.openstack.oslo.context import Context, draw
+from twin.openstack.oslo.exceptions import DBConnectionError
 from twin.openstack.oslo.pool import Pool
 from twin.openstack.oslo.service import Service, Steps
 from twin.telemetry.records import counter, gauge
@@ -56,9 +57,9 @@ class MySQL(Service):
         return self._life
 
     def execute(self, client: str, statements: int, context: Context) -> Steps:
-        """Run statements on one session of `client`. Raises DatabaseError where the server is gone or goes."""
+        """Run statements on one session of `client`. Raises DBConnectionError where the server is gone or goes."""
         if not self.up:
-            raise DatabaseError(oslo_logs.CANNOT_CONNECT)
+            raise DBConnectionError(oslo_logs.CANNOT_CONNECT)
         self._opened += 1
         number = self._opened
         session = self._sessions[number] = self.clock.event()
@@ -71,12 +72,12 @@ class MySQL(Service):
                     assert slot.turn.callbacks is not None
                     slot.turn.callbacks.append(_wake(session))
                     if not (yield session):
-                        raise DatabaseError(oslo_logs.LOST_CONNECTION)
+                        raise DBConnectionError(oslo_logs.LOST_CONNECTION)
                     session = self._sessions[number] = self.clock.event()
                 took = draw(self.world, context, facts.STATEMENT * statements, facts.SPREAD) * self._stretch()
                 self.clock.at(self.world.now + took, _wake(session))
                 if not (yield session):
-                    raise DatabaseError(oslo_logs.LOST_CONNECTION)
+                    raise DBConnectionError(oslo_logs.LOST_CONNECTION)
             self.cpu_seconds += facts.STATEMENT * statements
             self._queries += statements
             if self.world.now - began > facts.LONG_QUERY_TIME:

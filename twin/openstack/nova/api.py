@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from twin.mechanics import openstack as facts
@@ -19,16 +19,17 @@ class NovaApi(ApiService, AmqpService):
     kind = "nova-api"
     program = "nova-api"
     port = 8774
+    unexpected_error = logs.NOVA_UNEXPECTED
     wsgi_logger = "nova.osapi_compute.wsgi.server"
 
-    def operation(self, name: str) -> Operation:
-        special: dict[str, Operation] = {
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return {
             "servers.create": self._create,
             "servers.show": self._show,
             "servers.delete": self._delete,
             "servers.events": self._events,
         }
-        return special[name]
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         if response.status >= 500:

@@ -6,8 +6,8 @@ from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack.nova import logs
-from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, DatabaseError, MessagingTimeout, RemoteError
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import DBError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.reporting import ReportingService
 from twin.openstack.oslo.service import Steps
@@ -52,7 +52,7 @@ class NovaConductor(ReportingService):
         try:
             host = yield from self.call(context, "scheduler", "select_destinations", server=server, tried=tried)
         except (MessagingTimeout, RemoteError) as error:
-            self.trace(logs.SCHEDULE_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.SCHEDULE_TRACE)
+            self.exception(logs.SCHEDULE_FAILED, context, error)
             yield from self._give_up(context, server, f"{error}")
             return
         if host is None:
@@ -70,7 +70,7 @@ class NovaConductor(ReportingService):
         self.say(logs.SET_ERROR, context, reason, instance=server.uuid)
         try:
             yield from self.sql(context, facts.RPC["object_action"].statements)
-        except DatabaseError:
+        except DBError:
             return  # nobody can write it: the server stays in BUILD
         self.site.became_error(server)
         yield self.site.placement.serve(context, "release", "DELETE", f"/allocations/{server.uuid}", server=server)

@@ -1,4 +1,4 @@
-"""Who asks for what: the context that travels with a request through all services, and what can go wrong on the way."""
+"""Who asks for what: the context that travels with a request through all services."""
 
 from __future__ import annotations
 
@@ -11,38 +11,6 @@ from twin.telemetry.records import Span
 
 if TYPE_CHECKING:
     from twin.world import World
-
-
-class DatabaseError(Exception):
-    """oslo_db's DBConnectionError, or a pool without a free connection."""
-
-
-class MessagingTimeout(Exception):  # noqa: N818 - oslo.messaging's name
-    """No reply within the time allowed; the argument is the message id."""
-
-    def __str__(self) -> str:
-        return f"oslo_messaging.exceptions.MessagingTimeout: Timed out waiting for a reply to message ID {self.args[0]}"
-
-
-class RemoteError(Exception):
-    """The called service answered with an exception, whose text is the argument."""
-
-    def __str__(self) -> str:
-        return f"oslo_messaging.rpc.client.RemoteError: Remote error: {self.args[0]}"
-
-
-class HttpError(Exception):
-    """Another service's API answered with an error."""
-
-    def __init__(self, service: str, status: int) -> None:
-        super().__init__(service, status)
-        self.service = service
-        self.status = status
-
-    def __str__(self) -> str:
-        named = {502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
-        kind = named.get(self.status, "InternalServerError")
-        return f"keystoneauth1.exceptions.http.{kind}: The request to {self.service} failed (HTTP {self.status})"
 
 
 @dataclass(slots=True)

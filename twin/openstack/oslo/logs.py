@@ -17,17 +17,12 @@ DATABASE_LOST = statement(
     "db.lost", ERROR, "oslo_db.sqlalchemy.engines", "Database connection was found disconnected; reconnecting: {}"
 )
 DATABASE_TRACE = statement("db.trace", ERROR, "oslo_db.sqlalchemy.engines", "{}")
-LOST_CONNECTION = (
-    "oslo_db.exception.DBConnectionError: (pymysql.err.OperationalError) "
-    "(2013, 'Lost connection to MySQL server during query')"
-)
+LOST_CONNECTION = "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')"
 CANNOT_CONNECT = (
-    "oslo_db.exception.DBConnectionError: (pymysql.err.OperationalError) "
+    "(pymysql.err.OperationalError) "
     "(2003, \"Can't connect to MySQL server on 'controller-0' ([Errno 111] ECONNREFUSED)\")"
 )
-POOL_LIMIT = (
-    "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 50 reached, connection timed out, timeout 30.00"
-)
+POOL_LIMIT = "QueuePool limit of size 5 overflow 50 reached, connection timed out, timeout 30.00"
 PING_FRAMES = (
     '  File "/usr/lib/python3/dist-packages/sqlalchemy/engine/base.py", line 1900, in _execute_context',
     '  File "/usr/lib/python3/dist-packages/pymysql/connections.py", line 692, in _read_packet',

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure.rabbitmq import Message
-from twin.openstack.oslo import logs
-from twin.openstack.oslo.context import (
-    Context,
-    DatabaseError,
-    HttpError,
-    MessagingTimeout,
-    RemoteError,
-    close_span,
-    open_span,
-)
+from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo.context import Context, close_span, open_span
+from twin.openstack.oslo.exceptions import CloudError, MessagingTimeout, RemoteError, UnsupportedVersion
 from twin.openstack.oslo.service import Service, Steps
 
 Procedure = Callable[..., Generator[Any, Any, Any]]
 
 _TIMED_OUT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An exception on its way back to the caller."""
+
+    error: Exception
+    service: str
+
+    def raise_again(self) -> NoReturn:
+        """What the caller gets: the exception itself where its program knows it, else a RemoteError."""
+        if not isinstance(self.error, CloudError):
+            raise RemoteError(kind=type(self.error).__name__, value=self.error)
+        copy = type(self.error).__new__(type(self.error), *self.error.args)
+        copy.__dict__.update(self.error.__dict__)
+        copy.remote = self.service
+        raise copy
 
 
 class AmqpService(Service):
@@ -66,9 +77,9 @@ class AmqpService(Service):
         )
         outcome = yield answer
         if outcome is _TIMED_OUT:
-            raise MessagingTimeout(self._message_id(message))
-        if isinstance(outcome, Exception):
-            raise RemoteError(str(outcome))
+            raise MessagingTimeout(id=self._message_id(message))
+        if isinstance(outcome, _Failure):
+            outcome.raise_again()
         return outcome
 
     def _message_id(self, message: Message) -> str:
@@ -104,19 +115,30 @@ class AmqpService(Service):
         status = 200
         outcome: Any = None
         try:
-            outcome = yield from self.procedures[message.method](context.inside(span), **message.arguments)
-        except (DatabaseError, MessagingTimeout, RemoteError, HttpError) as error:
-            status, outcome = 500, error
-            self.trace(logs.RPC_FAILED, context, f"{error}", logs.RPC_FRAMES, logs.RPC_TRACE)
+            outcome = yield from self._dispatch(message, context.inside(span))
         except Interrupt:
             self.dropped_calls += 1
             raise
+        except Exception as error:
+            self.unexpected(error)
+            status, outcome = 500, _Failure(error, self.kind)
+            if not isinstance(error, self.expected):
+                self.exception(logs.RPC_FAILED, context, error, entry=traceback.RPC_ENTRY)
         finally:
             self._serving -= 1
         close_span(self.world, context, span, self.name, message.method, start, status)
         if message.answer is not None:
             yield from self._reply(message, outcome)
         self.consume()
+
+    def _dispatch(self, message: Message, context: Context) -> Steps:
+        procedure = self.procedures.get(message.method)
+        if procedure is None:
+            raise UnsupportedVersion(version="6.0", method=message.method)
+        return (yield from procedure(context, **message.arguments))
+
+    expected: tuple[type[CloudError], ...] = ()
+    """Errors that its procedures declare (`expected_exceptions`): they go to the caller and into no log."""
 
     def _reply(self, message: Message, outcome: Any) -> Steps:
         yield from self._until_connected()

@@ -7,7 +7,8 @@ from typing import Any
 
 from twin.mechanics import openstack as facts
 from twin.openstack.oslo import logs
-from twin.openstack.oslo.context import Context, DatabaseError, MessagingTimeout, RemoteError, admin_context
+from twin.openstack.oslo.context import Context, admin_context
+from twin.openstack.oslo.exceptions import DBError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.service import PROCESS_METRICS, Steps
 from twin.openstack.tables import ServiceRow
@@ -29,7 +30,7 @@ class ReportingService(AmqpService):
         self.spawn(self._report_state())
 
     def write_heartbeat(self, context: Context) -> Steps:
-        """Write the row. Raises DatabaseError, MessagingTimeout, RemoteError."""
+        """Write the row. Raises DBError, MessagingTimeout, RemoteError."""
         yield from self.sql(context, facts.RPC["service_update"].statements)
         self.site.tables.services[self.name].last_seen = self.world.now
 
@@ -49,12 +50,8 @@ class ReportingService(AmqpService):
                     self.say(logs.REPORT_RECOVERED, None)
             except MessagingTimeout as error:
                 self._lost(lambda error=error: self.say(logs.REPORT_LOST, None, error))
-            except (DatabaseError, RemoteError) as error:
-                self._lost(
-                    lambda error=error: self.trace(
-                        logs.REPORT_FAILED, None, f"{error}", logs.SQL_FRAMES, logs.REPORT_TRACE
-                    )
-                )
+            except (DBError, RemoteError) as error:
+                self._lost(lambda error=error: self.exception(logs.REPORT_FAILED, None, error))
             yield self.clock.timeout(max(0.0, began + facts.REPORT_INTERVAL - self.world.now))
 
     def _lost(self, say: Any) -> None:

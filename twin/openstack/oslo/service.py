@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from simpy.exceptions import Interrupt
@@ -11,14 +13,18 @@ from simpy.exceptions import Interrupt
 from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.node import Node
-from twin.openstack.oslo import logs
-from twin.openstack.oslo.context import Context, DatabaseError, draw
+from twin.openstack.mutation import mutants
+from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo.clients import Clients
+from twin.openstack.oslo.context import Context, draw
+from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, PoolTimeout, described
 from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State
 from twin.telemetry.lines.oslo import EXCEPTION_LINE
 from twin.telemetry.records import LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
+    from twin.openstack.oslo.flow import Flow
     from twin.openstack.site import Site
 
 Steps = Generator[Any, Any, Any]
@@ -40,6 +46,13 @@ class Service(Process):
         self.python = Pool(self.clock, workers)
         """Worker processes: each runs one thing at a time."""
         self.connections = Pool(self.clock, workers * facts.POOL_SIZE)
+        self.clients = Clients(site)
+        """Through which it asks other services."""
+        self.flows: list[Flow] = []
+        """Its program, class by class."""
+        self.mutants: mutants.Mutants | None = None
+        """What is wrong with its program."""
+        self.debugging = site.world.spec.telemetry.level == "DEBUG"
         self.cpu_seconds = 0.0
         self.slow = 1.0
         """How many times longer work takes on its node now."""
@@ -57,6 +70,10 @@ class Service(Process):
         if self.world.now - self.started_at > facts.RESTART_FORGET:
             self.deaths = 1
         return facts.restart_delay(self.deaths)
+
+    def conditions_changed(self) -> None:
+        mutants.keep(self)
+        super().conditions_changed()
 
     def on_running(self) -> None:
         self.slow = self._slowdown()
@@ -111,8 +128,15 @@ class Service(Process):
             yield from steps
         except Interrupt:
             pass
+        except Exception as error:  # a thread of eventlet ends; what it prints goes to no log
+            self.unexpected(error)
         finally:
             del self._handlers[number]
+
+    def unexpected(self, error: BaseException) -> None:
+        """Raise an error again that no mutation can have caused: it is a bug of the twin, and must not be hidden."""
+        if not self.site.mutated and not isinstance(error, CloudError):
+            raise error
 
     def think(self, context: Context, seconds: float) -> Steps:
         """Run Python for a median of `seconds`, on one worker."""
@@ -123,19 +147,25 @@ class Service(Process):
             self.cpu_seconds += took
             yield self.clock.timeout(took)
 
-    def sql(self, context: Context, statements: int) -> Steps:
-        """Run SQL statements over one connection of the pool. Raises DatabaseError."""
+    def sql(self, context: Context, statements: int, write: bool = False) -> Steps:
+        """Run SQL statements over one connection of the pool. Raises DBError, PoolTimeout."""
         mysql = self.site.mysql
         with self.connections.slot() as slot:
             if slot.turn is not None:
                 slot.give_up_at(self.world.now + facts.POOL_TIMEOUT)
                 if not (yield slot.turn):
-                    raise DatabaseError(logs.POOL_LIMIT)
+                    raise PoolTimeout(logs.POOL_LIMIT)
             if mysql.up and self._database_life != mysql.life:
                 if self._database_life:  # the pool's idle connections belong to a server that is gone
-                    self.trace(logs.DATABASE_LOST, context, logs.LOST_CONNECTION, logs.PING_FRAMES, logs.DATABASE_TRACE)
+                    self._reconnect_database(context)
                 self._database_life = mysql.life
             yield from mysql.execute(self.name, statements, context)
+
+    def _reconnect_database(self, context: Context) -> None:
+        try:
+            raise DBConnectionError(logs.LOST_CONNECTION)
+        except DBConnectionError as error:
+            self.exception(logs.DATABASE_LOST, context, error)
 
     def work(self, context: Context, work: facts.Work) -> Steps:
         """Python, then statements."""
@@ -149,19 +179,40 @@ class Service(Process):
         """Reach a log statement of a service that logs through oslo.log."""
         self.log(template, context.request if context is not None else None, instance, *args)
 
-    def trace(
-        self, head: LogTemplate, context: Context | None, error: str, frames: tuple[str, ...], body: LogTemplate
+    def debug(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
+        """Reach a DEBUG statement, which is recorded where the scenario wants that much."""
+        if self.debugging:
+            self.say(template, context, *args, instance=instance)
+
+    def exception(
+        self,
+        head: LogTemplate,
+        context: Context | None,
+        error: BaseException,
+        *args: Any,
+        instance: str | None = None,
+        entry: tuple[traceback.Frame, ...] = (),
     ) -> None:
-        """Log an exception as oslo.log does: a head, then a record for each line of the traceback."""
-        self.say(head, context, error)
-        for line in ("Traceback (most recent call last):", *frames, error):
-            self.log(body, EXCEPTION_LINE, None, line)
+        """Log an error as oslo.log does: a head whose last field is the error, then a record for each line of its trace."""
+        self.say(head, context, *args, described(error), instance=instance)
+        body = _traceback_of(head)
+        for line in traceback.lines(error, entry):
+            self.log(body, EXCEPTION_LINE, instance, line)
+
+    def notify(self, context: Context, event: str, **payload: Any) -> None:
+        """Send a notification; nobody listens yet."""
 
     def process_sample(self) -> tuple[float, float]:
         """Values of `PROCESS_METRICS`, absent while the process is down."""
         if not self.up:
             return (float("nan"), float("nan"))
         return (self.resident_memory, self.cpu_seconds)
+
+
+@cache
+def _traceback_of(head: LogTemplate) -> LogTemplate:
+    """The statement that prints a line of the traceback below a head."""
+    return replace(head, id=f"{head.id}.trace", text="{}")
 
 
 def connect(caller: Component, *callees: Component) -> None:

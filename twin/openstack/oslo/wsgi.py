@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,17 +11,9 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
-from twin.openstack.nova import logs as nova_logs
-from twin.openstack.oslo import logs
-from twin.openstack.oslo.context import (
-    Context,
-    DatabaseError,
-    HttpError,
-    MessagingTimeout,
-    RemoteError,
-    close_span,
-    open_span,
-)
+from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo.context import Context, close_span, open_span
+from twin.openstack.oslo.exceptions import HttpError, HTTPFault
 from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
 from twin.openstack.site import Site
 from twin.telemetry.records import LogTemplate, counter, gauge
@@ -48,6 +40,8 @@ class Response:
     status: int
     body: Any = None
     length: int = 0
+    message: str = ""
+    """Why not, where it is an error."""
 
 
 @dataclass(slots=True)
@@ -83,20 +77,35 @@ class ApiService(Service):
 
     # --- what a subclass says ---------------------------------------------------------------------------------
 
-    def operation(self, name: str) -> Operation:
-        """The generator function that carries out an operation; by default its work, then 200."""
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """What it answers: operation -> generator function (context, **arguments)."""
+        return {}
+
+    def plain(self, name: str, length: int = 600) -> Operation:
+        """An operation that is nothing but its work, then 200."""
         work = facts.API[name]
 
-        def plain(context: Context) -> Generator[Any, Any, Response]:
+        def answer(context: Context) -> Generator[Any, Any, Response]:
             yield from self.work(context, work)
-            return Response(200, length=600)
+            return Response(200, length=length)
 
-        return plain
+        return answer
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         """Print the access line."""
 
-    failed_templates: tuple[LogTemplate, LogTemplate] = (nova_logs.NOVA_UNEXPECTED, nova_logs.NOVA_TRACE)
+    def refuse(self, context: Context, error: Exception) -> Response:
+        """The answer to an error that came out of an operation. A client's own mistake is a status below 500."""
+        if isinstance(error, HTTPFault):
+            return Response(error.code, length=112, message=str(error))
+        self.unexpected(error)
+        self.exception(self.unexpected_error, context, error, entry=traceback.WSGI_ENTRY)
+        status = error.status if isinstance(error, HttpError) and error.service == "keystone" else 500
+        return Response(status, length=208, message="The server has either erred or is incapable of performing it.")
+
+    unexpected_error: LogTemplate
+    """How it logs an error that it did not expect."""
 
     def inner_context(self, context: Context) -> Context:
         """The context as this service logs it."""
@@ -151,13 +160,11 @@ class ApiService(Service):
     def _carry_out(self, context: Context, operation: str, arguments: dict[str, Any]) -> Steps:
         try:
             yield from self.authenticate(context)
-            response = yield from self.operation(operation)(context, **arguments)
-        except (DatabaseError, MessagingTimeout, RemoteError, HttpError) as error:
-            head, body = self.failed_templates
-            frames = logs.SQL_FRAMES if isinstance(error, DatabaseError) else logs.RPC_FRAMES
-            self.trace(head, context, f"{error}", frames, body)
-            status = error.status if isinstance(error, HttpError) and error.service == "keystone" else 500
-            response = Response(status, length=208)
+            response = yield from self.operations[operation](context, **arguments)
+        except Interrupt:
+            raise
+        except Exception as error:
+            response = self.refuse(context, error)
         return response
 
     def authenticate(self, context: Context) -> Steps:

@@ -10,8 +10,8 @@ from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure.rabbitmq import Message
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.virt import logs as virt_logs
-from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError, draw
+from twin.openstack.oslo.context import Context, draw
+from twin.openstack.oslo.exceptions import HttpError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import expect
 from twin.openstack.tables import Server
@@ -53,7 +53,7 @@ def build(host: NovaCompute, context: Context, server: Server, tried: tuple[str,
         yield from _clean_up(host, context, server, set_error=False)
         yield from host.cast(context, "conductor", "build_instances", server=server, tried=tried, reason=str(error))
     except (MessagingTimeout, RemoteError) as error:
-        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.BUILD_UNEXPECTED, context, error)
         yield from _clean_up(host, context, server, set_error=True)
 
 
@@ -87,7 +87,7 @@ def _network(host: NovaCompute, context: Context, server: Server) -> Steps:
             expect((yield answer), "neutron")
         yield from host.host_work(context, facts.BUILD.prepare)
     except HttpError as error:
-        host.trace(logs.NETWORK_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.NETWORK_FAILED, context, error)
         raise _AbortError(logs.NO_NETWORK) from None
     yield from host.save(context)
 
@@ -120,8 +120,7 @@ def _fetch_image(host: NovaCompute, context: Context, server: Server) -> Steps:
     uri = f"/v2/images/{image}/file"
     response = yield host.site.glance.serve(context, "images.file", "GET", uri)
     if response.status >= 500:
-        error = f"glanceclient.exc.HTTPServiceUnavailable: HTTP {response.status}"
-        host.trace(logs.SPAWN_FAILED, context, error, oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.SPAWN_FAILED, context, HttpError("glance-api", response.status))
         raise _RescheduleError(f"Connection to glance host failed: HTTP {response.status}")
     yield from host.host_work(context, facts.IMAGE_BYTES / facts.IMAGE_BANDWIDTH)
     host.images[image] = host.world.now
@@ -144,7 +143,7 @@ def _wait_for_network(host: NovaCompute, context: Context, server: Server) -> St
         return
     host.plugged.pop(server.uuid, None)
     host.say(virt_logs.VIF_TIMEOUT, context, server.port, host.world.now - began, instance=server.uuid)
-    host.trace(logs.SPAWN_FAILED, context, logs.VIF_FAILED, oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+    host.exception(logs.SPAWN_FAILED, context, _AbortError(logs.VIF_FAILED))
     raise _AbortError(logs.NO_NETWORK)
 
 

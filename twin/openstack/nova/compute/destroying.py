@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from twin.mechanics import openstack as facts
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.virt import logs as virt_logs
-from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import HttpError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import expect
 from twin.openstack.tables import Server
@@ -48,7 +48,7 @@ def destroy(host: NovaCompute, context: Context, server: Server) -> Steps:
         say(logs.DELETED_ALLOCATIONS, context, uuid)
         yield from host.save(context, lambda: host.site.deleted(server))
     except (HttpError, MessagingTimeout, RemoteError) as error:
-        host.trace(logs.DELETE_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.DELETE_FAILED, context, error)
         yield from host.save(context, lambda: host.site.became_error(server))
 
 

@@ -17,8 +17,8 @@ from twin.openstack.nova.compute.building import build
 from twin.openstack.nova.compute.destroying import destroy, finish_deletions
 from twin.openstack.nova.compute.periodic import audit_resources, check_images, sync_power_states
 from twin.openstack.nova.virt import logs as virt_logs
-from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, MessagingTimeout, RemoteError, admin_context, draw
+from twin.openstack.oslo.context import Context, admin_context, draw
+from twin.openstack.oslo.exceptions import MessagingTimeout, RemoteError
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.pool import Pool
 from twin.openstack.oslo.reporting import AGENT_STATE, ReportingService
@@ -155,7 +155,7 @@ class NovaCompute(ReportingService):
                     yield from self.save(context, lambda server=server: self.site.became_error(server))
             yield from finish_deletions(self, context)
         except (MessagingTimeout, RemoteError) as error:
-            self.trace(logs.BUILD_UNEXPECTED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+            self.exception(logs.BUILD_UNEXPECTED, context, error)
 
     def _periodic(self, task: Any, interval: float) -> Steps:
         """Run a periodic task; its phase belongs to the process."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from twin.mechanics import openstack as facts
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.virt import logs as virt_logs
-from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, HttpError, MessagingTimeout, RemoteError
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import HttpError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import expect
 
@@ -25,10 +25,10 @@ def audit_resources(host: NovaCompute, context: Context) -> Steps:
         expect((yield site.placement.serve(context, "inventory", "GET", uri)), "placement")
         yield from host.save(context)
     except HttpError as error:
-        host.trace(logs.RESOURCES_FAILED, context, f"{error}", oslo_logs.HTTP_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.RESOURCES_FAILED, context, error)
         return
     except (MessagingTimeout, RemoteError) as error:
-        host.trace(logs.RESOURCES_FAILED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.RESOURCES_FAILED, context, error)
         return
     guests = len(host.guests)
     host.say(
@@ -49,7 +49,7 @@ def sync_power_states(host: NovaCompute, context: Context) -> Steps:
     try:
         yield from host.save(context)
     except (MessagingTimeout, RemoteError) as error:
-        host.trace(logs.BUILD_UNEXPECTED, context, f"{error}", oslo_logs.RPC_FRAMES, logs.COMPUTE_TRACE)
+        host.exception(logs.BUILD_UNEXPECTED, context, error)
         return
     servers = host.site.tables.on(host.node.name)
     if len(servers) != len(host.guests):
