@@ -1,4 +1,4 @@
-"""`healtwin scenario`: list, show, validate, faults, schema, new."""
+"""`healtwin scenario`: list, show, validate, faults, sites, schema, new."""
 
 from __future__ import annotations
 
@@ -87,6 +87,36 @@ def faults(
                 table.add_row(name, action or "-", fields or "-", entry.hits)
                 if kind:
                     table.add_row("", "", " ".join((entry.parameters.__doc__ or "").split()), "", end_section=True)
+    wide().print(table)
+
+
+@app.command()
+def sites(
+    project: Annotated[str, typer.Argument(metavar="[PROJECT]", help="nova, neutron or cinder; default: all.")] = "",
+    grep: Annotated[str, typer.Option("--grep", metavar="TEXT", help="Only sites whose name holds this.")] = "",
+) -> None:
+    """The call sites of OpenStack's programs: where MutationChaos can make a call go wrong, and how."""
+    from rich.table import Column, Table
+
+    from experiments.errors import UserError
+    from experiments.tables import wide
+    from twin.openstack.mutation import operators
+    from twin.openstack.mutation import sites as known
+    from twin.scenario.errors import nearest
+
+    projects = [package.rpartition(".")[2] for package in known.PACKAGES]
+    if project and project not in projects:
+        raise UserError(f"no project '{project}'{nearest(project, projects)}")
+    found = [s for s in known.sites() if project in ("", s.project) and grep.lower() in s.id.lower()]
+    if not found:
+        raise UserError(f"--grep {grep}: no call site has this in its name")
+    title = f"{len(found)} call sites" if len(found) > 1 else "1 call site"
+    table = Table(Column("site", overflow="fold"), "arguments", "mutations", title=title, title_justify="left")
+    for site in found:
+        written = (*site.positional, *(f"{name}=" for name in site.keywords))
+        numbered = ", ".join(f"{i} {text}" if not text.endswith("=") else text for i, text in enumerate(written, 1))
+        mutations = dict.fromkeys(point.operator.value for point in operators.points(site))
+        table.add_row(site.id, numbered or "-", " ".join(mutations))
     wide().print(table)
 
 

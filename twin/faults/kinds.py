@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.faults import database, engine, gpu, host, network, process, serving, stress, workload
+from twin.faults import database, engine, gpu, host, mutation, network, process, serving, stress, workload
 from twin.faults.kind import FaultKind
 
 KINDS: dict[str, dict[str, FaultKind]] = {
@@ -14,6 +14,7 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **host.KINDS,
     **engine.KINDS,
     **database.KINDS,
+    **mutation.KINDS,
     **workload.KINDS,
 }
 """Fault kinds by kind and action (the empty action is that of a kind that has none)."""

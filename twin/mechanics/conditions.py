@@ -99,6 +99,7 @@ PARAMETERS: dict[str, Parameter] = {
     "abuse_rate": Parameter("1/s", 0.0, sum),  # calls of a client that asks too much
     "abuse_prompt": Parameter("tokens", 0.0, max),  # of each of its calls
     "abuse_output": Parameter("tokens", 0.0, max),
+    "mutation": Parameter("calls", 0.0, sum),  # of the program, changed by a bad release
 }
 """Every parameter a condition may name."""
 
@@ -125,6 +126,8 @@ class Condition:
     cause: str
     traffic: Traffic = Traffic()
     """Of parameters that concern packets, which packets."""
+    code: str = ""
+    """Of a mutation, what it changes in the program (`twin.openstack.mutation.operators.Mutation.text`)."""
 
     def __post_init__(self) -> None:
         if self.parameter not in PARAMETERS:

@@ -1,0 +1,62 @@
+"""Coverage: which sites a run comes by, counted by flows whose sites note that they were reached."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+from twin.openstack.mutation.mutants import Change, rebuilt, runs
+from twin.openstack.mutation.sites import PACKAGES, CallSite, Place, sites
+
+if TYPE_CHECKING:
+    from twin.components import Component
+    from twin.openstack.oslo.flow import Flow
+
+_NOTE = "<note>"
+
+
+def count(components: Iterable[Component], packages: tuple[str, ...] = PACKAGES) -> Counter[tuple[str, str]]:
+    """Have components count from now on how often they come by each site: (component, id of the site)."""
+    counter: Counter[tuple[str, str]] = Counter()
+    functions: dict[tuple[type[Flow], str], list[CallSite]] = {}
+    for site in sites(packages):
+        functions.setdefault((site.owner, site.function), []).append(site)
+    for component in components:
+        flows: list[Flow] = getattr(component, "flows", [])
+        for (owner, function), those in functions.items():
+            for flow in flows:
+                if runs(flow, owner, function):
+                    program = rebuilt(owner, function, _noting(those), {_NOTE: _note(counter, component.name)})
+                    setattr(flow, function, MethodType(program, flow))
+    return counter
+
+
+def _noting(those: list[CallSite]) -> dict[int, Change]:
+    return {site.number: _reached(site.id) for site in those}
+
+
+def _reached(name: str) -> Change:
+    def change(place: Place) -> ast.AST:
+        if isinstance(place.node, ast.Return):
+            assert place.node.value is not None
+            place.node.value = _noted(name, place.node.value)
+        else:
+            place.node.func = _noted(name, place.node.func)
+        return place.whole
+
+    return change
+
+
+def _noted(name: str, value: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(_NOTE, ast.Load()), [ast.Constant(name), value], [])
+
+
+def _note(counter: Counter[tuple[str, str]], component: str) -> Any:
+    def note(name: str, value: Any) -> Any:
+        counter[component, name] += 1
+        return value
+
+    return note
