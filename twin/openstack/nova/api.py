@@ -91,7 +91,7 @@ class NovaApi(ApiService, AmqpService):
         if server.uuid not in self.site.tables.servers or server.host is None:
             self.say(logs.NOVA_THROWN, context, "No instances found for any event")
             return Response(404, length=296)
-        self.say(logs.NOVA_EVENT, context, port, server.uuid)
+        self.say(logs.NOVA_EVENT, context, "network-vif-plugged", port, server.uuid, server.host)
         compute = self.site.computes[server.host]
         yield from self.cast(context, compute.topic, "external_instance_event", server=server, port=port)
         return Response(200, length=380)

@@ -29,6 +29,32 @@ def statement(id: str, level: Level, logger: str, text: str) -> LogTemplate:
     return LogTemplate(id, "oslo", level, logger, text)
 
 
+class Logger(NamedTuple):
+    """A logger of a service, by the name that its lines carry: ``LOG.info("build.took", "Took {:.2f} seconds")``."""
+
+    name: str
+
+    def debug(self, id: str, text: str) -> LogTemplate:
+        """A statement of level DEBUG."""
+        return LogTemplate(id, "oslo", Level.DEBUG, self.name, text)
+
+    def info(self, id: str, text: str) -> LogTemplate:
+        """A statement of level INFO."""
+        return LogTemplate(id, "oslo", Level.INFO, self.name, text)
+
+    def warning(self, id: str, text: str) -> LogTemplate:
+        """A statement of level WARNING."""
+        return LogTemplate(id, "oslo", Level.WARNING, self.name, text)
+
+    def error(self, id: str, text: str) -> LogTemplate:
+        """A statement of level ERROR."""
+        return LogTemplate(id, "oslo", Level.ERROR, self.name, text)
+
+    def critical(self, id: str, text: str) -> LogTemplate:
+        """A statement of level CRITICAL."""
+        return LogTemplate(id, "oslo", Level.CRITICAL, self.name, text)
+
+
 def line(record: LogRecord, epoch: float) -> str:
     """The line of a record with args (process id, RequestContext or None, instance uuid or None, *message args)."""
     pid, context, instance, *args = record.args

@@ -12,6 +12,9 @@ _MANAGER = Logger("nova.compute.manager")
 _MANAGER_VM = _MANAGER
 _API = Logger("nova.conductor.api")
 _PROVIDER_CONFIG = Logger("nova.compute.provider_config")
+_CLAIMS_VM = Logger("nova.compute.claims")
+_TRACKER = Logger("nova.compute.resource_tracker")
+_TRACKER_VM = _TRACKER
 
 # --- start-up ------------------------------------------------------------------------------------------------------
 
@@ -100,11 +103,14 @@ VOLUME_NOT_AVAILABLE = _MANAGER.warning(
 SPAWN_STARTING = _MANAGER_VM.debug("compute.spawn-starting", "Start spawning the instance on the hypervisor.")
 TOOK_SPAWN = _MANAGER_VM.info("build.took-spawn", "Took {:.2f} seconds to spawn the instance on the hypervisor.")
 TOOK_BUILD = _MANAGER_VM.info("build.took", "Took {:.2f} seconds to build instance.")
-SPAWN_FAILED = _MANAGER_VM.debug("build.spawn-failed", "Instance failed to spawn correctly, setting to ERROR state")
+SPAWN_FAILED = _MANAGER_VM.error("build.spawn-failed", "Instance failed to spawn: {}")
 NETWORK_FAILED = _MANAGER_VM.error("build.network-failed", "Failed to allocate network(s): {}")
 NO_MORE_FIXED_IPS = _MANAGER_VM.warning("compute.no-more-fixed-ips", "No more fixed IP to be allocated: {}")
 BUILD_AND_RUN_FAILED = _MANAGER_VM.error("compute.build-and-run-failed", "Failed to build and run instance: {}")
-BUILD_ABORTED = _MANAGER_VM.error("build.aborted", "Build of instance {} aborted: {}")
+BUILD_ABORTED = _MANAGER_VM.error(
+    "build.aborted",
+    "Build of instance {0} aborted: {1}: nova.exception.BuildAbortException: Build of instance {0} aborted: {1}",
+)
 BUILD_UNEXPECTED = _MANAGER_VM.error("build.unexpected", "Unexpected build failure, not rescheduling build.: {}")
 RESCHEDULED = _MANAGER_VM.debug("build.rescheduled", "Build of instance {} was re-scheduled: {}")
 RETRY_MISSING = _MANAGER_VM.debug("compute.retry-missing", "Retry info not present, will not reschedule")
@@ -129,36 +135,6 @@ BACK_TO_STATE = _MANAGER.info("compute.back-to-state", "Setting instance back to
 SET_TO_ERROR = _MANAGER.error("compute.set-to-error", "Setting instance vm_state to ERROR: {}")
 VIF_FAILED = "nova.exception.VirtualInterfaceCreateException: Virtual Interface creation failed"
 NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
-
-# --- external events -----------------------------------------------------------------------------------------------
-
-PREPARING_FOR_EVENT = _MANAGER_VM.debug("compute.preparing-for-event", "Preparing to wait for external event {}-{}")
-EVENT_WAIT_DONE = _MANAGER_VM.debug("compute.event-wait-done", "Instance event wait completed in {} seconds for {}")
-EVENT_TIMED_OUT = _MANAGER_VM.warning(
-    "compute.event-timed-out",
-    "Timeout waiting for {} for instance with vm_state {} and task_state {}. Event states are: {}: {}",
-)
-PROCESSING_EVENT = _MANAGER_VM.debug("compute.processing-event", "Processing event {}")
-EVENT_RECEIVED = _MANAGER_VM.debug("compute.event-received", "Received event {}")
-EVENT_UNEXPECTED = _MANAGER_VM.warning(
-    "compute.event-unexpected", "Received unexpected event {} for instance with vm_state {} and task_state {}."
-)
-NO_WAITING_EVENTS = _MANAGER_VM.debug("compute.no-waiting-events", "No waiting events found dispatching {}")
-NO_EVENT_MATCHING = _MANAGER_VM.debug("compute.no-event-matching", "No event matching {} in {}")
-EVENT_FAILED = _MANAGER_VM.info("compute.event-failed", "Failed to process external instance event {} due to: {}")
-REFRESHING_ON_EVENT = _MANAGER_VM.debug(
-    "compute.refreshing-on-event", "Refreshing instance network info cache due to event {}."
-)
-INTERFACE_DELETED = _MANAGER_VM.info(
-    "compute.interface-deleted",
-    "Neutron deleted interface {}; detaching it from the instance and deleting it from the info cache",
-)
-VOLUME_EXTENDED = _MANAGER_VM.info(
-    "compute.volume-extended", "Cinder extended volume {}; extending it to detect new size"
-)
-VOLUME_EXTEND_FAILED = _MANAGER_VM.warning(
-    "compute.volume-extend-failed", "Extend volume failed, volume_id={}, reason: {}: {}"
-)
 
 # --- states of the VM ----------------------------------------------------------------------------------------------
 
@@ -285,88 +261,87 @@ DELETED_ALLOCATIONS = Logger("nova.scheduler.client.report").info(
     "delete.allocations", "Deleted allocations for instance {}"
 )
 
-# --- volumes and interfaces ----------------------------------------------------------------------------------------
+# --- claims --------------------------------------------------------------------------------------------------------
 
-ATTACHING = _MANAGER_VM.info("compute.attaching", "Attaching volume {} to {}")
-ATTACH_FAILED = _MANAGER_VM.error("compute.attach-failed", "Failed to attach {} at {}: {}")
-DETACHING = _MANAGER_VM.info("compute.detaching", "Detaching volume {}")
-DETACH_FAILED_AT = _MANAGER_VM.error("compute.detach-failed-at", "Failed to detach volume {} from {}: {}")
-ATTACH_INTERFACE_FAILED = _MANAGER_VM.warning(
-    "compute.attach-interface-failed", "attach interface failed , try to deallocate port {}, reason: {}: {}"
-)
-DEALLOCATE_PORT_FAILED = _MANAGER_VM.warning(
-    "compute.deallocate-port-failed", "Failed to deallocate port {} for instance. Error: {}: {}"
-)
-SWAPPING_VOLUME = _MANAGER_VM.info("compute.swapping-volume", "Swapping volume {} for {}")
+# Said until 2019, when placement took over; Zed has none of these.
+CLAIM_ATTEMPT = _CLAIMS_VM.info("claim.attempt", "Attempting claim: memory {} MB, disk {} GB, vcpus {} CPU")
+CLAIM_MEMORY = _CLAIMS_VM.info("claim.memory", "Total memory: {} MB, used: {:.2f} MB")
+CLAIM_LIMIT = _CLAIMS_VM.info("claim.limit", "memory limit: {:.2f} MB, free: {:.2f} MB")
+CLAIM_DISK = _CLAIMS_VM.info("claim.disk", "Total disk: {} GB, used: {:.2f} GB")
+CLAIM_DISK_UNLIMITED = _CLAIMS_VM.info("claim.disk-unlimited", "disk limit not specified, defaulting to unlimited")
+CLAIM_VCPU = _CLAIMS_VM.info("claim.vcpu", "Total vcpu: {} VCPU, used: {:.2f} VCPU")
+CLAIM_VCPU_UNLIMITED = _CLAIMS_VM.info("claim.vcpu-unlimited", "vcpu limit not specified, defaulting to unlimited")
+# Said in all versions.
+CLAIM_OK = _CLAIMS_VM.info("claim.ok", "Claim successful on node {}")
+CLAIM_FAILED = _CLAIMS_VM.info("compute.claim-failed", "Failed to claim: {}")
+CLAIM_ABORTED = _CLAIMS_VM.debug("compute.claim-aborted", "Aborting claim: {}")
 
-# --- moving --------------------------------------------------------------------------------------------------------
+# --- resource tracker ----------------------------------------------------------------------------------------------
 
-PREP_RESIZE = _MANAGER_VM.info("compute.prep-resize", "Migrating")
-RESIZE_RESCHEDULING = _MANAGER.debug("compute.resize-rescheduling", "Rescheduling, attempt {}")
-RESIZE_RESCHEDULE_FAILED = _MANAGER.error("compute.resize-reschedule-failed", "Error trying to reschedule: {}")
-FINISH_RESIZE_FAILED = _MANAGER_VM.info(
-    "compute.finish-resize-failed",
-    "Deleting allocations for old flavor on source node {} after finish_resize failure. You may be able to "
-    "recover the instance by hard rebooting it.",
+NODE_CREATED = _TRACKER.info("compute.node-created", "Compute node record created for {}:{} with uuid: {}")
+AUDITING = _TRACKER.debug("compute.auditing", "Auditing locally available compute resources for {} (node: {})")
+HYPERVISOR_VIEW = _TRACKER.debug(
+    "compute.hypervisor-view",
+    "Hypervisor/Node resource view: name={} free_ram={}MB free_disk={}GB free_vcpus={} pci_devices={}",
 )
-CONFIRMING_RESIZE = _MANAGER_VM.debug("compute.confirming-resize", "Going to confirm migration {}")
-CONFIRM_RESIZE_FAILED = _MANAGER_VM.error(
-    "compute.confirm-resize-failed",
-    "Confirm resize failed on source host {}. Resource allocations in the placement service will be removed "
-    "regardless because the instance is now on the destination host {}. You can try hard rebooting the "
-    "instance to correct its state.: {}",
+USABLE_VCPUS = _TRACKER.debug("compute.usable-vcpus", "Total usable vcpus: {}, total allocated vcpus: {}")
+FINAL_VIEW = _TRACKER.debug(
+    "audit.final",
+    "Final resource view: name={} phys_ram={}MB used_ram={}MB phys_disk={}GB used_disk={}GB total_vcpus={} "
+    "used_vcpus={} pci_stats=[]",
 )
-ALLOCATION_LEAKED = _MANAGER.error(
-    "compute.allocation-leaked",
-    "Deleting allocation in placement for migration {} failed. The instance {} will be put to ERROR state but "
-    "the allocation held by the migration is leaked.: {}",
+NODE_UPDATED = _TRACKER.debug("compute.node-updated", "Compute_service record updated for {}:{}")
+NO_NODE_RECORD = _TRACKER.warning("compute.no-node-record", "No compute node record for {}:{}: {}")
+MANAGED_HERE = _TRACKER.debug(
+    "compute.managed-here", "Instance {} actively managed on this compute host and has allocations in placement: {}."
 )
-REVERTING_ALLOCATION = _MANAGER_VM.info(
-    "compute.reverting-allocation", "Swapping old allocation on {} held by migration {} for instance"
+MIGRATION_ACTIVE_HERE = _TRACKER.debug(
+    "compute.migration-active-here", "Migration {} is active on this compute host and has allocations in placement: {}."
 )
-REVERTED_TO_STATE = _MANAGER_VM.info("compute.reverted-to-state", "Updating instance to original state: '{}'")
-STASHING_STATE = _MANAGER_VM.debug("compute.stashing-state", "Stashing vm_state: {}")
-LIVE_MIGRATION_CHECKED = _MANAGER.debug("compute.live-migration-checked", "source check data is {}")
-PRE_LIVE_MIGRATION_DATA = _MANAGER.debug("compute.pre-live-migration-data", "pre_live_migration data is {}")
-MIGRATION_TOOK = _MANAGER_VM.info("migrate.took", "Took {:.2f} seconds for pre_live_migration on destination host {}.")
-PRE_LIVE_MIGRATION_FAILED = _MANAGER_VM.error(
-    "compute.pre-live-migration-failed", "Pre live migration failed at {}: {}"
+ALLOCATION_NOT_IN_DATABASE = _TRACKER.info(
+    "compute.allocation-not-in-database",
+    "Instance {} has allocations against this compute host but is not found in the database.: {}",
 )
-PRE_LIVE_MIGRATION_VIF_FAILED = _MANAGER_VM.error(
-    "compute.pre-live-migration-vif-failed",
-    "Failed waiting for network virtual interfaces to be plugged on the destination host {}.: {}",
+ALLOCATION_OF_DELETED = _TRACKER.debug(
+    "compute.allocation-of-deleted",
+    "Instance {} has been deleted (perhaps locally). Deleting allocations that remained for this instance "
+    "against this compute host: {}.",
 )
-LIVE_MIGRATION_FAILED = _MANAGER_VM.error("compute.live-migration-failed", "Live migration failed.: {}")
-POST_LIVE_MIGRATION = _MANAGER_VM.info("compute.post-live-migration", "_post_live_migration() is started..")
-POST_AT_DESTINATION = _MANAGER_VM.info("compute.post-at-destination", "Post operation of migration started")
-POST_AT_DESTINATION_FAILED = _MANAGER_VM.error(
-    "compute.post-at-destination-failed", "Post live migration at destination {} failed: {}"
+ALLOCATION_NOT_STARTED = _TRACKER.debug(
+    "compute.allocation-not-started",
+    "Instance {} has been scheduled to this compute host, the scheduler has made an allocation against this "
+    "compute node but the instance has yet to start. Skipping heal of allocation: {}.",
 )
-POST_UNEXPECTED = _MANAGER_VM.error(
-    "compute.post-unexpected", "Unexpected error during post live migration at destination host.: {}"
+ALLOCATION_IN_TRANSITION = _TRACKER_VM.debug(
+    "compute.allocation-in-transition",
+    'Instance with task_state "{}" is not being actively managed by this compute host but has allocations '
+    "referencing this compute node ({}): {}. Skipping heal of allocations during the task state transition.",
 )
-MIGRATING = _MANAGER_VM.info("migrate.post", "Migrating instance to {} finished successfully.")
-SOURCE_VOLUME_CONNECTED = _MANAGER_VM.error(
-    "compute.source-volume-connected",
-    "Connection for volume {} not terminated on source host {} during post_live_migration: {}: {}",
+ALLOCATION_NOT_MANAGED = _TRACKER.warning(
+    "compute.allocation-not-managed",
+    "Instance {} is not being actively managed by this compute host but has allocations referencing this "
+    "compute host: {}. Skipping heal of allocation because we do not know what to do.",
 )
-DESTINATION_NETWORK_LEFT = _MANAGER.error(
-    "compute.destination-network-left",
-    "Network cleanup failed for destination host {} during live migration rollback. You may need to manually "
-    "clean up resources in the network service. Error: {}: {}",
+ALLOCATION_OF_MOVED = _TRACKER.warning(
+    "compute.allocation-of-moved",
+    "Instance {} has been moved to another host {}({}). There are allocations remaining against the source "
+    "host that might need to be removed: {}.",
 )
-MIGRATION_SET_TO_ERROR = _MANAGER.warning("compute.migration-set-to-error", "Setting migration {} to error: {}")
-EVACUATING = _MANAGER_VM.info("migrate.evacuate", "Evacuating instance")
-REBUILDING = _MANAGER_VM.info("compute.rebuilding", "Rebuilding instance")
-REBUILD_SHARED = _MANAGER.info("compute.rebuild-shared", "disk on shared storage, evacuating using existing disk")
-REBUILD_FROM_IMAGE = _MANAGER.info(
-    "compute.rebuild-from-image", "disk not on shared storage, evacuating from image: '{}'"
+ALLOCATIONS_SKIPPED = _TRACKER.error(
+    "compute.allocations-skipped", "Skipping removal of allocations for deleted instances: {}: {}"
 )
-REBUILD_FROM_VOLUME = _MANAGER.info("compute.rebuild-from-volume", "disk on volume, evacuating using existing volume")
-REBUILD_NO_RESOURCES = _MANAGER_VM.debug(
-    "compute.rebuild-no-resources", "Could not rebuild instance on this host, not enough resources available."
+MIGRATION_USAGE = _TRACKER.info("compute.migration-usage", "Updating resource usage from migration {}")
+MIGRATION_OUTDATED = _TRACKER.info(
+    "compute.migration-outdated",
+    "Current instance migration {} doesn't match migration {}, marking migration as error. This can occur if a "
+    "previous migration for this instance did not complete.",
 )
-BRINGING_TO_STATE = _MANAGER_VM.info("compute.bringing-to-state", "bringing vm to original state: '{}'")
+TRACKING_INCOMING = _TRACKER_VM.debug(
+    "compute.tracking-incoming", "Starting to track incoming migration {} with flavor {}"
+)
+TRACKING_OUTGOING = _TRACKER_VM.debug(
+    "compute.tracking-outgoing", "Starting to track outgoing migration {} with flavor {}"
+)
 
 # --- periodic tasks ------------------------------------------------------------------------------------------------
 
@@ -384,7 +359,7 @@ USAGE_AUDIT = _MANAGER.info(
 RESOURCES_FAILED = _MANAGER.error("audit.failed", "Error updating resources for node {}.: {}")
 PENDING_DELETES = _MANAGER.debug("compute.pending-deletes", "Cleaning up deleted instances")
 PENDING_DELETES_COUNT = _MANAGER.debug("compute.pending-deletes-count", "There are {} instances to clean")
-VOLUME_USAGE = _MANAGER_VM.debug("compute.volume-usage", "Updating volume usage cache with totals")
+VOLUME_USAGE = _MANAGER.debug("compute.volume-usage", "Updating volume usage cache")
 RECLAIM_OFF = _MANAGER.debug("compute.reclaim-off", "CONF.reclaim_instance_interval <= 0, skipping...")
 NO_COMPUTE_NODE = _MANAGER.error("compute.no-compute-node", "No compute node record for host {}: {}")
 ORPHAN_COMPUTE_NODE = _MANAGER.info(

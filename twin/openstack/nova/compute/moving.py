@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.mechanics import openstack as facts
-from twin.openstack.nova.compute import logs
+from twin.openstack.nova.compute import moving_logs as logs
 from twin.openstack.nova.compute.manager import Guest, NovaCompute
 from twin.openstack.oslo.context import Context, admin_context, draw
 from twin.openstack.oslo.service import Steps
