@@ -225,12 +225,12 @@ class Node(Component):
 
     def _kill_worst(self) -> None:
         """Kill what the kernel's badness names: share of memory, plus the adjustment that kubelet gives to pods."""
-        victims = sorted(self.processes(), key=lambda p: p.resident_memory)
+        victims = sorted(self.processes(), key=lambda p: p.largest[2])
         foreign = self._foreign_memory / self.memory + self.value("memory_adjustment")
         self.oom_kills += 1
-        if victims and victims[-1].resident_memory / self.memory + POD_OOM_ADJUSTMENT >= foreign:
+        if victims and victims[-1].largest[2] / self.memory + POD_OOM_ADJUSTMENT >= foreign:
             victim = victims[-1]
-            self._log_kill(victim.pid, victim.program, victim.resident_memory, int(POD_OOM_ADJUSTMENT * 1000))
+            self._log_kill(*victim.largest, int(POD_OOM_ADJUSTMENT * 1000))
             victim.die("oom")
         else:
             pid = self.world.streams["pid"].integer(1200, 98000, self.name, "foreign", self.oom_kills)

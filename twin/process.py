@@ -81,6 +81,11 @@ class Process(Component):
         """Bytes of host memory it holds."""
         return 0.5e9
 
+    @property
+    def largest(self) -> tuple[int, str, float]:
+        """Process id, name and resident bytes of the largest of its programs, as the kernel compares them."""
+        return (self.pid, self.program, self.resident_memory)
+
     most_threads: float = 0.1
     """The most threads that ever want a core without a condition; its memory does not grow without one either."""
 

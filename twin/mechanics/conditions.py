@@ -100,6 +100,16 @@ PARAMETERS: dict[str, Parameter] = {
     "abuse_prompt": Parameter("tokens", 0.0, max),  # of each of its calls
     "abuse_output": Parameter("tokens", 0.0, max),
     "mutation": Parameter("calls", 0.0, sum),  # of the program, changed by a bad release
+    "libvirt_hang": Parameter("bool", 0.0, max),  # libvirtd's threads wait for a lock nobody gives back
+    "noisy_guests": Parameter("guests", 0.0, max),  # of one tenant on a host, that work hard
+    "guest_cpu": Parameter("cores", 0.0, max),  # that each of them wants
+    "guest_streams": Parameter("streams", 0.0, max),  # of requests to the disk that each of them keeps going
+    "flows_lost": Parameter("ratio", 0.0, max),  # of a bridge's ports whose flows are gone
+    "dhcp_dead": Parameter("bool", 0.0, max),  # dnsmasq dies, also when it is started anew
+    "mtu": Parameter("bytes", math.inf, min),  # of a machine's interface to the others
+    "backend_taken": Parameter("ratio", 0.0, max),  # of a storage pool, by data nobody in this cloud knows
+    "target_down": Parameter("bool", 0.0, max),  # a storage backend's target takes no connection
+    "image_corrupt": Parameter("bool", 0.0, max),  # the image store's data is not what its checksum says
 }
 """Every parameter a condition may name."""
 

@@ -1,0 +1,153 @@
+"""What a compute host and its guests cost: image files, qemu, live migration, a guest's boot. Pure data and formulas.
+
+Seconds of a host that does nothing else add up to the stages of a build and a deletion on CloudLab (FACTS section 7,
+`twin.mechanics.openstack.BUILD` and `DESTROY`); how a stage splits into processor time and disk is assumed. Under load
+cores and disk are shared, so the spread of stage times comes from who else builds at that moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostTimes:
+    """One compute host: core seconds, bytes of its disk, and what its disk transfers. Seconds on an idle host.
+
+    image + plug + start = 13.02 s, "Creating image" to "VM Started".
+    """
+
+    scale: float = 1.0
+    """How much slower its cores and its disk are than CloudLab's host."""
+    disk_rate: float = 150e6
+    """Bytes/s of the host's disk: one SATA drive (assumed)."""
+    image_cpu: float = 3.10
+    """qemu-img create and resize, growing the file system, configuration: core seconds of one build."""
+    image_bytes: float = 915e6
+    """Written and read back while an instance's disk is made from its base file: 6.1 s (assumed)."""
+    plug: float = 0.32
+    """Adding the tap device to the integration bridge: ip, ovs-vsctl, os-vif's privileged helper."""
+    start_cpu: float = 1.70
+    """libvirt's definition, security profile, control groups, qemu until its monitor answers."""
+    start_bytes: float = 270e6
+    """Read while qemu starts: 1.8 s (assumed)."""
+    pause: float = 0.067
+    resume: float = 0.017
+    destroy: float = 0.215
+    """SIGTERM to qemu until libvirt has reaped it."""
+    unplug: float = 0.682
+    undefine: float = 0.02
+    attach: float = 0.45
+    """device_add over qemu's monitor (assumed)."""
+    detach: float = 1.2
+    """device_del, and the guest's answer to it (assumed)."""
+    info: float = 0.004
+    """A call that asks and changes nothing (assumed)."""
+    convert_cpu_per_byte: float = 4.0e-9
+    """Core seconds of qemu-img convert for each byte (assumed: 250 MB/s on one core)."""
+
+    @property
+    def disk(self) -> float:
+        """Bytes/s of the disk as it is."""
+        return self.disk_rate / self.scale
+
+
+HOSTS: dict[str, HostTimes] = {
+    "cloudlab": HostTimes(),
+    # The fastest tenth of 758 builds under batch load, the least disturbed ones: 23.8 s to spawn, against 19.72 s.
+    "devstack": HostTimes(scale=1.2),
+}
+"""By profile: one set of uncontended times; the second is the first, scaled once for the host."""
+
+IMAGE_FORMAT_BYTES = 200e3
+"""A fresh qcow2 overlay (assumed)."""
+BOOT_WRITES = 30e6
+"""What a guest writes to its disk while it boots (assumed: a small image)."""
+ENOSPC_WITHIN = 30.0
+"""Seconds within which a guest writes to a cluster its disk has not allocated yet: its journal commits every 5 s, not
+always to new room (assumed)."""
+START_OVERHEAD = 120e6
+"""Resident bytes of a qemu process beside its guest's memory (assumed)."""
+
+# --- libvirt -----------------------------------------------------------------------------------------------------
+
+JOB_WAIT = 30.0
+"""Seconds that a call waits for a domain's job before it fails (libvirt's QEMU_JOB_WAIT_TIME)."""
+SYSTEMD_RESTART = 0.1
+"""systemd's default RestartSec; libvirtd.service has Restart=on-failure."""
+LIBVIRT_STARTUP = 1.5
+"""Until it takes connections: it reconnects to every qemu (assumed)."""
+LIBVIRT_RESIDENT = 60e6
+"""Resident bytes of libvirtd (assumed)."""
+ACPI_SHUTDOWN = 6.0
+"""Seconds that a small guest takes from the power button to its end (assumed)."""
+GUEST_IDLE_CPU = 0.02
+"""Cores that a guest uses which does nothing (assumed)."""
+
+# --- a guest's inside --------------------------------------------------------------------------------------------
+
+KERNEL_BOOT = 7.0
+"""Core seconds from the first instruction to the network scripts, on KVM (assumed: CirrOS)."""
+DHCP_ATTEMPTS, DHCP_INTERVAL = 3, 60.0
+"""CirrOS' udhcpc: three discovers a minute apart, then none any more ("cirros-ds 'net' up at 181" without a server)."""
+DHCP_SECONDS = 0.06
+"""Discover, offer, request, acknowledgement, when somebody answers (assumed)."""
+DHCP_LEASE = 86400.0
+"""Neutron's `dhcp_lease_duration`."""
+METADATA_ATTEMPTS, METADATA_INTERVAL = 20, 10.0
+"""CirrOS asks for its instance id 20 times, 10 s apart (assumed from consoles: 20 failures take about 200 s)."""
+METADATA_REQUESTS = 6
+"""Requests of one guest that gets answers: instance id, keys, host name, user data."""
+METADATA_SECONDS = 0.24
+"""An uncached answer (FACTS section 7: .22-.25 s)."""
+SSHD_START = 1.5
+"""From the metadata to a server on port 22: host keys are made (assumed)."""
+SSH_SECONDS = 0.8
+"""A login and one command (assumed)."""
+SSH_TIMEOUT = 15.0
+"""Seconds that a client waits for a connection that nobody answers (assumed; OpenSSH's ConnectTimeout is the
+system's)."""
+
+# --- live migration ----------------------------------------------------------------------------------------------
+
+MIGRATION_DOWNTIME = 0.5
+"""Nova's `live_migration_downtime`."""
+MIGRATION_ROUNDS = 30
+"""Rounds after which nobody expects it to end (assumed; qemu itself goes on)."""
+MIGRATION_COMPLETION_PER_GIB = 800.0
+"""Nova's `live_migration_completion_timeout`, seconds a GiB of memory (at least 2 GiB), then it is cancelled."""
+WORKING_SET = 0.25
+"""Share of its touched memory that a busy guest writes again and again (assumed)."""
+IDLE_DIRTY_RATE = 2e6
+"""Bytes/s that an idle guest makes dirty (assumed)."""
+DIRTY_RATE_PER_CORE = 150e6
+"""Bytes/s that each busy core makes dirty beyond that (assumed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precopy:
+    """What a pre-copy migration comes to. Rounds in seconds; the guest stands still during the last copy."""
+
+    rounds: tuple[float, ...]
+    downtime: float
+    converged: bool
+
+
+def precopy(
+    touched: float, dirty_rate: float, bandwidth: float, allowed: float = MIGRATION_DOWNTIME, working_set: float = 0.0
+) -> Precopy:
+    """Iterative pre-copy of `touched` bytes at `bandwidth` while the guest makes `dirty_rate` bytes/s dirty.
+
+    Each round sends what became dirty in the one before (at most the working set, where one is given); it ends when
+    the rest can be sent within the allowed downtime. With the dirty rate below the bandwidth rounds shrink
+    geometrically by their ratio; with it above, they do not, and the migration never ends by itself (Clark et al.,
+    NSDI 2005).
+    """
+    rounds: list[float] = []
+    rest = touched
+    while rest / bandwidth > allowed and len(rounds) < MIGRATION_ROUNDS:
+        seconds = rest / bandwidth
+        rounds.append(seconds)
+        rest = dirty_rate * seconds
+        rest = min(rest, working_set) if working_set else min(rest, touched)
+    return Precopy(tuple(rounds), rest / bandwidth, rest / bandwidth <= allowed)

@@ -1,0 +1,78 @@
+"""Tenants' guests that want much: who is loud on a host, until it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twin.mechanics.layers import Layer
+
+if TYPE_CHECKING:
+    from twin.openstack.infrastructure.domains import Domain
+    from twin.openstack.infrastructure.libvirt import Libvirt
+
+
+class Noise:
+    """The guests of one host that a tenant works hard, under the conditions `guest_cpu` and `guest_streams`.
+
+    The tenant with most guests there is meant, and as many of its guests as `noisy_guests` says. What it asks for is
+    its own: no restart takes it away. It goes where its guests go: a host from which all of them have left is
+    relieved, and the next one bears them.
+    """
+
+    def __init__(self, host: Libvirt) -> None:
+        self.host = host
+        self.loud: set[str] = set()
+        """The guests here that work hard."""
+
+    def demand_changed(self) -> None:
+        """The tenants' demand began or ended."""
+        wanted = self.host.value("noisy_guests") > 0
+        if wanted and not self.loud:
+            self._begin()
+        elif not wanted and self.loud:
+            loud, self.loud = self.loud, set()
+            for domain in self.host.domains.values():
+                if domain.uuid in loud:
+                    self._wants(domain, 0.0, 0.0)
+
+    def arrived(self) -> None:
+        """A guest runs here now; where a demand has found nobody yet, it may be this one's tenant's."""
+        if self.host.conditions and self.host.value("noisy_guests") > 0 and not self.loud:
+            self._begin()
+
+    def handed(self, uuid: str, target: Libvirt) -> None:
+        """A guest runs on another host now, and takes along what its tenant asks of it."""
+        host = self.host
+        if uuid in self.loud:
+            target.noise.loud.add(uuid)
+            for condition in [c for c in host.conditions if c.layer is Layer.DEMAND]:
+                if condition not in target.conditions:
+                    host.world.truth.injected(target.name, condition, host.world.now)
+                    target.impose(condition)
+            self.left(uuid)
+
+    def left(self, uuid: str) -> None:
+        """A guest is not here any more. With the last loud one the demand has left this host."""
+        if uuid in self.loud:
+            self.loud.discard(uuid)
+            if not self.loud:
+                self.host.renew(frozenset({Layer.DEMAND}), by="its guests left")
+
+    def _begin(self) -> None:
+        host = self.host
+        running = [domain for domain in host.domains.values() if domain.active]
+        projects: dict[str, int] = {}
+        for domain in running:
+            projects[domain.project] = projects.get(domain.project, 0) + 1
+        if not projects:
+            return
+        project = max(projects, key=lambda name: projects[name])
+        stream = host.world.streams["guest/noise"]
+        mine = sorted((d for d in running if d.project == project), key=lambda d: stream.uniform(d.uuid))
+        for domain in mine[: int(host.value("noisy_guests"))]:
+            self.loud.add(domain.uuid)
+            self._wants(domain, host.value("guest_cpu"), host.value("guest_streams"))
+
+    def _wants(self, domain: Domain, cpu: float, streams: float) -> None:
+        domain.demand_cpu, domain.demand_streams = cpu, streams
+        self.host.reload(domain)
