@@ -66,7 +66,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 """One of every kind that hits the small inference cluster."""
 
-ELSEWHERE = {"DatabaseChaos", "GPUChaos/nvlinkDown", "GPUChaos/nvlinkDegraded"}
+ELSEWHERE = {"DatabaseChaos", "MutationChaos", "GPUChaos/nvlinkDown", "GPUChaos/nvlinkDegraded"}
 """What needs another cluster."""
 
 AT = 60.0

@@ -1,0 +1,58 @@
+"""A campaign's sampling frame: every mutation of every site that a fault-free run of a workload comes by.
+
+The frame is uniform and unweighted: no site and no kind of mutation is preferred. Which mutations of a site belong to
+it is the study's own selection (`operators.as_in_study`), so that shares may be laid beside the study's; pass
+`operators.points` for everything that can go wrong. A frame is known by its digest, to be written down before the
+first experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from twin.openstack.mutation.operators import Mutation, as_in_study
+from twin.openstack.mutation.sites import PACKAGES, CallSite, sites
+from twin.streams import Streams
+
+WORKLOADS = ("deployment", "network", "storage")
+"""The three workloads of the study."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """One experiment: a workload, and the text of the mutation with which it is run."""
+
+    workload: str
+    mutation: str
+
+
+def frame(
+    reached: Mapping[str, Collection[str]],
+    select: Callable[[CallSite], Iterable[Mutation]] = as_in_study,
+    packages: tuple[str, ...] = PACKAGES,
+) -> tuple[Point, ...]:
+    """All points of workloads that came by these sites (workload -> ids), sorted."""
+    return tuple(
+        sorted(
+            Point(workload, mutation.text)
+            for workload, ids in reached.items()
+            for site in sites(packages)
+            if site.id in ids
+            for mutation in select(site)
+        )
+    )
+
+
+def digest(points: Iterable[Point]) -> str:
+    """The SHA-256 of a frame: of its sorted points, a line each, ``workload mutation``."""
+    lines = (f"{point.workload} {point.mutation}\n" for point in sorted(points))
+    return sha256("".join(lines).encode()).hexdigest()
+
+
+def sample(points: Iterable[Point], size: int, seed: int) -> tuple[Point, ...]:
+    """`size` points of a frame, each as likely, none twice; a smaller sample is the beginning of a larger one."""
+    stream = Streams(seed)["campaign/sample"]
+    drawn = sorted(points, key=lambda point: (stream.bits(point.workload, point.mutation), point))
+    return tuple(drawn[:size])
