@@ -186,13 +186,16 @@ class AmqpService(Service):
         yield from self._retry("[Errno 104] Connection reset by peer")
         stream = self.world.streams["amqp/port"]
         port = stream.integer(32768, 60999, self.name, self.pid, int(self.world.now))
-        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), port)
+        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), "controller-0", port)
         self._connect()
 
     def _retry(self, error: str) -> Steps:
         wait = facts.AMQP_RETRY_FIRST
         while True:
-            self.say(logs.AMQP_UNREACHABLE, None, self._connection_id(), error, int(wait))
+            kind = "ConnectionRefusedError" if "111" in error else "ConnectionResetError"
+            self.say(
+                logs.AMQP_UNREACHABLE, None, self._connection_id(), "controller-0", error, int(wait), f"{kind}: {error}"
+            )
             yield self.clock.timeout(wait)
             if self.site.rabbitmq.up:
                 return

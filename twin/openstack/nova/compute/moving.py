@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twin.mechanics import openstack as facts
+from twin.openstack.nova.compute import logs as compute_logs
 from twin.openstack.nova.compute import moving_logs as logs
 from twin.openstack.nova.compute.manager import Guest, NovaCompute
 from twin.openstack.oslo.context import Context, admin_context, draw
@@ -43,7 +44,7 @@ def empty(site: Site, source: NovaCompute) -> Steps:
             guest.server.host = target.node.name
             site.tables.allocations[uuid] = target.node.name
             target.guests[uuid] = Guest(guest.server)
-            target.say(logs.LIFECYCLE, context, "Resumed", instance=uuid)
+            target.say(compute_logs.LIFECYCLE, context, "Resumed", instance=uuid)
 
 
 def _live(source: NovaCompute, target: NovaCompute, guest: Guest, context: Context) -> Steps:
@@ -55,5 +56,5 @@ def _live(source: NovaCompute, target: NovaCompute, guest: Guest, context: Conte
     resident = facts.FLAVOR_MEMORY_MB * 2**20 * facts.RESIDENT_SHARE
     yield world.clock.timeout(resident / facts.MIGRATION_BANDWIDTH * source.node.slowdown)
     if source.up:
-        source.say(logs.LIFECYCLE, context, "Paused", instance=guest.server.uuid)
+        source.say(compute_logs.LIFECYCLE, context, "Paused", instance=guest.server.uuid)
         source.say(logs.MIGRATING, context, target.node.name, instance=guest.server.uuid)
