@@ -37,6 +37,11 @@ def at_least(row: str, value: float, unit: str, bar: float, anchor: str = "") ->
     return Row(row, value, unit, f">= {bar:,g}", anchor, value >= bar)
 
 
+def within(row: str, value: float, unit: str, low: float, high: float, anchor: str = "") -> Row:
+    """A figure that must lie between two others."""
+    return Row(row, value, unit, f"{low:.3g} to {high:.3g}", anchor, low <= value <= high)
+
+
 def skipped(row: str, why: str) -> Row:
     """A figure that is not measured this time."""
     return Row(row, None, "", anchor=f"skipped: {why}")

@@ -14,7 +14,7 @@ from experiments.commands import replay
 if TYPE_CHECKING:
     from experiments.bench.rows import Row
 
-NAMES = ("twin", "inference", "replay")
+NAMES = ("twin", "inference", "openstack", "replay")
 
 
 class Benchmarks(TyperGroup):
@@ -63,6 +63,27 @@ def inference(
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data}: no such folder; it holds llm_traces/, gpu_perf/ and vllm_runs/")
     _print("inference", inference.rows(quick, data, long), as_json)
+
+
+@app.command()
+def openstack(
+    quick: Quick = False,
+    as_json: Json = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Real clouds' logs (openstack/, openstack-real/); rows that need them are skipped."
+        ),
+    ] = None,
+    long: Annotated[bool, typer.Option("--long", help="With 900 mutation experiments and 1,000 hosts.")] = False,
+) -> None:
+    """The OpenStack twin beside real clouds, and its speed. Exit code 1 where a bar is missed."""
+    from experiments.bench import openstack
+    from experiments.errors import UserError
+
+    if data is not None and not data.is_dir():
+        raise UserError(f"--data {data}: no such folder; it holds openstack/ and openstack-real/")
+    _print("openstack", openstack.rows(quick, data, long), as_json)
 
 
 def _print(name: str, measured: Iterable[Row], as_json: bool) -> None:
