@@ -67,13 +67,12 @@ COMMAND_RETURNED = _PROCESS.debug("oslo.command-returned", 'CMD "{}" returned: {
 
 # --- oslo.db -------------------------------------------------------------------------------------------------------
 
-DATABASE_RETRIES = statement("db.retries", ERROR, "oslo_db.api", "DB exceeded retry limit.: {}")
 DATABASE_LOST = _ENGINES.error("db.lost", "Database connection was found disconnected; reconnecting: {}")
 DATABASE_UNREACHABLE = _ENGINES.warning("oslo.database-unreachable", "SQL connection failed. {} attempts left.: {}")
 SQL_MODE = _ENGINES.debug("oslo.sql-mode", "MySQL server mode set to {}")
 DATABASE_ERROR_WRAPPED = _FILTERS.warning("oslo.database-error-wrapped", "DBAPIError exception wrapped.: {}")
 DATABASE_OTHER_ERROR = _FILTERS.warning("oslo.database-other-error", "DB exception wrapped.: {}")
-DATABASE_RETRIES_EXCEEDED = _DB.error("oslo.database-retries-exceeded", "DB exceeded retry limit.: {}")
+DATABASE_RETRIES = _DB.error("db.retries", "DB exceeded retry limit.: {}")
 DATABASE_RETRYING = _DB.debug("oslo.database-retrying", "Performing DB retry for function {}")
 LOST_CONNECTION = "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')"
 CANNOT_CONNECT = (
