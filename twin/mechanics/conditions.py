@@ -60,6 +60,11 @@ PARAMETERS: dict[str, Parameter] = {
     "memory_leak": Parameter("bytes/s", 0.0, sum),  # growth of the process itself
     "max_num_seqs": Parameter("sequences", 0.0, max),  # rolled out to engines; 0: as deployed
     "gpu_memory_utilization": Parameter("ratio", 0.0, max),  # the same
+    "foreign_sessions": Parameter("connections", 0.0, sum),  # that strangers hold on a database server
+    "lock_share": Parameter("ratio", 0.0, _any_of),  # of write transactions, meeting rows that a stranger has locked
+    "lock_hold": Parameter("s", 0.0, max),  # for which the stranger's transactions last
+    "connect_failures": Parameter("ratio", 0.0, _any_of),  # of new connections, dropped by a full listen queue
+    "leak_limit": Parameter("bytes", math.inf, min),  # at which a growing process stops to grow
     "service_time": Parameter("ratio", 1.0, math.prod),  # service-time multiplier
     "latency": Parameter("s", 0.0, sum),  # that packets take longer
     "jitter": Parameter("s", 0.0, sum),  # by which that varies, either way
@@ -105,7 +110,7 @@ PARAMETERS: dict[str, Parameter] = {
     "guest_cpu": Parameter("cores", 0.0, max),  # that each of them wants
     "guest_streams": Parameter("streams", 0.0, max),  # of requests to the disk that each of them keeps going
     "flows_lost": Parameter("ratio", 0.0, max),  # of a bridge's ports whose flows are gone
-    "dhcp_dead": Parameter("bool", 0.0, max),  # dnsmasq dies, also when it is started anew
+    "dhcp_dead": Parameter("level", 0.0, max),  # 1: dnsmasq was killed; 2: it dies whenever it is started
     "mtu": Parameter("bytes", math.inf, min),  # of a machine's interface to the others
     "backend_taken": Parameter("ratio", 0.0, max),  # of a storage pool, by data nobody in this cloud knows
     "target_down": Parameter("bool", 0.0, max),  # a storage backend's target takes no connection

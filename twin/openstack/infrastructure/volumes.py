@@ -1,0 +1,316 @@
+"""The storage behind cinder-volume: an LVM volume group exported by iSCSI, or a Ceph pool.
+
+A program of its own on a storage machine (the target daemon, the OSDs). What cinder's drivers do to it are generators
+that take its time; what they meet when it is full, slow or away is what the real commands meet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from twin.components import Component
+from twin.mechanics import storage as facts
+from twin.mechanics.layers import Layer
+from twin.mechanics.openstack import STAGE_SPREAD
+from twin.node import Node
+from twin.openstack.infrastructure.errors import ProcessExecutionError, RbdError, VolumeDeviceNotFound
+from twin.openstack.infrastructure.sharing import ProcessorSharing, Steps
+from twin.openstack.oslo.context import Context, draw
+from twin.process import Process
+from twin.telemetry.records import Level, LogTemplate, gauge
+
+if TYPE_CHECKING:
+    from twin.world import World
+
+LOW_WATER = LogTemplate(
+    "kernel.thin-low",
+    "kernel",
+    Level.WARNING,
+    "kernel",
+    "device-mapper: thin: 253:2: reached low water mark for data device: sending event.",
+)
+OUT_OF_DATA = LogTemplate(
+    "kernel.thin-full",
+    "kernel",
+    Level.WARNING,
+    "kernel",
+    "device-mapper: thin: 253:2: switching pool to out-of-data-space (queue IO) mode",
+)
+
+ROOT = "sudo cinder-rootwrap /etc/cinder/rootwrap.conf env LC_ALL=C"
+
+
+@dataclass(slots=True)
+class Stored:
+    """One volume or snapshot on the backend. Bytes; `used` is what it holds, less than its size where thin."""
+
+    size: float
+    used: float
+    exported: bool = False
+    sessions: set[str] = field(default_factory=set)
+    """Machines that are logged in to it."""
+
+
+class VolumeBackend(Process):
+    """One pool of block storage, by `flavor`: a thin or thick LVM volume group with LIO targets, or a Ceph pool.
+
+    Raises, as cinder's drivers see it: ProcessExecutionError out of lvcreate, lvextend and lvremove (`lvm`), RbdError
+    (`ceph`), VolumeDeviceNotFound where a machine gets no device of a volume. Conditions: `service_time` (slow),
+    `backend_taken` (full), `target_down`; a slow disk of its machine slows it too.
+    """
+
+    kind: ClassVar[str] = "volume-backend"
+    layers = frozenset({*Process.layers, Layer.DATA})
+    metrics = (
+        gauge("volume_backend_up", "bool", None),
+        gauge("volume_backend_size_bytes", "bytes", None),
+        gauge("volume_backend_free_bytes", "bytes", None),
+    )
+    program = "target"
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        place: Node,
+        size: float = 500 * facts.GIB,
+        flavor: Literal["lvm", "ceph"] = "lvm",
+        thin: bool = True,
+        group: str = "cinder-volumes",
+    ) -> None:
+        super().__init__(world, name, place)
+        self.node = place
+        self.size = size
+        self.flavor = flavor
+        self.thin = thin
+        self.group = group
+        self.times = facts.LVM if flavor == "lvm" else facts.CEPH
+        self.queue = ProcessorSharing(world.clock, self.times.rate)
+        self.stored: dict[str, Stored] = {}
+        """Volumes and snapshots by id."""
+        self._used = 0.0
+        self._warned = 0
+
+    # --- room ----------------------------------------------------------------------------------------------------
+
+    @property
+    def free(self) -> float:
+        """Bytes left in the pool."""
+        taken = self.value("backend_taken")
+        return max(0.0, (self.size - self._used) * (1.0 - taken))
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes nothing more."""
+        return self.free < facts.EXTENT
+
+    def capacity(self) -> tuple[float, float, float]:
+        """Total, free and provisioned GiB, as the driver reports them to the scheduler."""
+        provisioned = sum(stored.size for stored in self.stored.values())
+        return (self.size / facts.GIB, math.floor(100 * self.free / facts.GIB) / 100, provisioned / facts.GIB)
+
+    def _take(self, identity: str, size: float, used: float) -> None:
+        stored = self.stored.get(identity)
+        if stored is None:
+            stored = self.stored[identity] = Stored(0.0, 0.0)
+        stored.size += size
+        stored.used += used
+        self._used += used
+        self._watch()
+
+    def _watch(self) -> None:
+        """The kernel's word on a thin pool that fills up."""
+        used = 1.0 - self.free / self.size
+        level = (used >= facts.LOW_WATER) + self.full
+        if self.flavor == "lvm" and self.thin:
+            for step in range(self._warned, level):
+                self.node.log((LOW_WATER, OUT_OF_DATA)[step])
+        self._warned = level
+
+    # --- what a driver does --------------------------------------------------------------------------------------
+
+    def create(self, context: Context, volume: str, gigabytes: float) -> Steps:
+        """A new, empty volume."""
+        yield from self._ready()
+        size = gigabytes * facts.GIB
+        self._room(f"volume-{volume}", size)
+        yield from self._work(context, self.times.create)
+        self._take(volume, size, 0.0 if self.thin or self.flavor == "ceph" else size)
+
+    def create_from_image(self, context: Context, volume: str, gigabytes: float, image_bytes: float) -> Steps:
+        """A new volume with an image in it: written in full, or cloned where the backend can."""
+        yield from self.create(context, volume, gigabytes)
+        yield from self.write(context, volume, image_bytes if self.times.copies else 0.0)
+
+    def create_from(self, context: Context, volume: str, gigabytes: float, source: str) -> Steps:
+        """A new volume with the contents of a volume or snapshot. Raises KeyError where that is not there."""
+        held = self.stored[source].used
+        yield from self.create(context, volume, gigabytes)
+        yield from self.write(context, volume, held if self.times.copies else 0.0)
+
+    def write(self, context: Context, volume: str, size: float) -> Steps:
+        """Write `size` bytes into a volume."""
+        if size <= 0.0:
+            return
+        if self.flavor == "lvm" and self.thin and size > self.free:
+            raise ProcessExecutionError(
+                f"{ROOT} qemu-img convert -O raw -t none -f raw {volume} /dev/{self.group}/volume-{volume}",
+                1,
+                "qemu-img: error while writing at byte 0: No space left on device\n",
+            )
+        self.set_speed()
+        yield from self.queue.run(draw(self.world, context, size, STAGE_SPREAD))
+        if self.thin or self.flavor == "ceph":
+            self._take(volume, 0.0, size)
+
+    def snapshot(self, context: Context, snapshot: str, volume: str) -> Steps:
+        """A snapshot of a volume. Raises KeyError where the volume is not there."""
+        yield from self._ready()
+        size = self.stored[volume].size
+        own = 0.0 if self.thin or self.flavor == "ceph" else size
+        self._room(f"_snapshot-{snapshot}", own, volume)
+        yield from self._work(context, self.times.snapshot)
+        self._take(snapshot, size, own)
+
+    def extend(self, context: Context, volume: str, gigabytes: float) -> Steps:
+        """Let a volume grow to a size. Raises KeyError where it is not there."""
+        yield from self._ready()
+        more = gigabytes * facts.GIB - self.stored[volume].size
+        own = 0.0 if self.thin or self.flavor == "ceph" else more
+        if self.full or own > self.free:
+            if self.flavor == "ceph":
+                raise _no_space("error resizing image")
+            needed, left = int(more // facts.EXTENT), int(self.free // facts.EXTENT)
+            raise ProcessExecutionError(
+                f"{ROOT} lvextend -L {gigabytes:g}g {self.group}/volume-{volume}",
+                5,
+                f"  Insufficient free space: {needed} extents needed, but only {left} available\n",
+            )
+        yield from self._work(context, self.times.extend)
+        self._take(volume, more, own)
+
+    def delete(self, context: Context, identity: str) -> Steps:
+        """Remove a volume or snapshot; a thick one is overwritten with zeros first (`volume_clear`). Nothing where
+        there is none. Raises ProcessExecutionError while a machine is logged in to it."""
+        yield from self._ready()
+        stored = self.stored.get(identity)
+        if stored is None:
+            return
+        if stored.sessions:
+            if self.flavor == "ceph":
+                raise RbdError("ImageBusy", "[errno 16] RBD image is busy (error removing image)")
+            raise ProcessExecutionError(
+                f"{ROOT} lvremove --config activation {{ retry_deactivation = 1}} -f {self.group}/volume-{identity}",
+                5,
+                f"  Logical volume {self.group}/volume-{identity} in use.\n",
+            )
+        if self.flavor == "lvm" and not self.thin:
+            self.set_speed()
+            yield from self.queue.run(stored.size * self.times.rate / facts.VOLUME_CLEAR_RATE)
+        yield from self._work(context, self.times.remove)
+        if self.stored.pop(identity, None) is not None:
+            self._used -= stored.used
+            self._watch()
+
+    # --- targets and machines ------------------------------------------------------------------------------------
+
+    def export(self, context: Context, volume: str) -> Steps:
+        """Make a volume known to the target. Raises KeyError where it is not there."""
+        yield from self._ready()
+        stored = self.stored[volume]
+        yield from self._work(context, self.times.export)
+        stored.exported = True
+
+    def remove_export(self, context: Context, volume: str) -> Steps:
+        """Take a volume from the target. Nothing where it is not there."""
+        yield from self._work(context, self.times.export)
+        if volume in self.stored:
+            self.stored[volume].exported = False
+
+    def connect(self, context: Context, machine: Node, volume: str) -> Steps:
+        """What os-brick does on a machine: log in, wait for the device; return its path.
+
+        Raises VolumeDeviceNotFound after the initiator's tries (120 s) where the target does not answer.
+        """
+        stored = self.stored.get(volume)
+        if not self.answers(machine) or stored is None or (not stored.exported and self.flavor == "lvm"):
+            yield self.world.clock.timeout(facts.LOGIN_TIMEOUT)
+            raise VolumeDeviceNotFound(device=self.device(volume))
+        yield from self._work(context, self.times.login)
+        stored.sessions.add(machine.name)
+        return self.device(volume)
+
+    def disconnect(self, context: Context, machine: Node, volume: str) -> Steps:
+        """Flush the device and log out. Nothing where there is no session."""
+        yield from self._work(context, self.times.logout)
+        if volume in self.stored:
+            self.stored[volume].sessions.discard(machine.name)
+
+    def answers(self, machine: Component) -> bool:
+        """Whether a machine reaches the target now."""
+        return self.up and not self.value("target_down") and self.world.network.reachable(machine, self)
+
+    def device(self, volume: str) -> str:
+        """Path of a connected volume's device."""
+        if self.flavor == "ceph":
+            return f"/dev/rbd/volumes/volume-{volume}"
+        portal = f"ip-{self.node.name}:3260-iscsi"
+        return f"/dev/disk/by-path/{portal}-iqn.2010-10.org.openstack:volume-{volume}-lun-0"
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _work(self, context: Context, seconds: float) -> Steps:
+        """Metadata work: commands that touch little data, as slow as the backend is."""
+        if seconds > 0.0:
+            slow = self.value("service_time") * self.node.value("disk_slowdown") * self.node.slowdown
+            yield self.world.clock.timeout(draw(self.world, context, seconds, STAGE_SPREAD) * slow)
+
+    def set_speed(self) -> None:
+        """Take over how slow the pool is now."""
+        self.queue.set_load(0.0, 1.0 / (self.value("service_time") * self.node.value("disk_slowdown")))
+
+    def _ready(self) -> Steps:
+        """LVM answers as long as its machine does; Ceph's monitors must answer."""
+        if self.flavor == "ceph" and not (self.up and not self.value("target_down")):
+            yield self.world.clock.timeout(facts.COMMAND_TIMEOUT)
+            raise RbdError("ObjectNotFound", "[errno 110] RADOS timed out (error connecting to the cluster)")
+
+    def _room(self, name: str, size: float, origin: str = "") -> None:
+        """Raise what the command that makes `name` prints where the pool has no room."""
+        if not self.full and (self.thin or self.flavor == "ceph" or size <= self.free):
+            return
+        if self.flavor == "ceph":
+            raise _no_space("error creating image")
+        if self.thin:
+            pool = f"{self.group}/{self.group}-pool"
+            what = f"--name {name} -k y --snapshot {self.group}/volume-{origin}" if origin else f"-n {name} {pool}"
+            flags = "" if origin else f"-T -V {size / facts.GIB:g}g "
+            text = f"  Cannot create new thin volume, free space in thin pool {pool} reached threshold.\n"
+            raise ProcessExecutionError(f"{ROOT} lvcreate {flags}{what}", 5, text)
+        needed, left = math.ceil(size / facts.EXTENT), int(self.free // facts.EXTENT)
+        text = f'  Volume group "{self.group}" has insufficient free space ({left} extents): {needed} required.\n'
+        raise ProcessExecutionError(f"{ROOT} lvcreate -n {name} {self.group} -L {size / facts.GIB:g}g", 5, text)
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def startup(self) -> Generator[Any, Any, bool]:
+        yield self.world.clock.timeout(2.0)  # the target's saved configuration is restored (assumed)
+        return True
+
+    def restart_delay(self) -> float | None:
+        return 1.0
+
+    def conditions_changed(self) -> None:
+        super().conditions_changed()
+        self.set_speed()
+        self._watch()
+
+    def sample(self) -> Sequence[float]:
+        return (float(self.up), self.size, self.free)
+
+
+def _no_space(what: str) -> RbdError:
+    return RbdError("OSError", f"[errno 28] RBD no space left on device ({what})")
