@@ -1,0 +1,1 @@
+"""neutron's agents: DHCP, L3, metadata, Open vSwitch."""
