@@ -78,7 +78,7 @@ def _check_arrivals(spec: Spec) -> None:
     others = [name for name in type(arrivals).model_fields if name not in ("constant", "poisson")]
     if spec.cluster.kind == "openstack":
         for name in forms:
-            if name in others:
+            if name in others and name != "concurrency":
                 raise ScenarioError(f"'{name}' belongs to inference clusters, this one is openstack", (*path, name))
     if len(forms) != 1:
         more = f" (or {', '.join(others)})" if spec.cluster.kind == "inference" else ""
@@ -104,8 +104,18 @@ def _check_workload(spec: Spec) -> None:
             if getattr(workload, name) is not None:
                 key = type(workload).model_fields[name].alias or name
                 raise ScenarioError(f"'{key}' belongs to inference clusters, this one is openstack", (*path, key))
-    elif workload.lifetime is not None:
-        raise ScenarioError("'lifetime' belongs to openstack clusters, this one is inference", (*path, "lifetime"))
+    else:
+        for name in ("lifetime", "client", "servers"):
+            if getattr(workload, name) is not None:
+                raise ScenarioError(f"'{name}' belongs to openstack clusters, this one is inference", (*path, name))
+    if workload.client is not None and workload.client.keep is not None:
+        if workload.arrivals is not None and workload.arrivals.concurrency is None:
+            raise ScenarioError("a client that keeps servers is a closed loop: give concurrency", (*path, "arrivals"))
+        if workload.lifetime is not None:
+            raise ScenarioError(
+                "a client that keeps so many deletes the eldest: leave one of keep and lifetime out",
+                (*path, "lifetime"),
+            )
     if workload.trace is not None:
         for name in ("arrivals", "prompt", "output", "prefix", "conversations"):
             if getattr(workload, name) is not None:

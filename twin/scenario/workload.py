@@ -44,12 +44,16 @@ class Concurrency(Model):
     """A closed loop: each user waits for the answer, thinks, and asks again."""
 
     users: int = Field(ge=1, le=10_000)
-    think: Duration = Field(0.0, description="mean of an exponential time between answer and next request")
+    think: Duration = Field(
+        0.0,
+        description="mean of an exponential time between answer and next request; OpenStack: between the end of one "
+        "server's life and the next, within a tenth of it",
+    )
     ramp: Duration = Field(0.0, description="over which the users come, evenly")
 
 
 class Arrivals(Model):
-    """Request arrivals: exactly one of these. OpenStack knows `constant` (evenly spaced) and `poisson`."""
+    """Request arrivals: exactly one of these. OpenStack knows `constant` (evenly spaced), `poisson`, `concurrency`."""
 
     constant: Rate | None = None
     poisson: Rate | None = None
@@ -129,6 +133,19 @@ class Retries(Model):
     )
 
 
+class ServerClient(Model):
+    """How an OpenStack client goes about a server."""
+
+    poll: Literal["show", "list"] = Field("show", description="what it asks while it waits: its server, or all")
+    polls: int = Field(1, ge=1, le=10, description="requests in a row")
+    every: Annotated[Duration, Field(gt=0)] | None = Field(
+        None, description="pause after each row of polls; default: 0, 2, 4, 6, 8, 8, … s"
+    )
+    keep: int | None = Field(
+        None, ge=1, le=10_000, description="deletes the eldest when it has so many, and none after a lifetime"
+    )
+
+
 class Workload(Model):
     """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of servers."""
 
@@ -146,3 +163,5 @@ class Workload(Model):
     first_token_timeout: Duration | None = Field(None, description="how long a client waits for the first token")
     retries: Retries | None = Field(None, description="absent: a failed request is not sent again")
     lifetime: Duration | None = Field(None, description="OpenStack: how long a server lives before it is deleted")
+    client: ServerClient | None = Field(None, description="OpenStack: how clients wait, and what they keep")
+    servers: int | None = Field(None, ge=0, le=100_000, description="OpenStack: servers that are there from the start")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import ApiService, Response
 from twin.openstack.site import Site
 from twin.openstack.tables import Server
+from twin.scenario.workload import Concurrency, ServerClient
 from twin.streams import Key
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class Workload:
         arrivals = spec.arrivals
         self._constant = arrivals.constant if arrivals else None
         self._poisson = (arrivals.poisson if arrivals else None) or DEFAULT_RATE
+        self._users_in_turn = arrivals.concurrency if arrivals else None
+        self.client = spec.client or ServerClient()
+        self._numbered = 0
         self.lifetime = DEFAULT_LIFETIME if spec.lifetime is None else spec.lifetime
         self.patience = spec.client_timeout or DEFAULT_PATIENCE
         self.requests = Requests()
@@ -62,28 +67,63 @@ class Workload:
 
     def start(self) -> None:
         """Let clients arrive from now on."""
-        self.world.clock.process(self._arrive())
+        if self._users_in_turn is None:
+            self.world.clock.process(self._arrive())
+            return
+        for user in range(self._users_in_turn.users):
+            self.world.clock.process(self._come_again(user, self._users_in_turn))
 
     def _arrive(self) -> Steps:
-        number = 0
         gaps = self.world.streams["workload/arrivals"]
         while True:
-            number += 1
+            number = self._next_number()
             gap = 1.0 / self._constant if self._constant else gaps.exponential(1.0 / self._poisson, number)
             yield self.world.clock.timeout(gap)
             self.world.clock.process(self._live(number))
 
+    def _come_again(self, user: int, loop: Concurrency) -> Steps:
+        """One user of a closed loop: a server after the other, or so many at a time that the eldest has to go."""
+        clock, thinking = self.world.clock, self.world.streams["workload/think"]
+        yield clock.timeout(loop.ramp * user / loop.users)
+        kept: deque[_Client] = deque()
+        while True:
+            number = self._next_number()
+            if self.client.keep is None:
+                yield from self._live(number)
+            else:
+                client = self._begin(number)
+                if (yield from client.create()):
+                    kept.append(client)
+                else:
+                    self._end(client, well=False)
+                if len(kept) >= self.client.keep:
+                    eldest = kept.popleft()
+                    gone = yield from eldest.delete()
+                    self._end(eldest, gone and not eldest.failures)
+            yield clock.timeout(loop.think * thinking.between(0.9, 1.1, number))
+
     # --- one client ----------------------------------------------------------------------------------------------
+
+    def _next_number(self) -> int:
+        self._numbered += 1
+        return self._numbered
 
     def _live(self, number: int) -> Steps:
         """One server's life. `success` is met where no API request failed and the server never was in ERROR."""
+        client = self._begin(number)
+        well = yield from client.run()
+        self._end(client, well)
+
+    def _begin(self, number: int) -> _Client:
         world = self.world
         self.started += 1
         world.slo.opened("success", number, world.now)
         user, project = world.streams["openstack/users"].choice(self._users, number)
         server = Server(number, world.streams["openstack/server"].uuid(number), user, project, world.now)
-        client = _Client(self, server)
-        well = yield from client.run()
+        return _Client(self, server)
+
+    def _end(self, client: _Client, well: bool) -> None:
+        world, number = self.world, client.server.number
         if well:
             self.completed += 1
             world.slo.met("success", number, world.now)
@@ -131,6 +171,19 @@ class _Client:
         self._requests = 0
 
     def run(self) -> Steps:
+        """Create, wait, keep, delete; whether all of it went well."""
+        if not (yield from self.create()):
+            return False
+        status = yield from self._poll_until("ACTIVE", "ERROR", patience=self.workload.patience)
+        if status == "ACTIVE":
+            spread = self.world.streams["workload/lifetime"]
+            yield self.world.clock.timeout(self.workload.lifetime * spread.between(0.9, 1.1, self.server.number))
+        well = status == "ACTIVE"
+        gone = yield from self.delete()
+        return well and gone and not self.failures
+
+    def create(self) -> Steps:
+        """Get a token and ask for a server; whether the request was accepted."""
         server, site, world = self.server, self.site, self.world
         response = yield from self._send(site.keystone, "token", "POST /v3/auth/tokens")
         if response.status >= 500:
@@ -142,15 +195,10 @@ class _Client:
         world.slo.opened("create", server.uuid, world.now)
         if server.status != "BUILD":  # it was faster than its own answer
             world.slo.met("create", server.uuid, world.now)
-        status = yield from self._poll_until("ACTIVE", "ERROR", patience=self.workload.patience)
-        if status == "ACTIVE":
-            spread = world.streams["workload/lifetime"]
-            yield world.clock.timeout(self.workload.lifetime * spread.between(0.9, 1.1, server.number))
-        well = status == "ACTIVE"
-        gone = yield from self._delete()
-        return well and gone and not self.failures
+        return True
 
-    def _delete(self) -> Steps:
+    def delete(self) -> Steps:
+        """Ask for the deletion until it is done; whether the server is gone."""
         for _ in range(DELETE_ATTEMPTS):
             uri = f"DELETE /v2.1/servers/{self.server.uuid}"
             response = yield from self._send(self.site.api, "servers.delete", uri, uuid=self.server.uuid)
@@ -165,16 +213,30 @@ class _Client:
     def _poll_until(self, *ends: str, patience: float) -> Steps:
         """Poll until the server is in one of the states, or patience is over; the last state seen."""
         deadline = self.world.now + patience
-        uri = f"GET /v2.1/servers/{self.server.uuid}"
-        status, polls = "", 0
+        habits = self.workload.client
+        status, row = "", 0
         while self.world.now < deadline:
-            yield self.world.clock.timeout(POLL_WAITS[min(polls, len(POLL_WAITS) - 1)])
-            polls += 1
-            response = yield from self._send(self.site.api, "servers.show", uri, uuid=self.server.uuid)
-            status = "gone" if response.status == 404 else str(response.body)
-            if response.status < 500 and status in ends:
+            pause = POLL_WAITS[min(row, len(POLL_WAITS) - 1)] if habits.every is None else habits.every
+            yield self.world.clock.timeout(pause)
+            row += 1
+            for _ in range(habits.polls):
+                status = yield from self._look()
+            if status in ends:
                 break
         return status
+
+    def _look(self) -> Steps:
+        """One poll: the server's status, "gone" where there is none, empty where nothing is to be learnt."""
+        uuid = self.server.uuid
+        if self.workload.client.poll == "list":
+            response = yield from self._send(self.site.api, "servers.detail", "GET /v2.1/servers/detail")
+            if response.status >= 500:
+                return ""
+            return dict(response.body).get(uuid, "gone")
+        response = yield from self._send(self.site.api, "servers.show", f"GET /v2.1/servers/{uuid}", uuid=uuid)
+        if response.status >= 500:
+            return ""
+        return "gone" if response.status == 404 else str(response.body)
 
     def _send(self, service: ApiService, operation: str, request: str, **fields: Any) -> Steps:
         self._requests += 1
