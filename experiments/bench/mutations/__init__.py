@@ -1,1 +1,1 @@
-"""The mutation campaign: faults in the program of Nova, Cinder and Neutron, one at a time, beside the study's figures."""
+"""The mutation campaign: one fault at a time in the program of Nova, Cinder and Neutron, beside the study's figures."""

@@ -71,9 +71,11 @@ def _of_failures(those: Sequence[Record], which: Callable[[Record], bool]) -> Sh
 
 
 def by_operator(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by kind of mutation, the most harmful of the study first; "" for all."""
+    """Records by kind of mutation, the most harmful of the study first; "" for all. What broke the simulation, which
+    shows nothing, is left out."""
     kinds = sorted(STUDY, key=lambda kind: -STUDY[kind].fails)
-    return {"": list(records)} | {kind: [r for r in records if r.operator == kind] for kind in kinds}
+    whole = [record for record in records if not record.broke]
+    return {"": whole} | {kind: [r for r in whole if r.operator == kind] for kind in kinds}
 
 
 def study(kind: str, field: str) -> float | None:
@@ -119,7 +121,7 @@ def rows(records: Sequence[Record]) -> Iterator[Row]:
     wrong = same_order(records)
     told = "; ".join(f"{worse} not above {milder}" for worse, milder in wrong) or "as in the study"
     yield Row("mutation: pairs of kinds in another order of harm", len(wrong), "pairs", "0", told, not wrong)
-    failures = [record for record in records if record.failed]
+    failures = [record for record in by_operator(records)[""] if record.failed]
     missing, added = (sum(counts) for counts in ([r.missing for r in failures], [r.added for r in failures]))
     anchor = f"{missing} missing, {added} added in {len(failures)} failures"
     ratio = missing / added if added else math.inf

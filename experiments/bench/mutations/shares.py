@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 Z = 1.959963984540054
 """The normal distribution's quantile for 95 %."""
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Share:
     """`count` of `total`, with its 95 % interval. NaN where there is nothing to count."""
 
     count: int
