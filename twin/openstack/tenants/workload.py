@@ -216,7 +216,7 @@ class _Client:
         habits = self.workload.client
         status, row = "", 0
         while self.world.now < deadline:
-            pause = POLL_WAITS[min(row, len(POLL_WAITS) - 1)] if habits.every is None else habits.every
+            pause = POLL_WAITS[min(row, len(POLL_WAITS) - 1)] if habits.every is None else habits.every * (row > 0)
             yield self.world.clock.timeout(pause)
             row += 1
             for _ in range(habits.polls):
