@@ -68,6 +68,11 @@ class Network:
         else:
             self._disturbed.pop(component, None)
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether any condition concerns packets now."""
+        return bool(self._disturbed)
+
     # --- messages ---------------------------------------------------------------------------------------------
 
     def deliver(

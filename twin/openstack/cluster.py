@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from twin.node import Node
 from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
-from twin.openstack.infrastructure.mysql import MySQL
-from twin.openstack.infrastructure.rabbitmq import RabbitMQ
+from twin.openstack.infrastructure import broker, galera
 from twin.openstack.nova.api import NovaApi
 from twin.openstack.nova.compute.manager import NovaCompute
 from twin.openstack.nova.conductor import NovaConductor
@@ -88,8 +87,9 @@ def build(world: World) -> OpenStackCluster:
     site = Site(world)
     node = site.controller = Node(world, "controller-0", preset.controller_memory, preset.controller_vcpus)
     world.network.monitor = node
-    site.mysql = MySQL(site, "mysql", node)
-    site.rabbitmq = RabbitMQ(site, "rabbitmq", node)
+    site.database = galera.build(site, [node], ["mysql"])
+    site.mysql = site.database.servers[0]
+    site.broker = broker.build(site, [node], ["rabbitmq"])
     site.keystone = Keystone(site, "keystone", node, preset.api_workers)
     site.placement = Placement(site, "placement", node, preset.api_workers)
     site.glance = Glance(site, "glance-api", node, preset.api_workers)
@@ -116,7 +116,7 @@ def sizes(settings: Settings) -> Preset:
 
 def _connect(site: Site) -> None:
     """Who calls whom."""
-    mysql, rabbitmq, keystone = site.mysql, site.rabbitmq, site.keystone
+    mysql, rabbitmq, keystone = site.mysql, site.broker.nodes[0], site.keystone
     connect(keystone, mysql)
     for api in (site.placement, site.glance):
         connect(api, keystone, mysql)

@@ -9,8 +9,9 @@ from twin.openstack.tables import Server, Tables
 
 if TYPE_CHECKING:
     from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+    from twin.openstack.infrastructure.broker import Broker
+    from twin.openstack.infrastructure.galera import Galera
     from twin.openstack.infrastructure.mysql import MySQL
-    from twin.openstack.infrastructure.rabbitmq import RabbitMQ
     from twin.openstack.nova.api import NovaApi
     from twin.openstack.nova.compute.manager import NovaCompute
     from twin.openstack.nova.conductor import NovaConductor
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Site:
     """One OpenStack region. The cluster fills in the services while it builds them."""
 
+    database: Galera
     mysql: MySQL
-    rabbitmq: RabbitMQ
+    broker: Broker
     keystone: Keystone
     placement: Placement
     glance: Glance

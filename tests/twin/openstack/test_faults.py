@@ -77,7 +77,7 @@ def test_messages_for_a_dead_compute_wait_in_its_queue(openstack_world, on):
     fault = on("nova-compute@compute-0", "ProcessChaos", "crash", layer="container")
     world = openstack_world(fault, rate="0.4/s")
     world.run(until=170)
-    queue = world.cluster.site.rabbitmq.queues["compute.compute-0"]
+    queue = world.cluster.site.broker.queues["compute.compute-0"]
     assert any(message.method == "build_and_run_instance" for message in queue)
     assert world.components["rabbitmq"].sample()[0] == len(queue)
 

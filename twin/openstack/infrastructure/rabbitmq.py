@@ -1,41 +1,30 @@
-"""The message broker: one classic queue a topic, not durable, as oslo.messaging declares them by default."""
+"""One node of RabbitMQ: the process, its memory and disk watermarks, and what it logs of its clients."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simpy.events import Event
-
 from twin.components import Component
-from twin.mechanics import openstack as facts
+from twin.mechanics import rabbitmq as limits
 from twin.openstack.infrastructure import logs
-from twin.openstack.oslo.context import Context
+from twin.openstack.infrastructure.queues import Connection, Message
 from twin.openstack.oslo.service import Service
-from twin.telemetry.records import LogTemplate, counter, gauge
+from twin.process import State
+from twin.telemetry.records import counter, gauge
 
 if TYPE_CHECKING:
-    from twin.openstack.oslo.messaging import AmqpService
+    from twin.openstack.infrastructure.broker import Broker
     from twin.openstack.site import Site
 
+__all__ = ["Message", "RabbitMQ"]
 
-@dataclass(slots=True)
-class Message:
-    """A cast, or with `answer` a call."""
-
-    topic: str
-    method: str
-    context: Context
-    arguments: dict[str, Any] = field(default_factory=dict)
-    answer: Event | None = None
-    caller: AmqpService | None = None
-    number: int = 0
+GRACEFUL = frozenset({"restart", "recreate", "rollback-config", "reboot", "stopped"})
+"""Reasons for which RabbitMQ is told to stop."""
 
 
 class RabbitMQ(Service):
-    """RabbitMQ. Messages for a consumer that is away stay in its queue; a broker that stops loses them all."""
+    """A node of the broker. Its memory grows with what waits in the queues, and by a leak where there is one."""
 
     kind = "rabbitmq"
     logs_oslo = False
@@ -47,107 +36,184 @@ class RabbitMQ(Service):
         counter("rabbitmq_global_messages_received_total", "messages"),
         counter("rabbitmq_global_messages_delivered_total", "messages"),
         gauge("rabbitmq_process_resident_memory_bytes", "bytes"),
+        gauge("rabbitmq_alarms_memory_used_watermark", "bool"),
+        gauge("rabbitmq_alarms_free_disk_space_watermark", "bool", None),
+        gauge("rabbitmq_resident_memory_limit_bytes", "bytes", None),
+        gauge("rabbitmq_disk_space_available_bytes", "bytes", None),
+        gauge("rabbitmq_disk_space_available_limit_bytes", "bytes", None),
+        gauge("rabbitmq_queues", "queues", None),
+        gauge("rabbitmq_consumers", "consumers", None),
+        gauge("rabbitmq_queue_messages", "messages", None),
+        gauge("rabbitmq_channel_messages_unconfirmed", "messages", None),
+        counter("rabbitmq_connections_opened_total", "connections", None),
+        counter("rabbitmq_connections_closed_total", "connections", None),
+        counter("rabbitmq_global_messages_confirmed_total", "messages", None),
+        counter("rabbitmq_global_messages_redelivered_total", "messages", None),
+        gauge("rabbitmq_unreachable_cluster_peers_count", "nodes", None),
     )
 
-    def __init__(self, site: Site, name: str, place: Component) -> None:
+    def __init__(self, site: Site, name: str, place: Component, broker: Broker) -> None:
         super().__init__(site, name, place)
-        self.queues: dict[str, deque[Message]] = {}
-        self.clients: dict[str, AmqpService] = {}
-        """Connected services by component name."""
-        self._consumers: dict[str, AmqpService] = {}
-        self._numbers = 0
+        self.broker = broker
+        self.connections: dict[str, Connection] = {}
+        """By the client's component name."""
+        self.paused = False
+        """Whether it has stopped serving because it is in a minority."""
+        self.alarms: set[str] = set()
+        self._leaked = 0.0
+        self._leaking_since = 0.0
+        self._leak = 0.0
         self._erlang = 400
-        self._ports: dict[str, tuple[int, int, str]] = {}
-        self._received = self._delivered = 0
+        self._forget_counters()
 
-    # --- messages ------------------------------------------------------------------------------------------------
+    def _forget_counters(self) -> None:
+        self.received = self.delivered = self.confirmed = self.redelivered = self.opened = self.closed = 0
 
-    def publish(self, message: Message) -> None:
-        """Take a message from a connected client; it is in its queue a moment later."""
-        self._numbers += 1
-        message.number = self._numbers
-        self._received += 1
-        life = self._life
-        delay = facts.PUBLISH * self.value("service_time") * self.slow
+    @property
+    def erlang_name(self) -> str:
+        """Its name among Erlang nodes."""
+        return f"'rabbit@{self.node.name}'"
 
-        def arrive(_: Event) -> None:
-            if life == self._life:
-                self.queues.setdefault(message.topic, deque()).append(message)
-                consumer = self._consumers.get(message.topic)
-                if consumer is not None:
-                    consumer.consume()
+    @property
+    def address(self) -> str:
+        """Its address on the management network."""
+        return self.site.address(self.node)
 
-        self.clock.at(self.world.now + delay, arrive)
+    @property
+    def serving(self) -> bool:
+        """Whether it takes connections."""
+        return self.state is State.RUNNING and not self.paused
 
-    def deliver(self, topic: str) -> Message | None:
-        """The next message for the consumer of a topic; acknowledged on the spot, as oslo.messaging does."""
-        queue = self.queues.get(topic)
-        if not queue:
-            return None
-        self._delivered += 1
-        return queue.popleft()
+    @property
+    def accepting(self) -> bool:
+        return self.serving
 
-    # --- connections ---------------------------------------------------------------------------------------------
+    # --- memory and disk -----------------------------------------------------------------------------------------
 
-    def attach(self, client: AmqpService) -> None:
-        """A client connects, and consumes its topic."""
-        self.clients[client.name] = client
-        self._erlang += 13
-        stream = self.world.streams["rabbitmq/connection"]
-        port = stream.integer(32768, 60999, client.name, client.pid, self._erlang)
-        self._ports[client.name] = (self._erlang, port, stream.uuid(client.name, client.pid, self._erlang))
-        if self.world.now > 0:
-            erlang, host, port, *who = self._connection(client)
-            self.log(logs.RABBIT_ACCEPT, erlang, erlang, host, port)
-            self.log(logs.RABBIT_NAME, erlang, erlang, host, port, *who)
-            self.log(logs.RABBIT_GRANTED, erlang, erlang, host, port, *who)
-        if client.topic:
-            self._consumers[client.topic] = client
+    @property
+    def resident_memory(self) -> float:
+        return super().resident_memory + self._leaked_now() + limits.MESSAGE_BYTES * self.broker.waiting
 
-    def detach(self, client: AmqpService) -> None:
-        """A client's connection broke."""
-        if self.clients.pop(client.name, None) is None:
+    def _leaked_now(self) -> float:
+        grown = self._leaked + self._leak * (self.world.now - self._leaking_since)
+        return min(grown, self.value("leak_limit"))
+
+    @property
+    def memory_limit(self) -> float:
+        """Bytes above which it raises the alarm."""
+        return limits.MEMORY_WATERMARK * self.node.memory
+
+    def watch(self) -> None:
+        """Compare memory and disk with their watermarks."""
+        used, allowed = self.resident_memory, self.memory_limit
+        self._alarm("memory", used > allowed, logs.RABBIT_MEMORY, logs.RABBIT_MEMORY_CLEAR, used, allowed)
+        if self.node.conditions or "disk" in self.alarms:
+            free = self.node.disk_available
+            self._alarm(
+                "disk", free < limits.DISK_LIMIT, logs.RABBIT_DISK, logs.RABBIT_DISK_CLEAR, free, limits.DISK_LIMIT
+            )
+
+    def _alarm(self, kind: str, on: bool, set_line: Any, clear_line: Any, value: float, limit: float) -> None:
+        if on is (kind in self.alarms):
             return
-        erlang, *rest = self._connection(client)
-        self._say_gone(logs.RABBIT_CLOSING, erlang, erlang, *rest)
-        self._say_gone(logs.RABBIT_GONE, erlang)
-        if self._consumers.get(client.topic) is client:
-            del self._consumers[client.topic]
+        self.log(set_line if on else clear_line, 312, int(value), int(limit))
+        if on:
+            self.alarms.add(kind)
+        else:
+            self.alarms.discard(kind)
+        self.broker.alarm_changed(self, kind, on)
 
-    def _say_gone(self, template: LogTemplate, *args: Any) -> None:
-        if self.up:
-            self.log(template, *args)
+    def conditions_changed(self) -> None:
+        super().conditions_changed()
+        self._leaked = self._leaked_now()
+        self._leaking_since, self._leak = self.world.now, self.value("memory_leak")
+        self.broker.look()
 
-    def _connection(self, client: AmqpService) -> tuple[Any, ...]:
-        erlang, port, connection = self._ports[client.name]
-        host = 10 + self.site.host_number(client.node)
-        return (erlang, host, port, client.kind, client.pid, connection)
+    def place_changed(self) -> None:
+        super().place_changed()
+        self.broker.look()
+
+    # --- clients -------------------------------------------------------------------------------------------------
+
+    def accept(self, connection: Connection) -> None:
+        """Log a new connection."""
+        self.connections[connection.client.name] = connection
+        self.opened += 1
+        if self.world.now > 0:
+            erlang, *ends = self._ends(connection)
+            self.log(logs.RABBIT_ACCEPT, erlang, erlang, *ends[:3])
+            self.log(logs.RABBIT_NAME, erlang, erlang, *ends)
+            self.log(logs.RABBIT_GRANTED, erlang, erlang, *ends)
+
+    def next_process(self) -> int:
+        """The number of a new Erlang process."""
+        self._erlang += 13
+        return self._erlang
+
+    def close(self, connection: Connection, silent: bool = False) -> None:
+        """Log that a client is gone: it closed the connection, or its heartbeats stayed away."""
+        if self.connections.pop(connection.client.name, None) is None:
+            return
+        self.closed += 1
+        if not self.up:
+            return
+        erlang, *ends = self._ends(connection)
+        self.log(logs.RABBIT_MISSED_CLOSING if silent else logs.RABBIT_CLOSING, erlang, erlang, *ends)
+        self.log(logs.RABBIT_MISSED if silent else logs.RABBIT_GONE, erlang)
+
+    def _ends(self, connection: Connection) -> tuple[Any, ...]:
+        client = connection.client
+        here = self.site.address(client.node)
+        return (connection.erlang, here, connection.port, self.address, client.kind, client.pid, connection.uuid)
 
     # --- life ----------------------------------------------------------------------------------------------------
 
     def on_running(self) -> None:
         super().on_running()
-        self._received = self._delivered = 0
+        self._forget_counters()
         if self.world.now > 0:
             self.log(logs.RABBIT_STARTED, 9)
+        self.broker.node_up(self)
 
     def on_down(self, reason: str) -> None:
         super().on_down(reason)
-        if reason in ("restart", "recreate", "reboot"):
+        graceful = reason in GRACEFUL
+        if graceful:
             self.log(logs.RABBIT_STOPPING, 9)
-        self.queues.clear()
-        self._consumers.clear()
-        clients = list(self.clients.values())
-        self.clients.clear()
-        for client in clients:
-            client.connection_lost()
+        self._leaked, self._leaking_since = 0.0, self.world.now
+        self.paused = False
+        for kind in list(self.alarms):
+            self.alarms.discard(kind)
+            self.broker.alarm_changed(self, kind, on=False)
+        self.broker.node_down(self)
 
     def busy(self) -> bool:
         return False
 
     def sample(self) -> Sequence[float]:
-        ready = sum(len(queue) for topic, queue in self.queues.items() if topic not in self._consumers)
-        unacked = sum(len(queue) for topic, queue in self.queues.items() if topic in self._consumers)
-        connections = len(self.clients)
-        memory = self.resident_memory + 2e4 * (ready + unacked)
-        return (ready, unacked, connections, self._received, self._delivered, memory)
+        led = [queue for queue in self.broker.queues.values() if queue.leader is self]
+        ready = sum(len(queue) for queue in led if queue.consumer is None)
+        unacked = sum(len(queue) for queue in led if queue.consumer is not None)
+        unacked += sum(len(connection.unacked) for connection in self.connections.values())
+        return (
+            ready,
+            unacked,
+            len(self.connections),
+            self.received,
+            self.delivered,
+            self.resident_memory,
+            float("memory" in self.alarms),
+            float("disk" in self.alarms),
+            self.memory_limit,
+            self.node.disk_available,
+            limits.DISK_LIMIT,
+            len(led),
+            sum(queue.consumer is not None for queue in led),
+            ready + unacked,
+            sum(len(connection.unconfirmed) for connection in self.connections.values()),
+            self.opened,
+            self.closed,
+            self.confirmed,
+            self.redelivered,
+            sum(1 for other in self.broker.nodes if other is not self and not other.up),
+        )

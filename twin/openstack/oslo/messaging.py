@@ -10,7 +10,7 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from twin.mechanics import openstack as facts
-from twin.openstack.infrastructure.rabbitmq import Message
+from twin.openstack.infrastructure.queues import Message
 from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import CloudError, MessagingTimeout, RemoteError, UnsupportedVersion
@@ -19,6 +19,7 @@ from twin.openstack.oslo.service import Service, Steps
 Procedure = Callable[..., Generator[Any, Any, Any]]
 
 _TIMED_OUT = object()
+_ERRORS = {"[Errno 111]": "ConnectionRefusedError", "[Errno 104]": "ConnectionResetError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class AmqpService(Service):
     def cast(self, context: Context, topic: str, method: str, **arguments: Any) -> Steps:
         """Send a message and go on. Waits while the broker is away."""
         yield from self._until_connected()
-        self.site.rabbitmq.publish(Message(topic, method, context, arguments))
+        self.site.broker.publish(Message(topic, method, context, arguments, publisher=self))
 
     def call(
         self, context: Context, topic: str, method: str, timeout: float = facts.RPC_RESPONSE_TIMEOUT, **arguments: Any
@@ -71,7 +72,7 @@ class AmqpService(Service):
         yield from self._until_connected()
         answer = self.clock.event()
         message = Message(topic, method, context, arguments, answer, self)
-        self.site.rabbitmq.publish(message)
+        self.site.broker.publish(message)
         self.clock.at(
             max(deadline, self.world.now + 1.0), lambda _: None if answer.triggered else answer.succeed(_TIMED_OUT)
         )
@@ -87,10 +88,16 @@ class AmqpService(Service):
         return stream.hexadecimal(32, *message.context.trace.key, message.method, message.number)
 
     def _until_connected(self) -> Steps:
-        while not self.connected:
-            event = self._waiting_for_broker
-            if event is None or event.triggered:
-                event = self._waiting_for_broker = self.clock.event()
+        """Wait until something can be sent: connected, and not blocked by the broker."""
+        while True:
+            if self.connected:
+                event = self.site.broker.hold(self)
+                if event is None:
+                    return
+            else:
+                event = self._waiting_for_broker
+                if event is None or event.triggered:
+                    event = self._waiting_for_broker = self.clock.event()
             yield event
 
     _waiting_for_broker: Event | None = None
@@ -101,7 +108,7 @@ class AmqpService(Service):
         """Take up messages as long as there are threads."""
         limit = self.python.capacity * facts.RPC_THREADS
         while self.accepting and self.connected and self._serving < limit:
-            message = self.site.rabbitmq.deliver(self.topic)
+            message = self.site.broker.deliver(self.topic)
             if message is None:
                 return
             self._serving += 1
@@ -143,6 +150,8 @@ class AmqpService(Service):
     def _reply(self, message: Message, outcome: Any) -> Steps:
         yield from self._until_connected()
         assert message.answer is not None and message.caller is not None
+        if not message.caller.connected and not (yield from self.site.broker.reach(message.caller)):
+            return
         if not message.answer.triggered:
             message.answer.succeed(outcome)
         elif message.caller.up:
@@ -152,7 +161,7 @@ class AmqpService(Service):
 
     def startup(self) -> Generator[Any, Any, bool]:
         yield from super().startup()
-        if not self.site.rabbitmq.accepting:
+        if not self.site.broker.answers(self):
             yield from self._retry("[Errno 111] ECONNREFUSED")
         return True
 
@@ -164,43 +173,47 @@ class AmqpService(Service):
         super().on_down(reason)
         self.connected = False
         self._waiting_for_broker = None
-        self.site.rabbitmq.detach(self)
+        self.site.broker.detach(self)
 
-    def connection_lost(self) -> None:
-        """The broker went away."""
+    def connection_lost(self, error: str = "[Errno 104] Connection reset by peer") -> None:
+        """The node of the broker that it was connected to went away."""
         self.connected = False
         if self.up:
-            self.spawn(self._reconnect())
+            self.spawn(self._reconnect(error))
 
     def _connect(self) -> None:
-        if not self.site.rabbitmq.up:  # it went away while this service came up
-            self.spawn(self._reconnect())
+        if not self.site.broker.answers(self):  # it went away while this service came up
+            self.spawn(self._reconnect("[Errno 111] ECONNREFUSED"))
             return
         self.connected = True
-        self.site.rabbitmq.attach(self)
+        self.site.broker.attach(self)
         if self._waiting_for_broker is not None and not self._waiting_for_broker.triggered:
             self._waiting_for_broker.succeed()
         self.consume()
 
-    def _reconnect(self) -> Steps:
-        yield from self._retry("[Errno 104] Connection reset by peer")
+    def _reconnect(self, error: str) -> Steps:
+        yield from self._retry(error)
         stream = self.world.streams["amqp/port"]
         port = stream.integer(32768, 60999, self.name, self.pid, int(self.world.now))
-        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), "controller-0", port)
+        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), self._broker_host, port)
         self._connect()
 
     def _retry(self, error: str) -> Steps:
         wait = facts.AMQP_RETRY_FIRST
         while True:
-            kind = "ConnectionRefusedError" if "111" in error else "ConnectionResetError"
-            self.say(
-                logs.AMQP_UNREACHABLE, None, self._connection_id(), "controller-0", error, int(wait), f"{kind}: {error}"
-            )
+            kind = _ERRORS.get(error[:11], "amqp.exceptions.ConnectionForced")
+            host, summary = self._broker_host, f"{kind}: {error}"
+            self.say(logs.AMQP_UNREACHABLE, None, self._connection_id(), host, error, int(wait), summary)
             yield self.clock.timeout(wait)
-            if self.site.rabbitmq.up:
+            self.site.broker.switch(self)
+            if self.site.broker.answers(self):
                 return
             wait = min(wait + facts.AMQP_RETRY_STEP, facts.AMQP_RETRY_LIMIT)
             error = "[Errno 111] ECONNREFUSED"
+
+    @property
+    def _broker_host(self) -> str:
+        return self.site.broker.host_of(self).node.name
 
     def _connection_id(self) -> str:
         return self.world.streams["amqp/connection"].uuid(self.name, self.pid)

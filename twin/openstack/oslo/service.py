@@ -12,12 +12,13 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
+from twin.mechanics.galera import DB_RETRIES, DB_RETRY_INTERVAL, DB_RETRY_LIMIT
 from twin.node import Node
 from twin.openstack.mutation import mutants
 from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.clients import Clients
 from twin.openstack.oslo.context import Context, draw
-from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, PoolTimeout, described
+from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock, PoolTimeout, described
 from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State
 from twin.telemetry.lines.oslo import EXCEPTION_LINE
@@ -58,7 +59,6 @@ class Service(Process):
         """How many times longer work takes on its node now."""
         self._handlers: dict[int, Any] = {}
         self._handled = 0
-        self._database_life = 0
 
     # --- what the supervisor and the kernel see ------------------------------------------------------------------
 
@@ -134,8 +134,11 @@ class Service(Process):
             del self._handlers[number]
 
     def unexpected(self, error: BaseException) -> None:
-        """Raise an error again that no mutation can have caused: it is a bug of the twin, and must not be hidden."""
-        if not self.site.mutated and not isinstance(error, CloudError):
+        """Raise an error again that no mutation can have caused: it is a bug of the twin, and must not be hidden.
+
+        So is the end of the process, which no program outlives.
+        """
+        if isinstance(error, Interrupt) or (not self.site.mutated and not isinstance(error, CloudError)):
             raise error
 
     def think(self, context: Context, seconds: float) -> Steps:
@@ -148,18 +151,30 @@ class Service(Process):
             yield self.clock.timeout(took)
 
     def sql(self, context: Context, statements: int, write: bool = False) -> Steps:
-        """Run SQL statements over one connection of the pool. Raises DBError, PoolTimeout."""
-        mysql = self.site.mysql
-        with self.connections.slot() as slot:
-            if slot.turn is not None:
-                slot.give_up_at(self.world.now + facts.POOL_TIMEOUT)
-                if not (yield slot.turn):
-                    raise PoolTimeout(logs.POOL_LIMIT)
-            if mysql.up and self._database_life != mysql.life:
-                if self._database_life:  # the pool's idle connections belong to a server that is gone
-                    self._reconnect_database(context)
-                self._database_life = mysql.life
-            yield from mysql.execute(self.name, statements, context)
+        """Run SQL statements as one transaction, over one connection of the pool. Raises DBError, PoolTimeout.
+
+        The victim of a deadlock tries again, as oslo.db's `wrap_db_retry` does.
+        """
+        retries, pause = DB_RETRIES, DB_RETRY_INTERVAL
+        database = self.site.database
+        while True:
+            try:
+                with self.connections.slot() as slot:
+                    if slot.turn is not None:
+                        slot.give_up_at(self.world.now + facts.POOL_TIMEOUT)
+                        if not (yield slot.turn):
+                            raise PoolTimeout(logs.POOL_LIMIT)
+                    if database.broken(self):
+                        self._reconnect_database(context)
+                    yield from database.execute(self, statements, context, write)
+                return
+            except DBDeadlock as error:
+                if not retries:
+                    self.exception(logs.DATABASE_RETRIES_EXCEEDED, context, error)
+                    raise
+            retries -= 1
+            yield self.clock.timeout(pause)
+            pause = min(2.0 * pause, DB_RETRY_LIMIT)
 
     def _reconnect_database(self, context: Context) -> None:
         try:

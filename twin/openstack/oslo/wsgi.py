@@ -136,6 +136,14 @@ class ApiService(Service):
         clock.at(now + facts.GATEWAY_TIMEOUT, give_up)
         return answer
 
+    def take(
+        self, context: Context, operation: str, method: str, uri: str, arguments: dict[str, Any], answer: Event
+    ) -> None:
+        """Take a request from the load balancer, which has got the connection and keeps the time."""
+        self.ledger.received += 1
+        self._sessions += 1
+        self.spawn(self._answer(context, operation, method, uri, arguments, answer))
+
     @property
     def in_flight(self) -> int:
         """Requests that the service works on."""

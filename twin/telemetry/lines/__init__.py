@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twin.telemetry.lines import kernel, klog, mysql, nginx, oslo, rabbitmq, ray, serve, vllm
+from twin.telemetry.lines import haproxy, kernel, klog, libvirt, mysql, nginx, oslo, rabbitmq, ray, serve, vllm
 from twin.telemetry.records import LogLine, LogRecord
 
 DIALECTS: dict[str, Callable[[LogRecord, float], str]] = {
@@ -18,6 +18,10 @@ DIALECTS: dict[str, Callable[[LogRecord, float], str]] = {
     "oslo": oslo.line,
     "mysql": mysql.line,
     "rabbitmq": rabbitmq.line,
+    "libvirt": libvirt.line,
+    "libvirt-qemu": libvirt.qemu_line,
+    "haproxy": haproxy.line,
+    "haproxy-access": haproxy.access_line,
 }
 """Dialect of a template -> (record, Unix time of simulated second zero) -> the line."""
 

@@ -17,5 +17,6 @@ def line(record: LogRecord, epoch: float) -> str:
     template = record.template
     code, subsystem = template.origin.split(" ")
     when = moment(epoch, record.time + record.skew).isoformat("T", "microseconds")[:26]
-    priority = _PRIORITY[template.level]
+    replication = code == "MY-000000" and template.level is Level.INFO
+    priority = "Note" if replication else _PRIORITY[template.level]
     return f"{when}Z {thread} [{priority}] [{code}] [{subsystem}] {template.text.format(*args)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simpy.events import Event
 
 from twin.mechanics import openstack as facts
-from twin.openstack.infrastructure.rabbitmq import Message
+from twin.openstack.infrastructure.queues import Message
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo.context import Context, draw
@@ -151,7 +151,7 @@ def _agent_wires(host: NovaCompute, context: Context, server: Server) -> Steps:
     """The host's L2 agent, a process of its own: finds the interface, wires it, tells neutron through the bus."""
     left = draw(host.world, context, facts.BUILD.plug, facts.NETWORK_SPREAD)
     yield host.clock.timeout(left * host.node.slowdown)
-    broker = host.site.rabbitmq
+    broker = host.site.broker
     while not (broker.up and host.node.up):
         yield host.clock.timeout(2.0)
     broker.publish(Message("q-plugin", "update_device_up", context, {"server": server}))

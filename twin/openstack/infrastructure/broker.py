@@ -1,0 +1,513 @@
+"""The message broker as its clients see it: three nodes of RabbitMQ with quorum queues, or one with classic ones.
+
+Nothing that was confirmed is lost when a node goes: its queues elect another leader, its clients connect to the next
+node and send again what was not confirmed. A node in a minority stops to serve (`pause_minority`). An alarm on any node
+blocks the publishers of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from simpy.events import Event
+
+from twin.mechanics import openstack as facts
+from twin.mechanics import rabbitmq as limits
+from twin.node import Node
+from twin.openstack.infrastructure import logs
+from twin.openstack.infrastructure.queues import Connection, Message, Queue
+from twin.openstack.infrastructure.rabbitmq import RabbitMQ
+from twin.openstack.oslo import logs as oslo_logs
+from twin.openstack.oslo.service import Steps
+
+if TYPE_CHECKING:
+    from twin.openstack.oslo.messaging import AmqpService
+    from twin.openstack.site import Site
+
+REPLY_PATIENCE = 60.0
+"""`kombu_missing_consumer_retry_timeout`: seconds for which a reply to a queue that is not there is tried."""
+
+
+class Broker:
+    """The cluster."""
+
+    def __init__(self, site: Site, quorum: bool) -> None:
+        self.site = site
+        self.world = site.world
+        self.clock = site.world.clock
+        self.quorum = quorum
+        self.nodes: list[RabbitMQ] = []
+        self.queues: dict[str, Queue] = {}
+        self.clients: dict[str, AmqpService] = {}
+        """Connected services by component name."""
+        self.waiting = 0
+        """Messages in queues."""
+        self.published = self.delivered = self.expired = self.purged = self.lost = self.duplicates = 0
+        self._connections: dict[str, Connection] = {}
+        self._resend: dict[str, list[Message]] = {}
+        """Unconfirmed messages of clients that are between two connections."""
+        self._turns: dict[str, int] = {}
+        self._numbers = 0
+        self._flow: Event | None = None
+        """Succeeds when publishers may send again; None where nothing blocks them."""
+        self._partition: object = None
+        self._watching = False
+
+    # --- what clients ask ----------------------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        """Whether any node takes connections."""
+        return any(node.serving for node in self.nodes)
+
+    accepting = up
+
+    def host_of(self, client: AmqpService) -> RabbitMQ:
+        """The node that a client is connected to, or tries next."""
+        order = self._order(client)
+        return order[self._turns.get(client.name, 0) % len(order)]
+
+    def switch(self, client: AmqpService) -> None:
+        """A client goes on to the next node of its list (`kombu_failover_strategy` round-robin)."""
+        self._turns[client.name] = self._turns.get(client.name, 0) + 1
+
+    def answers(self, client: AmqpService) -> bool:
+        """Whether the node that a client would connect to takes it."""
+        node = self.host_of(client)
+        return node.serving and node.place_up and self._passes(client, node)
+
+    def _order(self, client: AmqpService) -> list[RabbitMQ]:
+        """The nodes in the order of a client's shuffled list."""
+        if len(self.nodes) == 1:
+            return self.nodes
+        stream = self.world.streams["amqp/hosts"]
+        return sorted(self.nodes, key=lambda node: stream.uniform(client.name, node.name))
+
+    def hold(self, client: AmqpService) -> Event | None:
+        """What a connected publisher has to wait for before it can send; None where nothing is in its way."""
+        if self._flow is not None:
+            connection = self._connections.get(client.name)
+            if connection is not None and not connection.blocked:
+                connection.blocked = True
+                client.say(oslo_logs.AMQP_BLOCKED, None, f"low on {self._alarms()[0]}")
+            return self._flow
+        return None
+
+    # --- messages ------------------------------------------------------------------------------------------------
+
+    def publish(self, message: Message) -> None:
+        """Take a message from a connected client; its queue has it a moment later, unless that has no leader."""
+        if not message.number:
+            self._numbers += 1
+            message.number = self._numbers
+        client = message.publisher or message.caller
+        connection = self._connections.get(client.name) if client is not None else None
+        if connection is None:
+            if client is not None:  # between two connections
+                self._resend.setdefault(client.name, []).append(message)
+                return
+            node = next((node for node in self.nodes if node.serving), self.nodes[0])
+            connection = Connection(None, node, 0, 0, "")  # type: ignore[arg-type]
+        connection.unconfirmed[message.number] = message
+        if self.world.network.disturbed and client is not None and not self._passes(client, connection.node):
+            self._cut(connection)
+            return
+        node = connection.node
+        node.received += 1
+        queue = self.queues.get(message.topic)
+        if queue is None:
+            queue = self.queues[message.topic] = Queue(message.topic, node, self.quorum)
+        delay = facts.PUBLISH * node.value("service_time") * node.slow
+        self.clock.at(self.world.now + delay, lambda _: self._store(queue, message, connection))
+
+    def _store(self, queue: Queue, message: Message, connection: Connection) -> None:
+        if message.number not in connection.unconfirmed:  # its node is gone; it is sent again
+            return
+        leader = queue.leader
+        if leader is None or not (leader is connection.node or self._hears(connection.node, leader)):
+            queue.pending.append((message, connection))
+            return
+        del connection.unconfirmed[message.number]
+        connection.node.confirmed += 1
+        self.published += 1
+        message.arrived = self.world.now
+        self._drop(queue)
+        queue.ready.append(message)
+        self.waiting += 1
+        if queue.consumer is not None:
+            queue.consumer.consume()
+
+    def _drop(self, queue: Queue) -> None:
+        dropped = queue.trim(self.world.now)
+        self.expired += dropped
+        self.waiting -= dropped
+
+    def deliver(self, topic: str) -> Message | None:
+        """The next message for the consumer of a topic; acknowledged when it is taken up, as oslo.messaging does."""
+        queue = self.queues.get(topic)
+        if queue is None or not queue.ready or queue.leader is None or queue.consumer is None:
+            return None
+        self._drop(queue)
+        if not queue.ready:
+            return None
+        connection = self._connections.get(queue.consumer.name)
+        if connection is None:
+            return None
+        if self.world.network.disturbed and not self._delivers(queue, connection):
+            return None
+        message = queue.ready.popleft()
+        self.waiting -= 1
+        self.delivered += 1
+        connection.node.delivered += 1
+        if connection.cut_since is not None:
+            connection.unacked.append(message)
+        return message
+
+    def _delivers(self, queue: Queue, connection: Connection) -> bool:
+        """Whether the next message reaches the consumer, or had reached it before its connection was cut."""
+        assert queue.leader is not None
+        if connection.cut_since is None and not self._passes(connection.client, connection.node):
+            self._cut(connection)
+        if connection.cut_since is not None:
+            return queue.ready[0].arrived < connection.cut_since
+        return connection.node is queue.leader or self._hears(connection.node, queue.leader)
+
+    def purge(self, topic: str) -> int:
+        """Drop what waits in a queue (`rabbitmqctl purge_queue`); how many messages."""
+        queue = self.queues.get(topic)
+        if queue is None or queue.leader is None:
+            return 0
+        count = len(queue.ready)
+        queue.ready.clear()
+        self.purged += count
+        self.waiting -= count
+        return count
+
+    def reach(self, client: AmqpService) -> Steps:
+        """Wait until a caller's reply queue is there, as long as oslo.messaging tries; whether it is."""
+        deadline = self.world.now + REPLY_PATIENCE
+        while not client.connected:
+            if self.world.now >= deadline:
+                return False
+            yield self.clock.timeout(1.0)
+        return True
+
+    # --- connections ---------------------------------------------------------------------------------------------
+
+    def attach(self, client: AmqpService) -> None:
+        """A client connects to the node of its choice, consumes its topic, and sends again what was not confirmed."""
+        node = self.host_of(client)
+        if not node.serving:
+            self._turns[client.name] = next(
+                i for i, other in enumerate(self._order(client)) if other.serving or i + 1 == len(self.nodes)
+            )
+            node = self.host_of(client)
+        erlang = node.next_process()
+        stream = self.world.streams["rabbitmq/connection"]
+        port = stream.integer(32768, 60999, client.name, client.pid, erlang)
+        connection = Connection(client, node, erlang, port, stream.uuid(client.name, client.pid, erlang))
+        self._connections[client.name] = connection
+        self.clients[client.name] = client
+        node.accept(connection)
+        if client.topic:
+            queue = self.queues.get(client.topic)
+            if queue is None:
+                queue = self.queues[client.topic] = Queue(client.topic, node, self.quorum)
+            queue.consumer = client
+        for message in self._resend.pop(client.name, ()):
+            self.publish(message)
+        if not self._watching:
+            self._watching = True
+            self.clock.at(self.world.now + limits.WATCH, self._watch)
+
+    def detach(self, client: AmqpService) -> None:
+        """A client is gone, and what it had not got confirmed with it."""
+        self._resend.pop(client.name, None)
+        connection = self._connections.get(client.name)
+        if connection is not None:
+            self._part(connection)
+            connection.node.close(connection)
+            self.lost += len(connection.unconfirmed)
+            connection.unconfirmed.clear()
+
+    def _part(self, connection: Connection) -> None:
+        """End a connection on both sides: what it took up unacknowledged goes back to its queue."""
+        client = connection.client
+        self._connections.pop(client.name, None)
+        self.clients.pop(client.name, None)
+        queue = self.queues.get(client.topic) if client.topic else None
+        if queue is not None and queue.consumer is client:
+            queue.consumer = None
+        for message in reversed(connection.unacked):
+            self._requeue(queue, message, connection)
+        connection.unacked.clear()
+
+    def _requeue(self, queue: Queue | None, message: Message, connection: Connection) -> None:
+        """Another worker gets the message again; the same one would know it (oslo.messaging's message id cache)."""
+        workers = connection.client.python.capacity
+        if queue is None or self.world.streams["amqp/duplicate"].uniform(message.number) < 1.0 / workers:
+            return
+        message.redelivered = True
+        connection.node.redelivered += 1
+        self.duplicates += 1
+        queue.ready.appendleft(message)
+        self.waiting += 1
+
+    def _break(self, connection: Connection, silent: bool = False) -> None:
+        """A connection ends under its client."""
+        client = connection.client
+        self._part(connection)
+        connection.node.close(connection, silent)
+        if client.up and connection.unconfirmed:
+            self._resend.setdefault(client.name, []).extend(connection.unconfirmed.values())
+        connection.unconfirmed.clear()
+        if silent:
+            client.connection_lost("Too many heartbeats missed")
+        else:
+            client.connection_lost()
+
+    def _passes(self, client: AmqpService, node: RabbitMQ) -> bool:
+        network = self.world.network
+        return not network.disturbed or network.reachable(client, node)
+
+    def _cut(self, connection: Connection) -> None:
+        """Nothing passes any more, and neither side knows: their heartbeats will tell them."""
+        if connection.cut_since is not None:
+            return
+        connection.cut_since = self.world.now
+        stream = self.world.streams["amqp/heartbeat"]
+        late = limits.HEARTBEAT + stream.between(0.0, limits.CLIENT_CHECK, connection.client.name, connection.erlang)
+
+        def missed(_: Event) -> None:
+            if connection.cut_since is not None and self._connections.get(connection.client.name) is connection:
+                self._break(connection, silent=True)
+
+        self.clock.at(self.world.now + late, missed)
+
+    def _mend(self, connection: Connection) -> None:
+        """The network lets it pass again: acknowledgements and publishes arrive that TCP has kept."""
+        connection.cut_since = None
+        connection.unacked.clear()
+        late, connection.unconfirmed = list(connection.unconfirmed.values()), {}
+        for message in late:
+            self.publish(message)
+        connection.client.consume()
+
+    # --- alarms --------------------------------------------------------------------------------------------------
+
+    def alarm_changed(self, node: RabbitMQ, kind: str, on: bool) -> None:
+        """A node raised or cleared an alarm: all nodes say so; publishers are blocked while there is any."""
+        for other in self.nodes:
+            if other.up:
+                self._say_alarm(other, node, kind, on)
+        if on and self._flow is None:
+            self._flow = self.clock.event()
+        elif self._flow is not None and not self._alarms():
+            flow, self._flow = self._flow, None
+            for connection in self._connections.values():
+                if connection.blocked:
+                    connection.blocked = False
+                    connection.client.say(oslo_logs.AMQP_UNBLOCKED, None)
+            flow.succeed()
+
+    def _say_alarm(self, speaker: RabbitMQ, node: RabbitMQ, kind: str, on: bool) -> None:
+        if on:
+            speaker.log(logs.RABBIT_ALARM, 310, kind, node.erlang_name)
+            for template in (logs.RABBIT_ALARM_FRAME, logs.RABBIT_ALARM_TEXT, logs.RABBIT_ALARM_FRAME):
+                speaker.log(template, 310)
+            return
+        speaker.log(logs.RABBIT_ALARM_CLEARED, 310, kind, node.erlang_name)
+        if not any(kind in other.alarms for other in self.nodes):
+            speaker.log(logs.RABBIT_ALARMS_OVER, 310, kind)
+
+    def _alarms(self) -> list[str]:
+        return sorted({kind for node in self.nodes for kind in node.alarms}, reverse=True)
+
+    def _watch(self, _: Event) -> None:
+        for node in self.nodes:
+            if node.up:
+                node.watch()
+        disturbed = self.world.network.disturbed
+        for connection in list(self._connections.values()) if disturbed or self._disturbed else ():
+            passes = self._passes(connection.client, connection.node)
+            if not passes:
+                self._cut(connection)
+            elif connection.cut_since is not None:
+                self._mend(connection)
+        self._disturbed = disturbed
+        self.clock.at(self.world.now + limits.WATCH, self._watch)
+
+    _disturbed = False
+
+    # --- nodes ---------------------------------------------------------------------------------------------------
+
+    def node_up(self, node: RabbitMQ) -> None:
+        """A node has started."""
+        if self.world.now > 0:
+            for other in self._others(node):
+                if other.up:
+                    other.log(logs.RABBIT_NODE_UP, 305, node.erlang_name)
+                    other.log(logs.RABBIT_PEER_UP, 305, node.erlang_name)
+            self._judge()
+
+    def node_down(self, node: RabbitMQ) -> None:
+        """A node has stopped: its clients are cut off at once where its machine still says so."""
+        for connection in list(node.connections.values()):
+            self._break(connection)
+        silent = not node.place_up
+        reason = "net_tick_timeout" if silent else "connection_closed"
+        at = self.world.now + (self._net_tick(node) if silent else 0.0)
+        life = node.started_at
+
+        def noticed(_: Event) -> None:
+            if node.up and node.started_at != life:
+                return
+            for other in self._others(node):
+                if other.up:
+                    other.log(logs.RABBIT_PEER_DOWN, 305, node.erlang_name)
+                    other.log(logs.RABBIT_NODE_DOWN, 305, node.erlang_name, reason)
+            self._judge()
+
+        if len(self.nodes) > 1:
+            self.clock.at(at, noticed)
+        for queue in self.queues.values():
+            if queue.leader is node:
+                self._lose_leader(queue, limits.SILENT_LEADER if silent else 0.0)
+
+    def look(self) -> None:
+        """The network between nodes, or a node, changed."""
+        if len(self.nodes) < 2 or not (self.world.network.disturbed or self._partition):
+            return
+        network, majority = self.world.network, self._majority()
+        apart = [node for node in self.nodes if node.up and node not in majority]
+        for queue in self.queues.values():
+            if queue.leader is not None and queue.leader in apart:
+                self._lose_leader(queue, limits.SILENT_LEADER)
+        if not apart:
+            self._partition = None
+            self.clock.at(self.world.now + limits.PAUSE_CHECK, lambda _: self._heal())
+            return
+        partition = self._partition = object()
+
+        def noticed(_: Event) -> None:
+            if self._partition is partition:
+                for node in self.nodes:
+                    for other in self._others(node):
+                        if node.up and other.up and not network.reachable(node, other):
+                            node.log(logs.RABBIT_PEER_DOWN, 305, other.erlang_name)
+                            node.log(logs.RABBIT_NODE_DOWN, 305, other.erlang_name, "net_tick_timeout")
+                self._judge()
+
+        self.clock.at(self.world.now + self._net_tick(apart[0]), noticed)
+
+    def _heal(self) -> None:
+        self._judge()
+        for queue in self.queues.values():
+            self._flush(queue)
+
+    def _judge(self) -> None:
+        """Nodes without a majority pause; those that have it again resume; queues without a leader elect one."""
+        majority = self._majority()
+        for node in self.nodes:
+            if node.up and not node.paused and node not in majority:
+                node.log(logs.RABBIT_MINORITY, 305)
+                node.paused = True
+                for connection in list(node.connections.values()):
+                    self._break(connection)
+                for queue in self.queues.values():
+                    if queue.leader is node:
+                        self._lose_leader(queue, 0.0)
+            elif node.paused and node in majority:
+                self._resume(node)
+        for queue in self.queues.values():
+            if queue.leader is None:
+                self._elect_later(queue, 0.0)
+
+    def _resume(self, node: RabbitMQ) -> None:
+        """The application starts again inside the running Erlang node."""
+        life = node.started_at
+
+        def running(_: Event) -> None:
+            if node.up and node.started_at == life and node.paused and node in self._majority():
+                node.paused = False
+                node.log(logs.RABBIT_STARTED, 9)
+                self.node_up(node)
+
+        self.clock.at(self.world.now + facts.STARTUP["rabbitmq"] * node.slow, running)
+
+    def _majority(self) -> list[RabbitMQ]:
+        """The nodes that hear more than half of all, themselves included."""
+        up = [node for node in self.nodes if node.up and node.place_up]
+        return [node for node in up if 2 * sum(self._hears(node, other) for other in up) > len(self.nodes)]
+
+    def _hears(self, one: RabbitMQ, other: RabbitMQ) -> bool:
+        network = self.world.network
+        return one is other or not network.disturbed or network.reachable(one, other)
+
+    def _others(self, node: RabbitMQ) -> list[RabbitMQ]:
+        return [other for other in self.nodes if other is not node]
+
+    def _net_tick(self, node: RabbitMQ) -> float:
+        stream = self.world.streams["rabbitmq/tick"]
+        return limits.NET_TICK * stream.between(0.75, 1.25, node.name, int(self.world.now))
+
+    # --- leaders -------------------------------------------------------------------------------------------------
+
+    def _lose_leader(self, queue: Queue, suspected: float) -> None:
+        """A queue's leader is gone: another is elected, or, of a classic queue, everything in it is lost."""
+        old, queue.leader = queue.leader, None
+        if not queue.quorum:
+            self.lost += len(queue.ready)
+            self.waiting -= len(queue.ready)
+            queue.ready.clear()
+            return
+        for node in self.nodes:
+            if node is not old and node.serving:
+                reason = "noconnection" if suspected else "noproc"
+                node.log(logs.RABBIT_LEADER_DOWN, 1200 + queue.term, queue.name, reason)
+        self._elect_later(queue, suspected)
+
+    def _elect_later(self, queue: Queue, suspected: float) -> None:
+        term = queue.term
+        low, high = limits.ELECTION
+        took = 0.0
+        if queue.quorum and len(self.nodes) > 1:
+            took = self.world.streams["rabbitmq/election"].between(low, high, queue.name, term, int(self.world.now))
+
+        def elect(_: Event) -> None:
+            if queue.leader is None and queue.term == term:
+                self._elect(queue)
+
+        self.clock.at(self.world.now + suspected + took, elect)
+
+    def _elect(self, queue: Queue) -> None:
+        candidates = [node for node in self._majority() if node.serving]
+        if not candidates:
+            return  # a node that comes back brings it up again
+        leader = self.world.streams["rabbitmq/leader"].choice(candidates, queue.name, queue.term)
+        queue.leader = leader
+        queue.term += 1
+        if queue.quorum and self.world.now > 0 and len(self.nodes) > 1:
+            leader.log(logs.RABBIT_ELECTED, 1200 + queue.term, queue.name, queue.term)
+            for node in candidates:
+                if node is not leader:
+                    name, term = leader.erlang_name, queue.term
+                    node.log(logs.RABBIT_NEW_LEADER, 1200 + term, queue.name, queue.name, name, term)
+        self._flush(queue)
+
+    def _flush(self, queue: Queue) -> None:
+        """What waited for a leader is stored now; consumers go on."""
+        pending, queue.pending = queue.pending, []
+        for message, connection in pending:
+            self._store(queue, message, connection)
+        if queue.consumer is not None and queue.ready:
+            queue.consumer.consume()
+
+
+def build(site: Site, nodes: Sequence[Node], names: Sequence[str] = ()) -> Broker:
+    """One node of RabbitMQ a machine, ``rabbitmq-0`` and on; with more than one, quorum queues."""
+    broker = Broker(site, quorum=len(nodes) > 1)
+    names = names or [f"rabbitmq-{i}" for i in range(len(nodes))]
+    broker.nodes += [RabbitMQ(site, name, node, broker) for name, node in zip(names, nodes, strict=True)]
+    return broker

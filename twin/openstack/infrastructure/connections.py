@@ -1,0 +1,168 @@
+"""The services' connections to the database: pools of idle ones, and how a new one finds a server."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from twin.mechanics import galera as limits
+from twin.mechanics import haproxy as balancing
+from twin.mechanics import openstack as facts
+from twin.mechanics.network import RETRANSMISSIONS, retransmission_timeout
+from twin.openstack.infrastructure.mysql import MySQL
+from twin.openstack.oslo import logs as oslo_logs
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import DBConnectionError
+from twin.openstack.oslo.service import Service, Steps
+
+if TYPE_CHECKING:
+    from twin.openstack.infrastructure.galera import Galera
+    from twin.openstack.infrastructure.haproxy import Backend
+
+GIVEN_UP = sum(retransmission_timeout(0.0, attempt) for attempt in range(RETRANSMISSIONS + 1))
+"""Seconds after which the kernel gives a silent connection up."""
+
+
+def cannot_connect(host: str, reason: str = "[Errno 111] ECONNREFUSED") -> str:
+    """pymysql's error where nobody takes the connection."""
+    return f"(pymysql.err.OperationalError) (2003, \"Can't connect to MySQL server on '{host}' ({reason})\")"
+
+
+class Connection(NamedTuple):
+    """A connection of a service's pool."""
+
+    server: MySQL
+    life: int
+    opened: float
+
+
+class Connections:
+    """SQLAlchemy's pools of all services, and the way through the load balancer where there is one.
+
+    Without a balancer a dead server refuses (2003). HAProxy accepts every connection and closes those that it cannot
+    hand on, after its retries: a client sees 2013, and 2003 only where HAProxy itself is away.
+    """
+
+    def __init__(self, group: Galera) -> None:
+        self.group = group
+        self.world = group.world
+        self.clock = group.clock
+        self.balancer: Backend | None = None
+        self._idle: dict[str, deque[Connection]] = {}
+
+    def execute(self, service: Service, statements: int, context: Context, write: bool = False) -> Steps:
+        """Run a batch of statements as one transaction. Raises DBConnectionError, DBDeadlock, OperationalError."""
+        pool = self._idle.get(service.name)
+        if pool is None:
+            pool = self._idle[service.name] = deque()
+        connection = self._idle_one(pool)
+        if connection is None:
+            connection = yield from self._connect(service)
+        server = connection.server
+        if self.world.network.disturbed:
+            yield from self._cross(service, server, statements)
+        try:
+            yield from server.run(statements, context, write)
+        except DBConnectionError:
+            self._close(connection)
+            self._invalidate(pool)
+            raise
+        except BaseException:
+            self._close(connection)
+            raise
+        if connection.life == server.life and len(pool) < service.python.capacity * facts.POOL_IDLE:
+            pool.append(connection)
+        else:
+            self._close(connection)
+
+    def broken(self, service: Service) -> bool:
+        """Whether the idle connection that a service would use next has been cut; then all that are idle are dropped.
+
+        oslo.db tests a connection before it is used, and says so where it finds it disconnected.
+        """
+        pool = self._idle.get(service.name)
+        if not pool:
+            return False
+        first = pool[0]
+        if first.life == first.server.life and first.server.up:
+            return False
+        young = self.world.now - first.opened <= limits.CONNECTION_RECYCLE
+        self._invalidate(pool)
+        return young  # an older one would have been replaced untested
+
+    def forget(self, service: Service) -> None:
+        """A service's process is gone, and its connections with it."""
+        pool = self._idle.get(service.name)
+        if pool:
+            self._invalidate(pool)
+
+    # --- the pool ------------------------------------------------------------------------------------------------
+
+    def _idle_one(self, pool: deque[Connection]) -> Connection | None:
+        """The next idle connection that is neither cut nor too old."""
+        oldest = self.world.now - limits.CONNECTION_RECYCLE
+        while pool:
+            connection = pool.popleft()
+            if connection.opened >= oldest and connection.life == connection.server.life and connection.server.up:
+                return connection
+            self._close(connection)
+        return None
+
+    def _close(self, connection: Connection) -> None:
+        if connection.life == connection.server.life and connection.server.up:
+            connection.server.connected -= 1
+
+    def _invalidate(self, pool: deque[Connection]) -> None:
+        while pool:
+            self._close(pool.popleft())
+
+    # --- the way to a server -------------------------------------------------------------------------------------
+
+    def _connect(self, service: Service) -> Steps:
+        """Open a connection. Raises DBConnectionError, OperationalError (too many)."""
+        server = self.group.servers[0] if self.balancer is None else (yield from self._balanced(service, self.balancer))
+        if self.balancer is None:
+            yield from self._reach(service, server, server.node.name)
+            if not server.up:
+                raise DBConnectionError(cannot_connect(server.node.name))
+        server.admit()
+        return Connection(server, server.life, self.world.now)
+
+    def _reach(self, service: Service, target: Service, host: str) -> Steps:
+        """Nothing answers where the machine is off or the network cut."""
+        network = self.world.network
+        if target.node.up and (not network.disturbed or network.reachable(service, target)):
+            return
+        yield self.clock.timeout(limits.CONNECT_TIMEOUT)
+        raise DBConnectionError(cannot_connect(host, "timed out"))
+
+    def _balanced(self, service: Service, balancer: Backend) -> Steps:
+        """HAProxy takes the connection and tries the server that it believes in."""
+        proxy = balancer.proxy
+        yield from self._reach(service, proxy, proxy.address)
+        if not proxy.up:
+            raise DBConnectionError(cannot_connect(proxy.address))
+        for attempt in range(balancing.RETRIES + 1):
+            server = balancer.pick()
+            if server is None:
+                break
+            refusal = balancer.attempt(server, attempt)
+            if refusal is None:
+                assert isinstance(server.process, MySQL)
+                return server.process
+            yield self.clock.timeout(refusal)
+        raise DBConnectionError(oslo_logs.LOST_CONNECTION)
+
+    def _cross(self, service: Service, server: MySQL, statements: int) -> Steps:
+        """Statements on their way through a disturbed network: later, or not before TCP gives up."""
+        network = self.world.network
+        hops = [service, server] if self.balancer is None else [service, self.balancer.proxy, server]
+        began = self.world.now
+        while not all(network.reachable(a, b) for a, b in pairwise(hops)):
+            if self.world.now - began > GIVEN_UP:
+                raise DBConnectionError(oslo_logs.LOST_CONNECTION)
+            yield self.clock.timeout(1.0)
+        late = sum(network.round_trip(a, b) for a, b in pairwise(hops))
+        if late:
+            yield self.clock.timeout(late * statements)

@@ -1,0 +1,90 @@
+"""Messages and queues of the broker.
+
+A quorum queue is kept by all nodes and served by its leader; while it has none, what is published waits unconfirmed. A
+classic queue lives on one node and dies with it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from twin.mechanics.rabbitmq import MESSAGE_TTL
+from twin.openstack.oslo.context import Context
+
+if TYPE_CHECKING:
+    from twin.openstack.infrastructure.rabbitmq import RabbitMQ
+    from twin.openstack.oslo.messaging import AmqpService
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """A cast, or with `answer` a call."""
+
+    topic: str
+    method: str
+    context: Context
+    arguments: dict[str, Any] = field(default_factory=dict)
+    answer: Event | None = None
+    caller: AmqpService | None = None
+    publisher: AmqpService | None = None
+    number: int = 0
+    arrived: float = 0.0
+    """When its queue had it."""
+    redelivered: bool = False
+
+
+class Queue:
+    """A queue and the messages that nobody has taken up yet, oldest first."""
+
+    __slots__ = ("consumer", "expired", "leader", "name", "pending", "quorum", "ready", "term")
+
+    def __init__(self, name: str, leader: RabbitMQ | None, quorum: bool) -> None:
+        self.name = name
+        self.leader = leader
+        self.quorum = quorum
+        self.term = 1
+        self.consumer: AmqpService | None = None
+        self.ready: deque[Message] = deque()
+        self.pending: list[tuple[Message, Connection]] = []
+        """Published and not confirmed: no leader has stored them."""
+        self.expired = 0
+
+    def __len__(self) -> int:
+        return len(self.ready)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self.ready)
+
+    def trim(self, now: float) -> int:
+        """Drop what is older than the time to live; how many."""
+        dropped = 0
+        while self.ready and now - self.ready[0].arrived > MESSAGE_TTL:
+            self.ready.popleft()
+            dropped += 1
+        self.expired += dropped
+        return dropped
+
+
+class Connection:
+    """A client's connection to one node."""
+
+    __slots__ = ("blocked", "client", "cut_since", "erlang", "node", "port", "unacked", "unconfirmed", "uuid")
+
+    def __init__(self, client: AmqpService, node: RabbitMQ, erlang: int, port: int, uuid: str) -> None:
+        self.client = client
+        self.node = node
+        self.erlang = erlang
+        self.port = port
+        self.uuid = uuid
+        self.cut_since: float | None = None
+        """Since when the network lets nothing pass, if so."""
+        self.blocked = False
+        """Whether the broker has told the client that it reads nothing from it."""
+        self.unconfirmed: dict[int, Message] = {}
+        self.unacked: list[Message] = []
+        """What the client took up while its acknowledgements got lost."""
