@@ -1,7 +1,6 @@
 """The log statements of cinder-api, cinder-scheduler and cinder-volume with its LVM driver.
 
-Grouped by what goes on when they are printed. Where the real statement stands in an ``except`` clause, the last field
-is the error's summary, which oslo.log appends. Source: cinder 21.3 (Zed).
+Grouped by what goes on when they are printed. Source: cinder 21.3 (Zed).
 """
 
 from __future__ import annotations
@@ -47,18 +46,22 @@ CINDER_THROWN = _WSGI.info("cinder.cinder-thrown", "HTTP exception thrown: {}")
 CINDER_FAULT = _WSGI.info("cinder.cinder-fault", "Fault thrown: {}")
 REQUEST_BODY = _WSGI.debug("cinder.request-body", "Action body: {}")
 CALLING_METHOD = _WSGI.debug("cinder.calling-method", "Calling method '{}'")
-CINDER_UNEXPECTED = _FAULT.error("cinder.cinder-unexpected", "Caught error: {} {}: {}")
+CINDER_UNEXPECTED = _FAULT.error("cinder.cinder-unexpected", "Caught error: {} {}: {!s}")
 FAULT_RETURNED = _FAULT.info("cinder.fault-returned", "{} returned with HTTP {}")
 API_CREATE = _VOLUMES.info("cinder.api-create", "Create volume of {} GB")
 API_CREATE_BODY = _VOLUMES.debug("cinder.api-create-body", "Create volume request body: {}")
 API_DELETE = _VOLUMES.info("cinder.api-delete", "Delete volume with id: {} {}")
 API_SNAPSHOT = _SNAPSHOTS.info("cinder.api-snapshot", "Create snapshot from volume {}")
 API_SNAPSHOT_DELETE = _SNAPSHOTS_V2.info("cinder.api-snapshot-delete", "Delete snapshot with id: {}")
-ATTACHMENT_REFUSED = _ATTACHMENTS.error("cinder.attachment-refused", "Unable to create attachment for volume ({}).: {}")
-ATTACHMENT_CREATE_FAILED = _ATTACHMENTS.error(
-    "cinder.attachment-create-failed", "Unable to create attachment for volume.: {}"
+ATTACHMENT_REFUSED = _ATTACHMENTS.error(
+    "cinder.attachment-refused", "Unable to create attachment for volume ({}).: {!s}"
 )
-ATTACHMENT_UPDATE_FAILED = _ATTACHMENTS.error("cinder.attachment-update-failed", "Unable to update the attachment.: {}")
+ATTACHMENT_CREATE_FAILED = _ATTACHMENTS.error(
+    "cinder.attachment-create-failed", "Unable to create attachment for volume.: {!s}"
+)
+ATTACHMENT_UPDATE_FAILED = _ATTACHMENTS.error(
+    "cinder.attachment-update-failed", "Unable to update the attachment.: {!s}"
+)
 
 # --- cinder-api: cinder.volume.api ---------------------------------------------------------------------------------
 
@@ -99,13 +102,13 @@ SNAPSHOT_DELETE_ISSUED = _API.info("cinder.snapshot-delete-issued", "Snapshot de
 EXTEND_ISSUED = _API.info("cinder.extend-issued", "Extend volume request issued successfully.")
 EXTEND_QUOTA_EXCEEDED = _API.error(
     "cinder.extend-quota-exceeded",
-    "Quota exceeded for {}, tried to extend volume by {}G, ({}G of {}G already consumed).: {}",
+    "Quota exceeded for {}, tried to extend volume by {}G, ({}G of {}G already consumed).: {!s}",
 )
 ATTACHMENT_CHECKED = _API.info("cinder.attachment-checked", "Attachment connected to vm {}, checking data on nova")
 ATTACHMENT_NOT_IN_NOVA = _API.warning(
     "cinder.attachment-not-in-nova",
     "Instance or volume not found on Nova, deleting attachment locally, which may leave leftover devices on "
-    "Nova compute: {}",
+    "Nova compute: {!s}",
 )
 ATTACHMENT_MISMATCH = _API.warning(
     "cinder.attachment-mismatch",
@@ -118,12 +121,12 @@ ATTACHMENT_IN_USE = _API.error(
     "configured to send the service token. Bug #2004555",
 )
 API_CREATE_FAILED = _CREATE_API.error("cinder.api-create-failed", "Volume {}: create failed")
-API_UNEXPECTED_BUILD_ERROR = _CREATE_API.error("cinder.api-unexpected-build-error", "Unexpected build error:: {}")
+API_UNEXPECTED_BUILD_ERROR = _CREATE_API.error("cinder.api-unexpected-build-error", "Unexpected build error:: {!s}")
 SIZE_VALIDATING = _CREATE_API.debug("cinder.size-validating", "Validating volume size '{}' using {}")
 RESERVATIONS_CREATED = _QUOTA.debug("cinder.reservations-created", "Created reservations {}")
-RESERVATIONS_NOT_COMMITTED = _QUOTA.error("cinder.reservations-not-committed", "Failed to commit reservations {}: {}")
+RESERVATIONS_NOT_COMMITTED = _QUOTA.error("cinder.reservations-not-committed", "Failed to commit reservations {}: {!s}")
 RESERVATIONS_NOT_ROLLED_BACK = _QUOTA.error(
-    "cinder.reservations-not-rolled-back", "Failed to roll back reservations {}: {}"
+    "cinder.reservations-not-rolled-back", "Failed to roll back reservations {}: {!s}"
 )
 QUOTA_EXCEEDED = _QUOTA_UTILS.warning(
     "cinder.quota-exceeded", "Quota exceeded for {}, tried to create {}G volume ({}G of {}G already consumed)."
@@ -138,9 +141,9 @@ SNAPSHOTS_QUOTA_EXCEEDED = _QUOTA_UTILS.warning(
 
 # --- cinder-scheduler ----------------------------------------------------------------------------------------------
 
-SCHEDULE_METHOD_FAILED = _SCHEDULER.error("cinder.schedule-method-failed", "Failed to schedule_{}: {}: {}")
+SCHEDULE_METHOD_FAILED = _SCHEDULER.error("cinder.schedule-method-failed", "Failed to schedule_{}: {}: {!s}")
 SCHEDULER_FLOW_FAILED = _SCHEDULER.error(
-    "cinder.scheduler-flow-failed", "Failed to create scheduler manager volume flow: {}"
+    "cinder.scheduler-flow-failed", "Failed to create scheduler manager volume flow: {!s}"
 )
 NO_BACKEND = _FILTER_SCHEDULER.warning("cinder.no-backend", "No weighed backend found for volume with properties: {}")
 LAST_BACKEND_FAILED = _FILTER_SCHEDULER.error(
@@ -185,9 +188,9 @@ MANAGER_REPORTS_PROBLEMS = _SERVICE.error(
     'Manager for service {} {} is reporting problems, not sending heartbeat. Service will appear "down".',
 )
 MODEL_SERVER_RECOVERED = _SERVICE.error("cinder.model-server-recovered", "Recovered model server connection!")
-MODEL_SERVER_LOST = _SERVICE.error("cinder.model-server-lost", "model server went away: {}")
-DB_ERROR = _SERVICE.error("cinder.db-error", "DBError encountered: : {}")
-REPORT_FAILED = _SERVICE.error("cinder.report-failed", "Exception encountered: : {}")
+MODEL_SERVER_LOST = _SERVICE.error("cinder.model-server-lost", "model server went away: {!s}")
+DB_ERROR = _SERVICE.error("cinder.db-error", "DBError encountered: : {!s}")
+REPORT_FAILED = _SERVICE.error("cinder.report-failed", "Exception encountered: : {!s}")
 RPC_VERSION = _RPC.info("cinder.rpc-version", "Automatically selected {} RPC version {} as minimum service version.")
 OBJECTS_VERSION = _RPC.info(
     "cinder.objects-version", "Automatically selected {} objects version {} as minimum service version."
@@ -200,42 +203,42 @@ CLEANING = _MANAGER.info("cinder.cleaning", "Cleaning {} with id {} and status {
 # --- cinder-volume: the manager ------------------------------------------------------------------------------------
 
 DRIVER_STARTING = _VOLUME.info("cinder.driver-starting", "Starting volume driver {} ({})")
-DRIVER_FAILED = _VOLUME.error("cinder.driver-failed", "Failed to initialize driver.: {}")
+DRIVER_FAILED = _VOLUME.error("cinder.driver-failed", "Failed to initialize driver.: {!s}")
 DRIVER_READY = _VOLUME.info("cinder.driver-ready", "Driver initialization completed successfully.")
 DRIVER_RPC_STARTING = _VOLUME.info(
     "cinder.driver-rpc-starting", "Initializing RPC dependent components of volume driver {} ({})"
 )
 DRIVER_RPC_READY = _VOLUME.info("cinder.driver-rpc-ready", "Driver post RPC initialization completed successfully.")
-REEXPORT_FAILED = _VOLUME.error("cinder.reexport-failed", "Failed to re-export volume, setting to ERROR.: {}")
+REEXPORT_FAILED = _VOLUME.error("cinder.reexport-failed", "Failed to re-export volume, setting to ERROR.: {!s}")
 CREATED = _VOLUME.info("cinder.created", "Created volume successfully.")
-MANAGER_FLOW_FAILED = _VOLUME.error("cinder.manager-flow-failed", "Create manager volume flow failed.: {}")
+MANAGER_FLOW_FAILED = _VOLUME.error("cinder.manager-flow-failed", "Create manager volume flow failed.: {!s}")
 DELETED = _VOLUME.info("cinder.deleted", "Deleted volume successfully.")
-DELETE_BUSY = _VOLUME.error("cinder.delete-busy", "Unable to delete busy volume.: {}")
+DELETE_BUSY = _VOLUME.error("cinder.delete-busy", "Unable to delete busy volume.: {!s}")
 DELETE_OF_UNKNOWN = _VOLUME.debug("cinder.delete-of-unknown", "Attempted delete of non-existent volume: {}")
 SNAPSHOT_CREATED = _VOLUME.info("cinder.snapshot-created", "Create snapshot completed successfully")
 SNAPSHOT_DELETED = _VOLUME.info("cinder.snapshot-deleted", "Delete snapshot completed successfully.")
-SNAPSHOT_BUSY = _VOLUME.error("cinder.snapshot-busy", "Delete snapshot failed, due to snapshot busy.: {}")
+SNAPSHOT_BUSY = _VOLUME.error("cinder.snapshot-busy", "Delete snapshot failed, due to snapshot busy.: {!s}")
 ATTACHING = _VOLUME.info("cinder.attaching", "Attaching volume {} to instance {} at mountpoint {} on host {}.")
 ATTACH_COMPLETED = _VOLUME.info("cinder.attach-completed", "Attach volume completed successfully.")
 DETACHING = _VOLUME.info("cinder.detaching", "Detaching volume {} from instance {}.")
 DETACH_COMPLETED = _VOLUME.info("cinder.detach-completed", "Detach volume completed successfully.")
 DETACH_UNATTACHED = _VOLUME.info("cinder.detach-unattached", "Volume detach called, but volume not attached.")
 DETACH_EXPORT_FAILED = _VOLUME.error(
-    "cinder.detach-export-failed", "Detach volume failed, due to remove-export failure.: {}"
+    "cinder.detach-export-failed", "Detach volume failed, due to remove-export failure.: {!s}"
 )
-EXPORT_FAILED = _VOLUME.error("cinder.export-failed", "Create export of volume failed ({}): {}")
-CONNECTOR_INVALID = _VOLUME.error("cinder.connector-invalid", "Validate volume connection failed (error: {}).: {}")
-CONNECTION_FAILED = _VOLUME.error("cinder.connection-failed", "Driver initialize connection failed (error: {}).: {}")
-MODEL_FAILED = _VOLUME.error("cinder.model-failed", "Model update failed.: {}")
+EXPORT_FAILED = _VOLUME.error("cinder.export-failed", "Create export of volume failed ({}): {!s}")
+CONNECTOR_INVALID = _VOLUME.error("cinder.connector-invalid", "Validate volume connection failed (error: {}).: {!s}")
+CONNECTION_FAILED = _VOLUME.error("cinder.connection-failed", "Driver initialize connection failed (error: {}).: {!s}")
+MODEL_FAILED = _VOLUME.error("cinder.model-failed", "Model update failed.: {!s}")
 CONNECTION_MADE = _VOLUME.info("cinder.connection-made", "Initialize volume connection completed successfully.")
-TERMINATE_FAILED = _VOLUME.error("cinder.terminate-failed", "Terminate volume connection failed: {}: {}")
+TERMINATE_FAILED = _VOLUME.error("cinder.terminate-failed", "Terminate volume connection failed: {}: {!s}")
 CONNECTION_ENDED = _VOLUME.info("cinder.connection-ended", "Terminate volume connection completed successfully.")
 EXPORT_REMOVED = _VOLUME.info("cinder.export-removed", "Remove volume export completed successfully.")
-EXPORT_REMOVE_FAILED = _VOLUME.error("cinder.export-remove-failed", "Remove volume export failed.: {}")
+EXPORT_REMOVE_FAILED = _VOLUME.error("cinder.export-remove-failed", "Remove volume export failed.: {!s}")
 EXTENDED = _VOLUME.info("cinder.extended", "Extend volume completed successfully.")
-EXTEND_FAILED = _VOLUME.error("cinder.extend-failed", "Extend volume failed.: {}")
+EXTEND_FAILED = _VOLUME.error("cinder.extend-failed", "Extend volume failed.: {!s}")
 EXTEND_TARGET_FAILED = _VOLUME.warning(
-    "cinder.extend-target-failed", "Volume extended but failed to update target.: {}"
+    "cinder.extend-target-failed", "Volume extended but failed to update target.: {!s}"
 )
 DRIVER_UNINITIALIZED = _VOLUME.warning(
     "cinder.driver-uninitialized", "Update driver status failed: {} is uninitialized."
@@ -247,17 +250,17 @@ CREATE_NO_DRIVER = _CREATE.error("cinder.create-no-driver", "Unable to create vo
 CREATE_FAILED = _CREATE.error("cinder.create-failed", "Volume {}: create failed")
 CREATE_RESCHEDULING = _CREATE.debug("cinder.create-rescheduling", "Volume {}: re-scheduling {} attempt {} due to {}")
 CREATE_RESCHEDULED = _CREATE.debug("cinder.create-rescheduled", "Volume {}: re-scheduled")
-CREATE_RESCHEDULE_FAILED = _CREATE.error("cinder.create-reschedule-failed", "Volume {}: rescheduling failed: {}")
-CREATE_STATE_FAILED = _CREATE.error("cinder.create-state-failed", "Volume {}: update volume state failed.: {}")
+CREATE_RESCHEDULE_FAILED = _CREATE.error("cinder.create-reschedule-failed", "Volume {}: rescheduling failed: {!s}")
+CREATE_STATE_FAILED = _CREATE.error("cinder.create-state-failed", "Volume {}: update volume state failed.: {!s}")
 CLONING_FROM_IMAGE = _CREATE.debug("cinder.cloning-from-image", "Cloning {} from image {}  at location {}.")
 IMAGE_NO_SPACE = _CREATE.error(
-    "cinder.image-no-space", "Failed to copy image to volume {} due to insufficient space: {}"
+    "cinder.image-no-space", "Failed to copy image to volume {} due to insufficient space: {!s}"
 )
 SETTING_TO_ERROR = _COMMON.debug("cinder.setting-to-error", "Setting {} {} to error due to: {}")
-SETTING_TO_ERROR_FAILED = _COMMON.error("cinder.setting-to-error-failed", "Failed setting {} {} to  {} status.: {}")
+SETTING_TO_ERROR_FAILED = _COMMON.error("cinder.setting-to-error-failed", "Failed setting {} {} to  {} status.: {!s}")
 IMAGE_DOWNLOADING = _UTILS.debug("cinder.image-downloading", "Attempting download of {} ({}) to volume {}.")
 IMAGE_DOWNLOADED = _UTILS.debug("cinder.image-downloaded", "Downloaded image {} ({}) to volume {} successfully.")
-IMAGE_COPY_FAILED = _UTILS.error("cinder.image-copy-failed", "Failed to copy image {} to volume: {}: {}")
+IMAGE_COPY_FAILED = _UTILS.error("cinder.image-copy-failed", "Failed to copy image {} to volume: {}: {!s}")
 SECURE_DELETE = _UTILS.info("cinder.secure-delete", "Performing secure delete on volume: {}")
 VOLUME_COPIED = _UTILS.info("cinder.volume-copied", "Volume copy {:.2f} MB at {:.2f} MB/s")
 NOT_INITIALIZED = _UTILS.error("cinder.not-initialized", "Volume driver {} not initialized")
@@ -280,30 +283,34 @@ LVM_SNAPSHOT_MISSING = _LVM_DRIVER.warning(
 )
 LVM_CLONING = _LVM_DRIVER.info("cinder.lvm-cloning", "Creating clone of volume: {}")
 LVM_EXTEND_TARGET_FAILED = _LVM_DRIVER.error(
-    "cinder.lvm-extend-target-failed", "Error extending target after volume resize.: {}"
+    "cinder.lvm-extend-target-failed", "Error extending target after volume resize.: {!s}"
 )
-LVM_CREATE_FAILED = _LVM.error("cinder.lvm-create-failed", "Error creating Volume: {}")
-LVM_SNAPSHOT_FAILED = _LVM.error("cinder.lvm-snapshot-failed", "Error creating snapshot: {}")
-LVM_EXTEND_FAILED = _LVM.error("cinder.lvm-extend-failed", "Error extending Volume: {}")
-LVM_ACTIVATE_FAILED = _LVM.error("cinder.lvm-activate-failed", "Error activating LV: {}")
-LVM_COMMAND = _LVM.error("cinder.lvm-command", "Cmd     :{}: {}")
-LVM_STDOUT = _LVM.error("cinder.lvm-stdout", "StdOut  :{}: {}")
-LVM_STDERR = _LVM.error("cinder.lvm-stderr", "StdErr  :{}: {}")
-LVM_STATE = _LVM.error("cinder.lvm-state", "Current state: {}: {}")
+LVM_CREATE_FAILED = _LVM.error("cinder.lvm-create-failed", "Error creating Volume: {!s}")
+LVM_SNAPSHOT_FAILED = _LVM.error("cinder.lvm-snapshot-failed", "Error creating snapshot: {!s}")
+LVM_EXTEND_FAILED = _LVM.error("cinder.lvm-extend-failed", "Error extending Volume: {!s}")
+LVM_ACTIVATE_FAILED = _LVM.error("cinder.lvm-activate-failed", "Error activating LV: {!s}")
+LVM_COMMAND = _LVM.error("cinder.lvm-command", "Cmd     :{}: {!s}")
+LVM_STDOUT = _LVM.error("cinder.lvm-stdout", "StdOut  :{}: {!s}")
+LVM_STDERR = _LVM.error("cinder.lvm-stderr", "StdErr  :{}: {!s}")
+LVM_STATE = _LVM.error("cinder.lvm-state", "Current state: {}: {!s}")
 LVM_NO_GROUP = _LVM.error("cinder.lvm-no-group", "Unable to find VG: {}")
 LVM_NO_VOLUME = _LVM.info(
     "cinder.lvm-no-volume", "Logical Volume not found when querying LVM info. (vg_name={}, lv_name={}"
 )
 LVM_REMOVE_FAILED = _LVM.debug("cinder.lvm-remove-failed", "Error reported running lvremove: CMD: {}, RESPONSE: {}")
 TARGET_CREATING = _LIO.info("cinder.target-creating", "Creating iscsi_target for volume: {}")
-TARGET_CREATE_FAILED = _LIO.error("cinder.target-create-failed", "Failed to create iscsi target for volume id:{}.: {}")
-TARGET_REMOVING = _LIO.info("cinder.target-removing", "Removing iscsi_target: {}")
-TARGET_REMOVE_FAILED = _LIO.error("cinder.target-remove-failed", "Failed to remove iscsi target for volume id:{}.: {}")
-INITIATOR_FAILED = _LIO.error("cinder.initiator-failed", "Failed to add initiator iqn {} to target: {}")
-INITIATOR_REMOVE_FAILED = _LIO.error(
-    "cinder.initiator-remove-failed", "Failed to delete initiator iqn {} from target.: {}"
+TARGET_CREATE_FAILED = _LIO.error(
+    "cinder.target-create-failed", "Failed to create iscsi target for volume id:{}.: {!s}"
 )
-TARGET_RESTORE_FAILED = _LIO.warning("cinder.target-restore-failed", "Failed to restore iscsi LIO configuration.: {}")
+TARGET_REMOVING = _LIO.info("cinder.target-removing", "Removing iscsi_target: {}")
+TARGET_REMOVE_FAILED = _LIO.error(
+    "cinder.target-remove-failed", "Failed to remove iscsi target for volume id:{}.: {!s}"
+)
+INITIATOR_FAILED = _LIO.error("cinder.initiator-failed", "Failed to add initiator iqn {} to target: {!s}")
+INITIATOR_REMOVE_FAILED = _LIO.error(
+    "cinder.initiator-remove-failed", "Failed to delete initiator iqn {} from target.: {!s}"
+)
+TARGET_RESTORE_FAILED = _LIO.warning("cinder.target-restore-failed", "Failed to restore iscsi LIO configuration.: {!s}")
 TARGET_LOCATION = _ISCSI.debug("cinder.target-location", "Set provider_location to: {}")
 TARGET_NOT_PROVISIONED = _ISCSI.info(
     "cinder.target-not-provisioned", "Skipping remove_export. No iscsi_target provisioned for volume: {}"

@@ -1,6 +1,5 @@
 """The log statements of glance-api.
 
-Where the real statement stands in an ``except`` clause, the last field is the error's summary, which oslo.log appends.
 Source: glance 25.1 (Zed) and a recorded control plane.
 """
 
@@ -23,7 +22,7 @@ _FILESYSTEM = Logger("glance_store._drivers.filesystem")
 # --- requests ------------------------------------------------------------------------------------------------------
 
 GLANCE_ACCESS = _ACCESS.info("glance.access", '{} - - [{}] "{} {} HTTP/1.1" {} {} {:.6f}')
-GLANCE_FAILED = _WSGI.error("glance.failed", "Caught error: {}: {}")
+GLANCE_FAILED = _WSGI.error("glance.failed", "Caught error: {}: {!s}")
 GLANCE_STARTING = _WSGI.info("glance.glance-starting", "Starting {} workers")
 GLANCE_WORKER_STARTED = _WSGI.info("glance.glance-worker-started", "Started child {}")
 GLANCE_WORKER_DEAD = _WSGI.info("glance.glance-worker-dead", "Removed dead child {}")
@@ -33,18 +32,18 @@ REQUEST_ID_MISSING = _CONTEXT.warning("glance.request-id-missing", "Unable to re
 
 # --- images --------------------------------------------------------------------------------------------------------
 
-IMAGE_NOT_FOUND = _IMAGES.warning("glance.image-not-found", "Failed to find image {} to delete: {}")
-IMAGE_IN_USE = _IMAGES.warning("glance.image-in-use", "Image {} could not be deleted because it is in use: {}: {}")
-IMAGE_UPDATE_FAILED = _IMAGES.error("glance.image-update-failed", "{}: {}")
-UPLOAD_STORAGE_FULL = _DATA.error("glance.upload-storage-full", "Image storage media is full: {}: {}")
-UPLOAD_FAILED = _DATA.error("glance.upload-failed", "Failed to upload image data due to internal error: {}")
-UPLOAD_HTTP_FAILED = _DATA.error("glance.upload-http-failed", "Failed to upload image data due to HTTP error: {}")
+IMAGE_NOT_FOUND = _IMAGES.warning("glance.image-not-found", "Failed to find image {} to delete: {!s}")
+IMAGE_IN_USE = _IMAGES.warning("glance.image-in-use", "Image {} could not be deleted because it is in use: {}: {!s}")
+IMAGE_UPDATE_FAILED = _IMAGES.error("glance.image-update-failed", "{}: {!s}")
+UPLOAD_STORAGE_FULL = _DATA.error("glance.upload-storage-full", "Image storage media is full: {}: {!s}")
+UPLOAD_FAILED = _DATA.error("glance.upload-failed", "Failed to upload image data due to internal error: {!s}")
+UPLOAD_HTTP_FAILED = _DATA.error("glance.upload-http-failed", "Failed to upload image data due to HTTP error: {!s}")
 UPLOAD_CONFLICT = _DATA.warning(
     "glance.upload-conflict",
     "Image {} could not be found after upload. The image may have been deleted during the upload, cleaning up "
-    "the chunks uploaded.: {}",
+    "the chunks uploaded.: {!s}",
 )
-LOCATION_FAILED = _LOCATION.warning("glance.location-failed", "Get image {} data failed: {}.: {}")
+LOCATION_FAILED = _LOCATION.warning("glance.location-failed", "Get image {} data failed: {}.: {!s}")
 LOCATIONS_FAILED = _LOCATION.error(
     "glance.locations-failed", "Glance tried all active locations to get data for image {} but all have failed."
 )
@@ -52,7 +51,7 @@ IMAGE_FORMAT_MATCHED = _LOCATION.info(
     "glance.image-format-matched", "Image format matched and virtual size computed: {}"
 )
 IMAGE_TRUNCATED = _COMMON.error(
-    "glance.image-truncated", "An error occurred reading from backend storage for image {}: {}: {}"
+    "glance.image-truncated", "An error occurred reading from backend storage for image {}: {}: {!s}"
 )
 IMAGE_TOO_SHORT = _COMMON.error(
     "glance.image-too-short", "Backend storage for image {} disconnected after writing only {} bytes"

@@ -1,6 +1,5 @@
 """The log statements of heat-api and heat-engine.
 
-Where the real statement stands in an ``except`` clause, the last field is the error's summary, which oslo.log appends.
 Source: heat 19.0 (Zed).
 """
 
@@ -25,9 +24,9 @@ _CLIENTS = Logger("heat.engine.clients")
 HEAT_ACCESS = _ACCESS.info("heat.heat-access", '{} - - [{}] "{} {} HTTP/1.1" {} {} {:.6f}')
 PROCESSING = _WSGI.info("heat.processing", "Processing request: {} {}")
 CALLING = _WSGI.debug("heat.calling", "Calling {}.{}")
-RETURNING_FAULT = _WSGI.error("heat.returning-fault", "Returning {} to user: {}: {}")
+RETURNING_FAULT = _WSGI.error("heat.returning-fault", "Returning {} to user: {}: {!s}")
 API_FAILED = _WSGI.error("heat.api-failed", "Unexpected error occurred serving API: {}")
-RESOURCE_EXCEPTION = _WSGI.error("heat.resource-exception", "Exception handling resource: {}: {}")
+RESOURCE_EXCEPTION = _WSGI.error("heat.resource-exception", "Exception handling resource: {}: {!s}")
 
 # --- heat-engine: stacks -------------------------------------------------------------------------------------------
 
@@ -36,17 +35,17 @@ UPDATING = _SERVICE.info("heat.updating", "Updating stack {}")
 DELETING = _SERVICE.info("heat.deleting", "Deleting stack {}")
 CHECKING = _SERVICE.info("heat.checking", "Checking stack {}")
 SIGNALING = _SERVICE.debug("heat.signaling", "signaling resource {}:{}")
-TASK_FAILED = _SERVICE.error("heat.task-failed", "Unhandled error in asynchronous task: {}")
+TASK_FAILED = _SERVICE.error("heat.task-failed", "Unhandled error in asynchronous task: {!s}")
 ENGINE_WENT_DOWN = _SERVICE.info("heat.engine-went-down", "Engine {} went down when stack {} was in action {}")
 SERVICE_STARTED = _SERVICE.debug("heat.service-started", "Service {} is started")
 SERVICE_UPDATED = _SERVICE.debug("heat.service-updated", "Service {} is updated")
-SERVICE_UPDATE_FAILED = _SERVICE.error("heat.service-update-failed", "Service {} update failed: {}: {}")
+SERVICE_UPDATE_FAILED = _SERVICE.error("heat.service-update-failed", "Service {} update failed: {}: {!s}")
 LISTENER_STARTING = _SERVICE.debug("heat.listener-starting", "Starting listener for engine {}")
 WORKER_STARTING = _WORKER.info("heat.worker-starting", "Starting {} ({}) in engine {}.")
-WORKER_FAILED = _WORKER.error("heat.worker-failed", "Unhandled exception in {}: {}")
+WORKER_FAILED = _WORKER.error("heat.worker-failed", "Unhandled exception in {}: {!s}")
 TRAVERSAL_CANCELLED = _WORKER.debug("heat.traversal-cancelled", "[{}] Traversal cancelled; re-trigerring.")
 STACK_STATUS = _STACK.info("heat.stack-status", "Stack {} {} ({}): {}")
-STACK_EXCEPTION = _STACK.error("heat.stack-exception", "Unexpected exception in {}: {}: {}")
+STACK_EXCEPTION = _STACK.error("heat.stack-exception", "Unexpected exception in {}: {}: {!s}")
 STACK_STOPPED = _STACK.info("heat.stack-stopped", "Stopped due to {} in {}")
 TRAVERSAL_STARTING = _STACK.debug("heat.traversal-starting", "Starting traversal {} with dependencies: {}")
 TRIGGERING_UPDATE = _STACK.info("heat.triggering-update", "Triggering resource {} for update")
@@ -71,9 +70,9 @@ RESOURCE_CREATING = _RESOURCE.info("heat.resource-creating", "creating {}")
 RESOURCE_UPDATING = _RESOURCE.info("heat.resource-updating", "updating {}")
 RESOURCE_DELETING = _RESOURCE.info("heat.resource-deleting", "deleting {}")
 RESOURCE_DELETE_ATTEMPT = _RESOURCE.info("heat.resource-delete-attempt", "delete {} attempt {}")
-RESOURCE_FAILED = _RESOURCE.info("heat.resource-failed", "{}: {}: {}")
+RESOURCE_FAILED = _RESOURCE.info("heat.resource-failed", "{}: {}: {!s}")
 RESOURCE_LOCKED = _RESOURCE.info("heat.resource-locked", "Resource {} is locked or does not exist")
-CHECK_FAILED = _CHECK.error("heat.check-failed", "Unexpected exception in resource check.: {}")
+CHECK_FAILED = _CHECK.error("heat.check-failed", "Unexpected exception in resource check.: {!s}")
 CHECK_RETRIGGERED = _CHECK.info("heat.check-retriggered", "Re-trigger resource: {}")
 REPLACING = _CHECK.info("heat.replacing", "Replacing resource with new id {}")
 TASK_STARTING = _SCHEDULER.debug("heat.task-starting", "{} starting")

@@ -1,6 +1,5 @@
 """The log statements of keystone.
 
-Where the real statement stands in an ``except`` clause, the last field is the error's summary, which oslo.log appends.
 Source: keystone 22.0 (Zed) and a recorded control plane.
 """
 
@@ -26,9 +25,9 @@ KEYSTONE_METHOD = _REQUEST.debug("keystone.keystone-method", "REQUEST_METHOD: `{
 KEYSTONE_SCRIPT = _REQUEST.debug("keystone.keystone-script", "SCRIPT_NAME: `{1}`")
 KEYSTONE_PATH = _REQUEST.debug("keystone.keystone-path", "PATH_INFO: `{2}`")
 KEYSTONE_FAILED = _APPLICATION.error("keystone.failed", "{}")
-KEYSTONE_ERROR = _APPLICATION.error("keystone.keystone-error", "{}: {}")
+KEYSTONE_ERROR = _APPLICATION.error("keystone.keystone-error", "{}: {!s}")
 AUTHORIZATION_FAILED = _APPLICATION.warning("keystone.authorization-failed", "Authorization failed. {} from {}")
-TOKEN_NOT_ACCEPTED = _AUTH_CONTEXT.warning("keystone.token-not-accepted", "{}: {}")
+TOKEN_NOT_ACCEPTED = _AUTH_CONTEXT.warning("keystone.token-not-accepted", "{}: {!s}")
 AUTH_CONTEXT = _AUTH_CONTEXT.debug("keystone.auth-context", "RBAC: auth_context: {}")
 POLICY_DEPRECATED = _RBAC.warning(
     "keystone.policy-deprecated",
@@ -48,14 +47,14 @@ RBAC_UNKNOWN_TARGET = _RBAC.warning(
 KEYSTONE_PASSWORD = _HASHING.warning(
     "keystone.password", "Truncating password to algorithm specific maximum length 72 characters."
 )
-PROJECT_NOT_FOUND = _AUTH.warning("keystone.project-not-found", "Could not find project: {}.: {}")
+PROJECT_NOT_FOUND = _AUTH.warning("keystone.project-not-found", "Could not find project: {}.: {!s}")
 MFA_UNUSED = _AUTH.debug(
     "keystone.mfa-unused", "MFA Rules not processed for user `{}`. Rule list: `{}` (Enabled: `{}`)."
 )
-USER_NOT_FOUND = _PLUGINS.warning("keystone.user-not-found", "Could not find user: {}.: {}")
+USER_NOT_FOUND = _PLUGINS.warning("keystone.user-not-found", "Could not find user: {}.: {!s}")
 TOKEN_INVALID = _TOKEN.debug("keystone.token-invalid", "Unable to validate token: {}")
 TOKEN_MALFORMED = _TOKEN.error(
-    "keystone.token-malformed", "Unexpected error or malformed token determining token expiry: {}: {}"
+    "keystone.token-malformed", "Unexpected error or malformed token determining token expiry: {}: {!s}"
 )
 KEYS_MISSING = _FERNET.error(
     "keystone.keys-missing",
@@ -72,5 +71,5 @@ KEY_VALID = _FERNET.info("keystone.key-valid", "Become a valid new key: {}")
 # --- notifications -------------------------------------------------------------------------------------------------
 
 NOTIFYING = _NOTIFICATIONS.debug("keystone.notifying", "Invoking callback {} for event {} {} {} for {}")
-NOTIFICATION_FAILED = _NOTIFICATIONS.error("keystone.notification-failed", "Failed to send {} {} notification: {}")
+NOTIFICATION_FAILED = _NOTIFICATIONS.error("keystone.notification-failed", "Failed to send {} {} notification: {!s}")
 TOKENS_INVALIDATED = _NOTIFICATIONS.debug("keystone.tokens-invalidated", "Invalidating token cache because {}.")

@@ -1,7 +1,6 @@
 """The log statements of neutron-server.
 
-Grouped by what goes on when they are printed. Where the real statement stands in an ``except`` clause, the last field
-is the error's summary, which oslo.log appends. Source: neutron 21.2 (Zed) and a recorded control plane.
+Grouped by what goes on when they are printed. Source: neutron 21.2 (Zed) and a recorded control plane.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ _NOVA = Logger("neutron.notifiers.nova")
 
 NEUTRON_ACCESS = _WSGI.info("neutron.access", '{} "{} {} HTTP/1.1" status: {}  len: {} time: {:.7f}')
 NEUTRON_CLIENT_ERROR = _TRANSLATION.info("neutron.neutron-client-error", "{} failed (client error): {}")
-NEUTRON_REQUEST_FAILED = _TRANSLATION.error("neutron.neutron-request-failed", "{} failed.: {}")
+NEUTRON_REQUEST_FAILED = _TRANSLATION.error("neutron.neutron-request-failed", "{} failed.: {!s}")
 NO_CONTROLLER = _ROOT.warning(
     "neutron.no-controller", "No controller found for: {} - returning response code 404: pecan.routing.PecanNotFound"
 )
-NEUTRON_FAILED = _RESOURCE.error("neutron.failed", "create failed: No details.: {}")
-NEUTRON_ACTION_FAILED = _RESOURCE.error("neutron.neutron-action-failed", "{} failed: No details.: {}")
+NEUTRON_FAILED = _RESOURCE.error("neutron.failed", "create failed: No details.: {!s}")
+NEUTRON_ACTION_FAILED = _RESOURCE.error("neutron.neutron-action-failed", "{} failed: No details.: {!s}")
 QUOTA_RESERVED = _QUOTA.debug("neutron.quota-reserved", "Made reservation on behalf of {} for: {}")
 QUOTA_ATTEMPT = _QUOTA_DRIVER.debug(
     "neutron.quota-attempt",
@@ -62,7 +61,7 @@ QUOTA_ATTEMPT = _QUOTA_DRIVER.debug(
 ATTRIBUTES_EXCLUDED = _POLICY.debug("neutron.attributes-excluded", "Attributes excluded by policy engine: {}")
 POLICY_FAILED = _ENFORCER.debug("neutron.policy-failed", "Failed policy enforce for '{}'")
 CALLBACKS = _CALLBACKS.debug("neutron.callbacks", "Publish callbacks {} for {} ({}), {}")
-CALLBACK_FAILED = _CALLBACKS.error("neutron.callback-failed", "Error during notification for {} {}, {}: {}")
+CALLBACK_FAILED = _CALLBACKS.error("neutron.callback-failed", "Error during notification for {} {}, {}: {!s}")
 DB_RETRYING = _RETRY.debug("neutron.db-retrying", "Retry wrapper got retriable exception: {}")
 
 # --- start-up ------------------------------------------------------------------------------------------------------
@@ -82,7 +81,7 @@ EXTENSION_UNSUPPORTED = _EXTENSIONS.info(
     "neutron.extension-unsupported", "Extension {} not supported by any of loaded plugins"
 )
 LISTENING = _SERVICE.info("neutron.listening", "Neutron service started, listening on {}:{}")
-UNRECOVERABLE = _SERVICE.error("neutron.unrecoverable", "Unrecoverable error: please check log for details.: {}")
+UNRECOVERABLE = _SERVICE.error("neutron.unrecoverable", "Unrecoverable error: please check log for details.: {!s}")
 
 # --- ports: binding ------------------------------------------------------------------------------------------------
 
@@ -103,23 +102,23 @@ DELETING_PORT = _PLUGIN.debug("neutron.deleting-port", "Deleting port {}")
 PORT_DELETED = _PLUGIN.debug("neutron.port-deleted", "The port '{}' was deleted")
 CREATE_NETWORK_POSTCOMMIT_FAILED = _PLUGIN.error(
     "neutron.create-network-postcommit-failed",
-    "mechanism_manager.create_network_postcommit failed, deleting network '{}': {}",
+    "mechanism_manager.create_network_postcommit failed, deleting network '{}': {!s}",
 )
 CREATE_SUBNET_POSTCOMMIT_FAILED = _PLUGIN.error(
     "neutron.create-subnet-postcommit-failed",
-    "mechanism_manager.create_subnet_postcommit failed, deleting subnet '{}': {}",
+    "mechanism_manager.create_subnet_postcommit failed, deleting subnet '{}': {!s}",
 )
 CREATE_PORT_POSTCOMMIT_FAILED = _PLUGIN.error(
-    "neutron.create-port-postcommit-failed", "mechanism_manager.create_port_postcommit failed, deleting port '{}': {}"
+    "neutron.create-port-postcommit-failed", "mechanism_manager.create_port_postcommit failed, deleting port '{}': {!s}"
 )
 UPDATE_PORT_POSTCOMMIT_FAILED = _PLUGIN.error(
-    "neutron.update-port-postcommit-failed", "mechanism_manager.update_port_postcommit failed for port {}: {}"
+    "neutron.update-port-postcommit-failed", "mechanism_manager.update_port_postcommit failed for port {}: {!s}"
 )
 DELETE_PORT_POSTCOMMIT_FAILED = _PLUGIN.error(
-    "neutron.delete-port-postcommit-failed", "mechanism_manager.delete_port_postcommit failed for port {}: {}"
+    "neutron.delete-port-postcommit-failed", "mechanism_manager.delete_port_postcommit failed for port {}: {!s}"
 )
 BIND_IF_NEEDED_FAILED = _PLUGIN.error(
-    "neutron.bind-if-needed-failed", "_bind_port_if_needed failed, deleting port '{}': {}"
+    "neutron.bind-if-needed-failed", "_bind_port_if_needed failed, deleting port '{}': {!s}"
 )
 BINDING = _ML2.debug("neutron.binding", "Attempting to bind port {} on host {} for vnic_type {} with profile {}")
 BINDING_LEVEL = _ML2.debug(
@@ -128,8 +127,8 @@ BINDING_LEVEL = _ML2.debug(
 BOUND = _ML2.debug("neutron.bound", "Bound port: {}, host: {}, vif_type: {}, vif_details: {}, binding_levels: {}")
 BIND_FAILED = _ML2.error("neutron.bind-failed", "Failed to bind port {} on host {} for vnic_type {} using segments {}")
 BIND_FAILED_AT_LEVEL = _ML2.warning("neutron.bind-failed-at-level", "Failed to bind port {} on host {} at level {}")
-BIND_DRIVER_FAILED = _ML2.error("neutron.bind-driver-failed", "Mechanism driver {} failed in bind_port: {}")
-DRIVER_FAILED = _ML2.error("neutron.driver-failed", "Mechanism driver '{}' failed in {}: {}")
+BIND_DRIVER_FAILED = _ML2.error("neutron.bind-driver-failed", "Mechanism driver {} failed in bind_port: {!s}")
+DRIVER_FAILED = _ML2.error("neutron.driver-failed", "Mechanism driver '{}' failed in {}: {!s}")
 MECH_BINDING = _MECH.debug("neutron.mech-binding", "Attempting to bind port {} on network {}")
 NO_AGENT_ON_HOST = _MECH.debug(
     "neutron.no-agent-on-host", "Port {} on network {} not bound, no agent of type {} registered on host {}"
@@ -142,7 +141,7 @@ BOUND_USING_SEGMENT = _MECH.debug("neutron.bound-using-segment", "Bound using se
 DEAD_AGENT = _MECH.warning("neutron.dead-agent", "Refusing to bind port {} to dead agent: {}")
 SEGMENT_ALLOCATED = _SEGMENTS.debug("neutron.segment-allocated", "{} segment allocate from pool success with {} ")
 SEGMENT_RELEASED = _TUNNEL.debug("neutron.segment-released", "Releasing {} tunnel {} to pool")
-TUNNEL_ENDPOINT_EXISTS = _TUNNEL.warning("neutron.tunnel-endpoint-exists", "Endpoint with ip {} already exists: {}")
+TUNNEL_ENDPOINT_EXISTS = _TUNNEL.warning("neutron.tunnel-endpoint-exists", "Endpoint with ip {} already exists: {!s}")
 PROVISIONING_BLOCKED = _PROVISIONING.debug(
     "neutron.provisioning-blocked",
     "Transition to ACTIVE for {} object {} will not be triggered until provisioned by entity {}.",
@@ -161,16 +160,16 @@ DEVICE_NOT_BOUND = _RPC.warning(
 DEVICE_UP = _RPC.debug("neutron.device-up", "Device {} up at agent {}")
 DEVICE_DOWN = _RPC.debug("neutron.device-down", "Device {} no longer exists at agent {}")
 DEVICE_ELSEWHERE = _RPC.debug("neutron.device-elsewhere", "Device {} not bound to the agent host {}")
-DEVICE_DETAILS_FAILED = _RPC.error("neutron.device-details-failed", "Failed to get details for device {}: {}")
-DEVICE_UP_FAILED = _RPC.error("neutron.device-up-failed", "Failed to update device {} up: {}")
-DEVICE_DOWN_FAILED = _RPC.error("neutron.device-down-failed", "Failed to update device {} down: {}")
+DEVICE_DETAILS_FAILED = _RPC.error("neutron.device-details-failed", "Failed to get details for device {}: {!s}")
+DEVICE_UP_FAILED = _RPC.error("neutron.device-up-failed", "Failed to update device {} up: {!s}")
+DEVICE_DOWN_FAILED = _RPC.error("neutron.device-down-failed", "Failed to update device {} down: {!s}")
 DHCP_NETWORKS_ASKED = _DHCP_RPC.debug("neutron.dhcp-networks-asked", "get_active_networks_info from {}")
 DHCP_NETWORK_ASKED = _DHCP_RPC.debug("neutron.dhcp-network-asked", "Network {} requested from {}")
 DHCP_NETWORK_GONE = _DHCP_RPC.debug(
     "neutron.dhcp-network-gone", "Network {} could not be found, it might have been deleted concurrently."
 )
 DHCP_PORT_ACTION_FAILED = _DHCP_RPC.warning(
-    "neutron.dhcp-port-action-failed", "Action {} for network {} could not complete successfully: {}: {}"
+    "neutron.dhcp-port-action-failed", "Action {} for network {} could not complete successfully: {}: {!s}"
 )
 DHCP_PORT_CREATED = _DHCP_RPC.debug("neutron.dhcp-port-created", "Create dhcp port {} from {}.")
 DHCP_PORT_RELEASED = _DHCP_RPC.debug("neutron.dhcp-port-released", "DHCP port deletion for {} request from {}")
@@ -211,12 +210,12 @@ RESCHEDULING = _AGENT_SCHEDULERS.warning(
     "neutron.rescheduling",
     "Rescheduling {} {} from agent {} because the agent did not report to the server in the last {} seconds.",
 )
-RESCHEDULE_FAILED = _AGENT_SCHEDULERS.error("neutron.reschedule-failed", "Failed to reschedule {} {}: {}")
+RESCHEDULE_FAILED = _AGENT_SCHEDULERS.error("neutron.reschedule-failed", "Failed to reschedule {} {}: {!s}")
 RESCHEDULING_EXCEPTION = _AGENT_SCHEDULERS.error(
-    "neutron.rescheduling-exception", "Exception encountered during {} rescheduling.: {}"
+    "neutron.rescheduling-exception", "Exception encountered during {} rescheduling.: {!s}"
 )
 NETWORK_RESCHEDULING_EXCEPTION = _AGENT_SCHEDULERS.error(
-    "neutron.network-rescheduling-exception", "Exception encountered during network rescheduling: {}"
+    "neutron.network-rescheduling-exception", "Exception encountered during network rescheduling: {!s}"
 )
 NETWORK_REMOVED = _AGENT_SCHEDULERS.warning(
     "neutron.network-removed",
@@ -230,7 +229,7 @@ NETWORK_UNSCHEDULABLE = _AGENT_SCHEDULERS.info(
 NETWORK_ADDED = _AGENT_SCHEDULERS.info("neutron.network-added", "Adding network {} to agent {} on host {}")
 NO_DHCP_AGENTS = _AGENT_SCHEDULERS.warning("neutron.no-dhcp-agents", "No DHCP agents available, skipping rescheduling")
 NETWORK_REMOVE_FAILED = _AGENT_SCHEDULERS.error(
-    "neutron.network-remove-failed", "Unexpected exception occurred while removing network {} from agent {}: {}"
+    "neutron.network-remove-failed", "Unexpected exception occurred while removing network {} from agent {}: {!s}"
 )
 NOT_YOUR_ROUTERS = _L3_SCHEDULERS.debug(
     "neutron.not-your-routers",
@@ -271,7 +270,7 @@ L3_NOTIFYING = _L3_NOTIFIER.debug("neutron.l3-notifying", "Notify agent at {}.{}
 
 # --- networks, subnets, floating ips -------------------------------------------------------------------------------
 
-BULK_CREATE_FAILED = _BASE.error("neutron.bulk-create-failed", "An exception occurred while creating the {}:{}: {}")
+BULK_CREATE_FAILED = _BASE.error("neutron.bulk-create-failed", "An exception occurred while creating the {}:{}: {!s}")
 DELETING_SUBNET = _BASE.debug("neutron.deleting-subnet", "Deleting subnet {}")
 SUBNET_IN_USE = _BASE.info(
     "neutron.subnet-in-use", "Found port ({}, {}) having IP allocation on subnet {}, cannot delete"
@@ -279,14 +278,14 @@ SUBNET_IN_USE = _BASE.info(
 IP_ALLOCATION_FAILED = _IPAM.debug("neutron.ip-allocation-failed", "An exception occurred during IP allocation.")
 IP_REVERTING = _IPAM.debug("neutron.ip-reverting", "Reverting allocation")
 IP_DEALLOCATION_EXTERNAL = _IPAM.error(
-    "neutron.ip-deallocation-external", "IP deallocation failed on external system for {}: {}"
+    "neutron.ip-deallocation-external", "IP deallocation failed on external system for {}: {!s}"
 )
 PORT_CREATION_REVERTED = _IPAM.debug(
     "neutron.port-creation-reverted", "An exception occurred during port creation. Reverting IP allocation"
 )
 FLOATING_IP = _L3.info("neutron.floating-ip", "Floating IP {} {}. External IP: {}, port: {}.")
 FLOATING_IP_CLEANUP_FAILED = _L3.error(
-    "neutron.floating-ip-cleanup-failed", "Error cleaning up floating IP port: {}: {}"
+    "neutron.floating-ip-cleanup-failed", "Error cleaning up floating IP port: {}: {!s}"
 )
 
 # --- nova's notifier -----------------------------------------------------------------------------------------------
@@ -294,7 +293,7 @@ FLOATING_IP_CLEANUP_FAILED = _L3.error(
 NOVA_SENDING = _NOVA.debug("neutron.nova-sending", "Sending events: {}")
 NOVA_RESPONSE = _NOVA.info("neutron.nova-response", "{} response: {}")
 NOVA_NOT_FOUND = _NOVA.debug("neutron.nova-not-found", "Nova returned NotFound for event: {}")
-NOVA_NOTIFY_FAILED = _NOVA.error("neutron.nova-notify-failed", "Failed to notify nova on events: {}: {}")
+NOVA_NOTIFY_FAILED = _NOVA.error("neutron.nova-notify-failed", "Failed to notify nova on events: {}: {!s}")
 NOVA_ERROR_RESPONSE = _NOVA.error("neutron.nova-error-response", "Error response returned from nova: {}")
 NOVA_EVENT_FAILED = _NOVA.warning("neutron.nova-event-failed", "{}: {} returned with failed status")
 NOVA_NOT_NEEDED = _NOVA.debug(

@@ -1,7 +1,6 @@
 """The log statements of nova-api, nova-conductor and nova-scheduler, and of what all of nova shares.
 
-Grouped by the function that prints them. Where the real statement stands in an ``except`` clause, the last field is the
-error's summary, which oslo.log appends. Source: nova 26.2 (Zed) and a recorded control plane.
+Grouped by the function that prints them. Source: nova 26.2 (Zed) and a recorded control plane.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ _OBJECTS_SERVICE = Logger("nova.objects.service")
 
 NOVA_ACCESS = _SERVER.info("nova.access", '{} "{} {} HTTP/1.1" status: {} len: {} time: {:.7f}')
 METADATA_ACCESS = _WSGI_SERVER.info("nova.metadata-access", '{} "{} {} HTTP/1.1" status: {} len: {} time: {:.7f}')
-NOVA_UNEXPECTED = _WSGI.error("nova.unexpected", "Unexpected exception in API method: {}")
+NOVA_UNEXPECTED = _WSGI.error("nova.unexpected", "Unexpected exception in API method: {!s}")
 NOVA_TRACE = _WSGI.error("nova.trace", "{}")
 NOVA_THROWN = _WSGI.info("nova.thrown", "HTTP exception thrown: {}")
 NOVA_FAULT = _WSGI.info("nova.nova-fault", "Fault thrown: {}")
@@ -72,7 +71,7 @@ SERVICE_HAS_MIGRATIONS = _SERVICES.info(
     "Unable to delete compute service with id {} for host {}. There are {} in-progress migrations involving "
     "the host. Migrations (uuid:status): {}",
 )
-CELL_FAILED = _CONTEXT.error("nova.cell-failed", "Error gathering result from cell {}: {}")
+CELL_FAILED = _CONTEXT.error("nova.cell-failed", "Error gathering result from cell {}: {!s}")
 CELL_TIMED_OUT = _CONTEXT.warning("nova.cell-timed-out", "Timed out waiting for response from cell {}")
 POLICY_FAILED = _POLICY.debug("nova.policy-failed", "Policy check for {} failed with credentials {}")
 GETTING_QUOTAS = _QUOTA.debug("nova.getting-quotas", "Getting quotas for project {}. Resources: {}")
@@ -97,7 +96,9 @@ DELETED_WITHOUT_HOST = _API_VM.info(
 )
 NOVA_LOCAL_DELETE = _API_VM.warning("nova.local-delete", "instance's host {} is down, deleting from database")
 DOING_LOCAL_DELETE = _API_VM.debug("nova.doing-local-delete", "Doing local delete in cell {}")
-VOLUME_CLEANUP_IGNORED = _API_VM.warning("nova.volume-cleanup-ignored", "Ignoring volume cleanup failure due to {}: {}")
+VOLUME_CLEANUP_IGNORED = _API_VM.warning(
+    "nova.volume-cleanup-ignored", "Ignoring volume cleanup failure due to {}: {!s}"
+)
 UNCONFIRMED_MIGRATION = _API_VM.info(
     "nova.unconfirmed-migration", "Found an unconfirmed migration during delete, id: {}, status: {}"
 )
@@ -116,7 +117,7 @@ EVENT_COPIED = _API.debug("nova.event-copied", "Instance {} is migrating {}, cop
 
 # --- nova-conductor ------------------------------------------------------------------------------------------------
 
-SCHEDULE_FAILED = _CONDUCTOR.error("conductor.schedule-failed", "Failed to schedule instances: {}")
+SCHEDULE_FAILED = _CONDUCTOR.error("conductor.schedule-failed", "Failed to schedule instances: {!s}")
 SCHEDULE_TRACE = _CONDUCTOR.error("conductor.trace", "{}")
 SELECT_TOOK = _CONDUCTOR.debug("nova.select-took", "Took {:.2f} seconds to select destinations for {} instance(s).")
 HOST_SELECTED = _CONDUCTOR_VM.debug("nova.host-selected", "Selected host: {}; Selected node: {}; Alternates: {}")
@@ -124,13 +125,13 @@ BUILD_REQUEST_GONE = _CONDUCTOR_VM.debug(
     "nova.build-request-gone", "While scheduling instance, the build request was already deleted."
 )
 RESCHEDULING = _CONDUCTOR.debug("nova.rescheduling", "Rescheduling: {}")
-RESCHEDULE_FAILED = _CONDUCTOR.error("nova.reschedule-failed", "Failed to reschedule. Reason: {}: {}")
+RESCHEDULE_FAILED = _CONDUCTOR.error("nova.reschedule-failed", "Failed to reschedule. Reason: {}: {!s}")
 INSTANCE_GONE_DURING_BUILD = _CONDUCTOR_VM.debug("nova.instance-gone-during-build", "Instance deleted during build")
 INSTANCE_UNMAPPED = _CONDUCTOR_VM.error(
-    "nova.instance-unmapped", "InstanceMapping not found, unable to target cell: {}"
+    "nova.instance-unmapped", "InstanceMapping not found, unable to target cell: {!s}"
 )
 NO_CELL_OF_HOST = _CONDUCTOR.error(
-    "nova.no-cell-of-host", "No host-to-cell mapping found for selected host {}. Setup is incomplete.: {}"
+    "nova.no-cell-of-host", "No host-to-cell mapping found for selected host {}. Setup is incomplete.: {!s}"
 )
 BURIED_ELSEWHERE = _CONDUCTOR_VM.error(
     "nova.buried-elsewhere",
@@ -145,20 +146,20 @@ MAPPED_TWICE = _CONDUCTOR_VM.error(
 )
 GONE_DURING_MIGRATION = _CONDUCTOR_VM.info("nova.gone-during-migration", "During {} the instance was deleted.")
 LIVE_MIGRATE_FAILED = _CONDUCTOR.error(
-    "nova.live-migrate-failed", "Migration of instance {} to host {} unexpectedly failed.: {}"
+    "nova.live-migrate-failed", "Migration of instance {} to host {} unexpectedly failed.: {!s}"
 )
-REBUILD_FAILED = _CONDUCTOR_VM.warning("nova.rebuild-failed", "Rebuild failed: {}: {}")
-REBUILD_UNSCHEDULED = _CONDUCTOR.error("nova.rebuild-unscheduled", "Failed to rebuild. Reason: {}: {}")
+REBUILD_FAILED = _CONDUCTOR_VM.warning("nova.rebuild-failed", "Rebuild failed: {}: {!s}")
+REBUILD_UNSCHEDULED = _CONDUCTOR.error("nova.rebuild-unscheduled", "Failed to rebuild. Reason: {}: {!s}")
 EVACUATE_TO_UNKNOWN_HOST = _CONDUCTOR_VM.warning(
-    "nova.evacuate-to-unknown-host", "Specified host {} for evacuate was not found.: {}"
+    "nova.evacuate-to-unknown-host", "Specified host {} for evacuate was not found.: {!s}"
 )
 CONDUCTOR_DEALLOCATE_FAILED = _CONDUCTOR_VM.error(
-    "nova.conductor-deallocate-failed", "Failed to deallocate networks: {}"
+    "nova.conductor-deallocate-failed", "Failed to deallocate networks: {!s}"
 )
 UNSHELVE_WITHOUT_HOST = _CONDUCTOR_VM.warning(
-    "nova.unshelve-without-host", "No valid host found for unshelve instance: {}"
+    "nova.unshelve-without-host", "No valid host found for unshelve instance: {!s}"
 )
-NO_SOURCE_NODE = _MIGRATE_VM.error("nova.no-source-node", "Unable to find record for source node {} on {}: {}")
+NO_SOURCE_NODE = _MIGRATE_VM.error("nova.no-source-node", "Unable to find record for source node {} on {}: {!s}")
 CLAIM_NOT_MOVED = _MIGRATE_VM.error(
     "nova.claim-not-moved", "Unable to replace resource claim on source host {} node {} for instance"
 )
@@ -173,8 +174,8 @@ MIGRATE_FAILED = _SCHEDULER_UTILS.warning("nova.migrate-failed", "Failed to comp
 REBUILD_SERVER_FAILED = _SCHEDULER_UTILS.warning(
     "nova.rebuild-server-failed", "Failed to compute_task_rebuild_server: {}"
 )
-SET_ERROR = _SCHEDULER_UTILS_VM.warning("conductor.set-error", "Setting instance to ERROR state.: {}")
-SET_STATE = _SCHEDULER_UTILS_VM.warning("nova.set-state", "Setting instance to {} state.: {}")
+SET_ERROR = _SCHEDULER_UTILS_VM.warning("conductor.set-error", "Setting instance to ERROR state.: {!s}")
+SET_STATE = _SCHEDULER_UTILS_VM.warning("nova.set-state", "Setting instance to {} state.: {!s}")
 LAST_HOST = _SCHEDULER_UTILS.error("nova.last-host", "Error from last host: {} (node {}): {}")
 ATTEMPTING_PLACEMENT_CLAIM = _SCHEDULER_UTILS.debug(
     "nova.attempting-placement-claim", "Attempting to claim resources in the placement API for instance {}"
@@ -218,7 +219,7 @@ ALL_FILTERED = _FILTERS.info(
 COMPUTE_NODE_UPDATED = _HOST_MANAGER.debug("nova.compute-node-updated", "Update host state from compute node: {}")
 HOST_WITHOUT_SERVICE = _HOST_MANAGER.warning("nova.host-without-service", "No compute service record found for host {}")
 CONSUME_FAILED = _HOST_MANAGER.warning(
-    "nova.consume-failed", "Selected host: {} failed to consume from instance. Error: {}: {}"
+    "nova.consume-failed", "Selected host: {} failed to consume from instance. Error: {}: {!s}"
 )
 INSTANCES_OF_UNKNOWN_HOST = _HOST_MANAGER.info(
     "nova.instances-of-unknown-host", "Received an update from an unknown host '{}'. Re-created its InstanceList."
@@ -240,16 +241,16 @@ FILTER_TOOK = _REQUEST_FILTER.debug("nova.filter-took", "Request filter '{}' too
 
 # --- placement's client (nova.scheduler.client.report) -------------------------------------------------------------
 
-PLACEMENT_SILENT = _REPORT.warning("nova.placement-silent", "Placement API service is not responding.: {}")
+PLACEMENT_SILENT = _REPORT.warning("nova.placement-silent", "Placement API service is not responding.: {!s}")
 PLACEMENT_UNREADY = _REPORT.error(
-    "nova.placement-unready", "Failed to initialize placement client (is keystone available?): {}"
+    "nova.placement-unready", "Failed to initialize placement client (is keystone available?): {!s}"
 )
 PLACEMENT_RETRY = _REPORT.debug("nova.placement-retry", "Unable to {} because {}; retrying...")
 PLACEMENT_GAVE_UP = _REPORT.error("nova.placement-gave-up", "Failed scheduler client operation {}: out of retries")
 CANDIDATES_FAILED = _REPORT.error(
     "nova.candidates-failed", "Failed to retrieve allocation candidates from placement API for filters: {}\nGot {}: {}."
 )
-ALLOCATIONS_UNKNOWN = _REPORT.warning("nova.allocations-unknown", "Failed to get allocations for consumer {}: {}: {}")
+ALLOCATIONS_UNKNOWN = _REPORT.warning("nova.allocations-unknown", "Failed to get allocations for consumer {}: {}: {!s}")
 ALLOCATIONS_UNSAVED = _REPORT.warning("nova.allocations-unsaved", "Failed to save allocation for {}. Got HTTP {}: {}")
 ALLOCATIONS_NOT_MOVED = _REPORT.warning(
     "nova.allocations-not-moved", "Unable to post allocations for consumer {} ({} {})"
@@ -291,7 +292,7 @@ SERVICE_JOINED = _DB.debug(
 SERVICE_RECORD_GONE = _DB.error(
     "nova.service-record-gone",
     "The services table record for the {} service on host {} is gone. You either need to stop this service if "
-    "it should be deleted or restart it to recreate the record in the database.: {}",
+    "it should be deleted or restart it to recreate the record in the database.: {!s}",
 )
 STARTING = _SERVICE.info("service.starting", "Starting {} node (version 26.2.1)")
 CREATING_RPC_SERVER = _SERVICE.debug("nova.creating-rpc-server", "Creating RPC server for service {}")

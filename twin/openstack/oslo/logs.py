@@ -1,10 +1,7 @@
-"""The log statements that all services share: oslo.service, oslo.db, oslo.messaging, oslo.policy, keystonemiddleware.
+"""The log statements of what all services share: oslo's libraries and keystonemiddleware.
 
-Args of dialect oslo: process id, RequestContext or None, instance or None, then the fields of the text. Where the real
-statement stands in an ``except`` clause, the last field is the error's summary, which oslo.log appends; modules that
-use oslo.log have their logger under ``oslo.``, those with Python's logging under ``oslo_``.
-
-Sources: oslo.messaging 14.0, oslo.db 12.1, oslo.service 3.0, keystonemiddleware 10.1 (Zed), a recorded control plane.
+Modules that use oslo.log have their logger under ``oslo.``, those with Python's logging under ``oslo_``. Sources:
+oslo.messaging 14.0, oslo.db 12.1, oslo.service 3.0, keystonemiddleware 10.1 (Zed), a recorded control plane.
 """
 
 from __future__ import annotations
@@ -54,10 +51,10 @@ WSGI_STOPPED = _WSGI.info("oslo.wsgi-stopped", "WSGI server has stopped.")
 WSGI_UP = _SERVER.info("wsgi.up", "({}) wsgi starting up on http://0.0.0.0:{}")
 WSGI_EXITED = _SERVER.info("wsgi.exited", "({}) wsgi exited, is_accepting=True")
 PERIODIC_RUNNING = _PERIODIC.debug("oslo.periodic-running", "Running periodic task {}")
-PERIODIC_FAILED = _PERIODIC.error("oslo.periodic-failed", "Error during {}: {}")
+PERIODIC_FAILED = _PERIODIC.error("oslo.periodic-failed", "Error during {}: {!s}")
 PERIODIC_DISABLED = _PERIODIC.info("oslo.periodic-disabled", "Skipping periodic task {} because it is disabled")
 LOOP_OUTLASTED = _LOOPING.warning("oslo.loop-outlasted", "Function {!r} run outlasted interval by {:.2f} sec")
-LOOP_FAILED = _LOOPING.error("oslo.loop-failed", "{} {!r} failed: {}")
+LOOP_FAILED = _LOOPING.error("oslo.loop-failed", "{} {!r} failed: {!s}")
 # fields: lock, function, seconds; oslo.concurrency 5.0
 LOCK_ACQUIRING = _LOCK.debug("oslo.lock-acquiring", 'Acquiring lock "{}" by "{}"')
 LOCK_ACQUIRED = _LOCK.debug("oslo.lock-acquired", 'Lock "{}" acquired by "{}" :: waited {:.3f}s')
@@ -67,12 +64,12 @@ COMMAND_RETURNED = _PROCESS.debug("oslo.command-returned", 'CMD "{}" returned: {
 
 # --- oslo.db -------------------------------------------------------------------------------------------------------
 
-DATABASE_LOST = _ENGINES.error("db.lost", "Database connection was found disconnected; reconnecting: {}")
-DATABASE_UNREACHABLE = _ENGINES.warning("oslo.database-unreachable", "SQL connection failed. {} attempts left.: {}")
+DATABASE_LOST = _ENGINES.error("db.lost", "Database connection was found disconnected; reconnecting: {!s}")
+DATABASE_UNREACHABLE = _ENGINES.warning("oslo.database-unreachable", "SQL connection failed. {} attempts left.: {!s}")
 SQL_MODE = _ENGINES.debug("oslo.sql-mode", "MySQL server mode set to {}")
-DATABASE_ERROR_WRAPPED = _FILTERS.warning("oslo.database-error-wrapped", "DBAPIError exception wrapped.: {}")
-DATABASE_OTHER_ERROR = _FILTERS.warning("oslo.database-other-error", "DB exception wrapped.: {}")
-DATABASE_RETRIES_EXCEEDED = _DB.error("db.retries", "DB exceeded retry limit.: {}")
+DATABASE_ERROR_WRAPPED = _FILTERS.warning("oslo.database-error-wrapped", "DBAPIError exception wrapped.: {!s}")
+DATABASE_OTHER_ERROR = _FILTERS.warning("oslo.database-other-error", "DB exception wrapped.: {!s}")
+DATABASE_RETRIES_EXCEEDED = _DB.error("db.retries", "DB exceeded retry limit.: {!s}")
 DATABASE_RETRYING = _DB.debug("oslo.database-retrying", "Performing DB retry for function {}")
 LOST_CONNECTION = "(pymysql.err.OperationalError) (2013, 'Lost connection to MySQL server during query')"
 CANNOT_CONNECT = (
@@ -96,10 +93,10 @@ AMQP_CONNECTED = _RABBIT.debug(
     "oslo.amqp-connected", "[{}] Connected to AMQP server on {}:{} via [{}] client with port {}."
 )
 AMQP_UNREACHABLE = _RABBIT.error(
-    "amqp.unreachable", "[{}] AMQP server on {}:5672 is unreachable: {}. Trying again in {} seconds.: {}"
+    "amqp.unreachable", "[{}] AMQP server on {}:5672 is unreachable: {}. Trying again in {} seconds.: {!s}"
 )
 AMQP_CLOSED = _RABBIT.error(
-    "oslo.amqp-closed", "[{}] AMQP server {}:5672 closed the connection. Check login credentials: {}: {}"
+    "oslo.amqp-closed", "[{}] AMQP server {}:5672 closed the connection. Check login credentials: {}: {!s}"
 )
 AMQP_RECONNECTED = _RABBIT.info(
     "amqp.reconnected", "[{}] Reconnected to AMQP server on {}:5672 via [amqp] client with port {}."
@@ -111,16 +108,16 @@ AMQP_RECOVERABLE = _RABBIT.info(
     "oslo.amqp-recoverable", "A recoverable connection/channel error occurred, trying to reconnect: {}"
 )
 AMQP_HEARTBEAT_FAILED = _RABBIT.warning(
-    "oslo.amqp-heartbeat-failed", "Unexpected error during heartbeat thread processing, retrying...: {}"
+    "oslo.amqp-heartbeat-failed", "Unexpected error during heartbeat thread processing, retrying...: {!s}"
 )
 AMQP_CONSUME_FAILED = _RABBIT.error("oslo.amqp-consume-failed", "Failed to consume message from queue: {}")
 AMQP_PUBLISH_FAILED = _RABBIT.error("oslo.amqp-publish-failed", "Failed to publish message to topic '{}': {}")
 AMQP_DECLARE_FAILED = _RABBIT.error("oslo.amqp-declare-failed", "Failed to declare consumer for topic '{}': {}")
 AMQP_QUEUE_ERROR = _RABBIT.error(
     "oslo.amqp-queue-error",
-    "Internal amqp error (541) during queue declare,retrying in {} seconds. Queue: [{}], error message: [{}]: {}",
+    "Internal amqp error (541) during queue declare,retrying in {} seconds. Queue: [{}], error message: [{}]: {!s}",
 )
-AMQP_MESSAGE_SKIPPED = _RABBIT.error("oslo.amqp-message-skipped", "Failed to process message ... skipping it.: {}")
+AMQP_MESSAGE_SKIPPED = _RABBIT.error("oslo.amqp-message-skipped", "Failed to process message ... skipping it.: {!s}")
 POOL_EXCEEDED = _POOL.warning(
     "oslo.pool-exceeded",
     "Connection pool limit exceeded: current size {} surpasses max configured rpc_conn_pool_size {}",
@@ -141,38 +138,40 @@ REPLY_QUEUE_GONE = _AMQP.warning("oslo.reply-queue-gone", "{} doesn't exist, dro
 REPLY_RETRY = _AMQP.debug("oslo.reply-retry", "The reply {} could not be sent due to a missing queue ({}). Retrying...")
 REPLY_ABANDONED = _AMQP.error(
     "oslo.reply-abandoned",
-    "The reply {} failed to send after {} seconds due to a missing queue ({}). Abandoning...: {}",
+    "The reply {} failed to send after {} seconds due to a missing queue ({}). Abandoning...: {!s}",
 )
 REPLY_ABANDONED_BROKER = _AMQP.error(
     "oslo.reply-abandoned-broker",
-    "The reply {} failed to send after {} seconds due to a broker issue ({}). Abandoning...: {}",
+    "The reply {} failed to send after {} seconds due to a broker issue ({}). Abandoning...: {!s}",
 )
-DUPLICATE_MESSAGE = _AMQP.error("oslo.duplicate-message", "ignoring duplicate message {}: {}")
-ACKNOWLEDGE_FAILED = _AMQP.warning("oslo.acknowledge-failed", "Failed to acknowledge received message: {}: {}")
-MESSAGE_DISCARDED = _AMQP.warning("oslo.message-discarded", "Discarding RPC request due to failed acknowledge: {}: {}")
+DUPLICATE_MESSAGE = _AMQP.error("oslo.duplicate-message", "ignoring duplicate message {}: {!s}")
+ACKNOWLEDGE_FAILED = _AMQP.warning("oslo.acknowledge-failed", "Failed to acknowledge received message: {}: {!s}")
+MESSAGE_DISCARDED = _AMQP.warning(
+    "oslo.message-discarded", "Discarding RPC request due to failed acknowledge: {}: {!s}"
+)
 CALL_QUEUES = _AMQP.warning(
     "oslo.call-queues",
     "Number of call queues is {}, greater than warning threshold: {}. There could be a leak. Increasing "
     "threshold to: {}",
 )
-INCOMING_FAILED = _AMQP.error("oslo.incoming-failed", "Failed to process incoming message, retrying..: {}")
-RPC_FAILED = _RPC.error("rpc.failed", "Exception during message handling: {}")
+INCOMING_FAILED = _AMQP.error("oslo.incoming-failed", "Failed to process incoming message, retrying..: {!s}")
+RPC_FAILED = _RPC.error("rpc.failed", "Exception during message handling: {!s}")
 RPC_EXPECTED = _RPC.debug("oslo.rpc-expected", "Expected exception during message handling ({})")
 RPC_NO_METHOD = _RPC.debug("oslo.rpc-no-method", "Method {} not found")
-RPC_REPLY_FAILED = _RPC.error("oslo.rpc-reply-failed", "Can not send reply for message: {}")
+RPC_REPLY_FAILED = _RPC.error("oslo.rpc-reply-failed", "Can not send reply for message: {!s}")
 RPC_CLIENT_DEPRECATED = _CLIENT.warning(
     "oslo.rpc-client-deprecated",
     "Using RPCClient manually to instantiate client. Please use get_rpc_client to obtain an RPC client instance.",
 )
 SERVER_HANGS = _LISTENER.warning("oslo.server-hangs", "Possible hang: {}")
-NOTIFICATION_FAILED = _NOTIFY.error("oslo.notification-failed", "Could not send notification to {}. Payload={}: {}")
+NOTIFICATION_FAILED = _NOTIFY.error("oslo.notification-failed", "Could not send notification to {}. Payload={}: {!s}")
 
 # --- heartbeats of services (nova) ---------------------------------------------------------------------------------
 
 REPORT_LOST = _SERVICEGROUP.warning(
-    "report.lost", "Lost connection to nova-conductor for reporting service status.: {}"
+    "report.lost", "Lost connection to nova-conductor for reporting service status.: {!s}"
 )
-REPORT_FAILED = _SERVICEGROUP.error("report.failed", "Unexpected error while reporting service status: {}")
+REPORT_FAILED = _SERVICEGROUP.error("report.failed", "Unexpected error while reporting service status: {!s}")
 REPORT_RECOVERED = _SERVICEGROUP.info("report.recovered", "Recovered from being unable to report status.")
 
 # --- keystonemiddleware and oslo.policy ----------------------------------------------------------------------------
@@ -191,16 +190,16 @@ AUTH_NO_PUBLIC_ENDPOINT = _AUTH.warning(
 AUTHENTICATING_USER = _AUTH.debug("oslo.authenticating-user", "Authenticating user token")
 REQUEST_RECEIVED = _AUTH.debug("oslo.request-received", "Received request from {}")
 TOKEN_INVALID = _AUTH.info("oslo.token-invalid", "Invalid user token")
-TOKEN_UNAUTHORIZED = _AUTH.warning("oslo.token-unauthorized", "Authorization failed for token: {}")
+TOKEN_UNAUTHORIZED = _AUTH.warning("oslo.token-unauthorized", "Authorization failed for token: {!s}")
 REQUEST_REJECTED = _AUTH.info("oslo.request-rejected", "Rejecting request")
 AUTH_CRITICAL = _AUTH.critical(
     "auth.critical", "Unable to validate token: {0}: keystonemiddleware.auth_token._exceptions.ServiceError: {0}"
 )
 TOKEN_REJECTED = _AUTH.info("oslo.token-rejected", "Authorization failed for token")
 KEYSTONE_REJECTED = _AUTH.info("oslo.keystone-rejected", "Identity server rejected authorization")
-KEYSTONE_ANSWERED = _AUTH.warning("oslo.keystone-answered", "Identity response: {}: {}")
+KEYSTONE_ANSWERED = _AUTH.warning("oslo.keystone-answered", "Identity response: {}: {!s}")
 KEYSTONE_RETRYING = _AUTH.info("oslo.keystone-retrying", "Retrying validation")
-KEYSTONE_FAILED = _AUTH.error("oslo.keystone-failed", "Bad response code while validating token: {} {}: {}")
+KEYSTONE_FAILED = _AUTH.error("oslo.keystone-failed", "Bad response code while validating token: {} {}: {!s}")
 FETCH_FAILED = "Failed to fetch token data from identity server"
 POLICY_REDUNDANT = _POLICY.warning(
     "oslo.policy-redundant",

@@ -1,6 +1,5 @@
 """The log statements of placement.
 
-Where the real statement stands in an ``except`` clause, the last field is the error's summary, which oslo.log appends.
 Source: placement 8.0 (Zed) and a recorded control plane.
 """
 
@@ -22,7 +21,7 @@ _CANDIDATES = Logger("placement.objects.allocation_candidate")
 
 PLACEMENT_ACCESS = _REQUESTLOG.info("placement.access", '{} "{} {}" status: {} len: {} microversion: 1.36')
 PLACEMENT_STARTING = _REQUESTLOG.debug("placement.placement-starting", 'Starting request: {} "{} {}"')
-PLACEMENT_FAILED = _FAULT.error("placement.failed", "Placement API unexpected error: {}")
+PLACEMENT_FAILED = _FAULT.error("placement.failed", "Placement API unexpected error: {!s}")
 ERROR_RETURNED = _WRAPPER.debug("placement.error-returned", "Placement API returning an error response: {}")
 POLICY_FAILED = _POLICY.debug("placement.policy-failed", "Policy check for {} failed with credentials {}")
 

@@ -24,13 +24,17 @@ EXCEPTION_LINE = RequestContext("", "", "", "")
 """In place of a context: a line of a traceback, which oslo.log prints without brackets (`logging_exception_prefix`)."""
 
 
-def statement(id: str, level: Level, logger: str, text: str) -> LogTemplate:
-    """A statement of a service that logs through oslo.log."""
-    return LogTemplate(id, "oslo", level, logger, text)
+SUMMARY = ": {!s}"
+"""What a text ends in where oslo.log appends the summary of the exception that is being handled."""
 
 
 class Logger(NamedTuple):
-    """A logger of a service, by the name that its lines carry: ``LOG.info("build.took", "Took {:.2f} seconds")``."""
+    """A logger of a service, by the name that its lines carry: ``LOG.info("build.took", "Took {:.2f} seconds")``.
+
+    Loggers named ``_VM`` make the statements whose lines carry ``[instance: …]``. A warning or an error whose text ends
+    in `SUMMARY` is printed while an exception is handled, and oslo.log appends its summary: the last field, empty for
+    the few kinds of exception that it leaves out.
+    """
 
     name: str
 
@@ -57,7 +61,7 @@ class Logger(NamedTuple):
 
 def line(record: LogRecord, epoch: float) -> str:
     """The line of a record with args (process id, RequestContext or None, instance uuid or None, *message args)."""
-    pid, context, instance, *args = record.args
+    context, args = record.args[1], record.args[3:]
     template = record.template
     if context is None:
         bracket = "[-] "
@@ -67,6 +71,33 @@ def line(record: LogRecord, epoch: float) -> str:
         domain = "default" if context.user != "-" else "-"
         who = f"{context.global_request} {context.request} {context.user} {context.project}"
         bracket = f"[{who} - - {domain} {domain}] "
+    text = template.text
+    if text.endswith(SUMMARY) and not args[-1]:
+        text = text.removesuffix(SUMMARY)
+    return _line(record, epoch, bracket, text.format(*args))
+
+
+def line_2017(record: LogRecord, epoch: float) -> str:
+    """The line as the releases of 2016 print it: no global request id, no summary, the API's version 2 with projects.
+
+    2017-05-16 00:00:00.008 25746 INFO nova.osapi_compute.wsgi.server [req-… USER PROJECT - - -] text
+    """
+    context, args = record.args[1], record.args[3:]
+    template = record.template
+    message = template.text.removesuffix(SUMMARY).format(*args)
+    if context is None:
+        bracket = "[-] "
+    elif context is EXCEPTION_LINE:
+        bracket = ""
+    else:
+        bracket = f"[{context.request} {context.user} {context.project} - - -] "
+        if template.origin == "nova.osapi_compute.wsgi.server":
+            message = message.replace("/v2.1/", f"/v2/{context.project}/", 1)
+    return _line(record, epoch, bracket, message)
+
+
+def _line(record: LogRecord, epoch: float, bracket: str, message: str) -> str:
+    pid, _, instance = record.args[:3]
     subject = f"[instance: {instance}] " if instance is not None else ""
     when = moment(epoch, record.time + record.skew).isoformat(" ", "milliseconds")[:23]
-    return f"{when} {pid} {template.level.value} {template.origin} {bracket}{subject}{template.text.format(*args)}"
+    return f"{when} {pid} {record.template.level.value} {record.template.origin} {bracket}{subject}{message}"

@@ -1,7 +1,6 @@
 """The log statements of neutron's agents: DHCP, L3, metadata and Open vSwitch.
 
-Grouped by agent. Where the real statement stands in an ``except`` clause, the last field is the error's summary, which
-oslo.log appends. Source: neutron 21.2 (Zed).
+Source: neutron 21.2 (Zed).
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ DHCP_STARTED = _DHCP.info("agent.dhcp-started", "DHCP agent started")
 DHCP_SYNCING = _DHCP.info("agent.dhcp-syncing", "Synchronizing state")
 DHCP_SYNC_FETCHED = _DHCP.info("agent.dhcp-sync-fetched", "All active networks have been fetched through RPC.")
 DHCP_SYNC_COMPLETE = _DHCP.info("agent.dhcp-sync-complete", "Synchronizing state complete")
-DHCP_SYNC_FAILED = _DHCP.error("agent.dhcp-sync-failed", "Unable to sync network state.: {}")
+DHCP_SYNC_FAILED = _DHCP.error("agent.dhcp-sync-failed", "Unable to sync network state.: {!s}")
 DHCP_SYNC_FAILED_FOR = _DHCP.error(
-    "agent.dhcp-sync-failed-for", "Unable to sync network state on deleted network {}: {}"
+    "agent.dhcp-sync-failed-for", "Unable to sync network state on deleted network {}: {!s}"
 )
 DHCP_RESYNC_SCHEDULED = _DHCP.debug("agent.dhcp-resync-scheduled", "Resync event has been scheduled")
 DHCP_RESYNC = _DHCP.debug("agent.dhcp-resync", "resync ({}): {}")
 DHCP_CALLING_DRIVER = _DHCP.debug("agent.dhcp-calling-driver", "Calling driver for network: {} action: {}")
-DHCP_DRIVER_FAILED = _DHCP.error("agent.dhcp-driver-failed", "Unable to {} dhcp for {}.: {}")
+DHCP_DRIVER_FAILED = _DHCP.error("agent.dhcp-driver-failed", "Unable to {} dhcp for {}.: {!s}")
 DHCP_DRIVER_CONFLICT = _DHCP.debug(
     "agent.dhcp-driver-conflict",
     "Unable to {} dhcp for {}: there is a conflict with its current state; please check that the network "
@@ -51,36 +50,38 @@ DHCP_CONFIGURED = _DHCP.info("agent.dhcp-configured", "Finished network {} dhcp 
 DHCP_NETWORK_GONE = _DHCP.debug("agent.dhcp-network-gone", "Network {} has been deleted.")
 DHCP_NETWORK_MAYBE_GONE = _DHCP.warning(
     "agent.dhcp-network-maybe-gone",
-    "Network {} may have been deleted and its resources may have already been disposed.: {}",
+    "Network {} may have been deleted and its resources may have already been disposed.: {!s}",
 )
-DHCP_INFO_FAILED = _DHCP.error("agent.dhcp-info-failed", "Network {} info call failed.: {}")
+DHCP_INFO_FAILED = _DHCP.error("agent.dhcp-info-failed", "Network {} info call failed.: {!s}")
 DHCP_RELOAD = _DHCP.info("agent.dhcp-reload", "Trigger reload_allocations for port {} on network {}")
 DHCP_STALE_UPDATE = _DHCP.debug("agent.dhcp-stale-update", "Discarding stale port update: {}")
 DHCP_PORTS_READY = _DHCP.info("agent.dhcp-ports-ready", "DHCP configuration for ports {} is completed")
-DHCP_READY_TIMEOUT = _DHCP.error("agent.dhcp-ready-timeout", "Timeout notifying server of ports ready. Retrying...: {}")
+DHCP_READY_TIMEOUT = _DHCP.error(
+    "agent.dhcp-ready-timeout", "Timeout notifying server of ports ready. Retrying...: {!s}"
+)
 DHCP_READY_FAILED = _DHCP.error(
-    "agent.dhcp-ready-failed", "Failure notifying DHCP server of ready DHCP ports. Will retry on next iteration.: {}"
+    "agent.dhcp-ready-failed", "Failure notifying DHCP server of ready DHCP ports. Will retry on next iteration.: {!s}"
 )
 DHCP_REVIVED = _DHCP.info("agent.dhcp-revived", "Agent has just been revived. Scheduling full sync")
-DHCP_REPORT_FAILED = _DHCP.error("agent.dhcp-report-failed", "Failed reporting state!: {}")
+DHCP_REPORT_FAILED = _DHCP.error("agent.dhcp-report-failed", "Failed reporting state!: {!s}")
 DHCP_REPORT_RECOVERED = _DHCP.info(
     "agent.dhcp-report-recovered", "Successfully reported state after a previous failure."
 )
 DHCP_UPDATED_BY_SERVER = _DHCP.info("agent.dhcp-updated-by-server", "agent_updated by server side {}!")
-DNSMASQ_SPAWN_FAILED = _DNSMASQ.error("agent.dnsmasq-spawn-failed", "Failed to start DHCP process for network {}: {}")
+DNSMASQ_SPAWN_FAILED = _DNSMASQ.error("agent.dnsmasq-spawn-failed", "Failed to start DHCP process for network {}: {!s}")
 DNSMASQ_RELOADING = _DNSMASQ.debug("agent.dnsmasq-reloading", "Reloading allocations for network: {}")
 DNSMASQ_HOSTS = _DNSMASQ.debug("agent.dnsmasq-hosts", "Building host file: {}")
 DNSMASQ_HOSTS_DONE = _DNSMASQ.debug("agent.dnsmasq-hosts-done", "Done building host file {}")
 DNSMASQ_LEASES = _DNSMASQ.debug("agent.dnsmasq-leases", "Building initial lease file: {}")
 DNSMASQ_RELEASE_FAILED = _DNSMASQ.warning(
-    "agent.dnsmasq-release-failed", "DHCP release failed for params {}. Reason: {}: {}"
+    "agent.dnsmasq-release-failed", "DHCP release failed for params {}. Reason: {}: {!s}"
 )
 DNSMASQ_INTERFACE_REUSED = _DNSMASQ.debug("agent.dnsmasq-interface-reused", "Reusing existing device: {}.")
 DNSMASQ_NEW_PORT = _DNSMASQ.debug(
     "agent.dnsmasq-new-port", "DHCP port {} on network {} does not yet exist. Creating new one."
 )
 DNSMASQ_PLUG_FAILED = _DNSMASQ.error(
-    "agent.dnsmasq-plug-failed", "Unable to plug DHCP port for network {}. Releasing port.: {}"
+    "agent.dnsmasq-plug-failed", "Unable to plug DHCP port for network {}. Releasing port.: {!s}"
 )
 PROCESS_DIED = _PROCESSES.error(
     "agent.process-died", "{} for {} with uuid {} not found. The process should not have died"
@@ -94,19 +95,19 @@ L3_STOPPING = _L3.info("agent.l3-stopping", "Stopping L3 agent")
 L3_NO_SERVER = _L3.warning(
     "agent.l3-no-server",
     "l3-agent cannot contact neutron server to retrieve HA router count. Check connectivity to neutron server. "
-    "Retrying... Detailed message: {}.: {}",
+    "Retrying... Detailed message: {}.: {!s}",
 )
 L3_SYNCING = _L3.debug("agent.l3-syncing", "Starting fullsync periodic_sync_routers_task")
 L3_SYNCED = _L3.debug("agent.l3-synced", "periodic_sync_routers_task successfully completed")
-L3_SYNC_FAILED = _L3.error("agent.l3-sync-failed", "Failed synchronizing routers '{}' due to RPC error: {}")
+L3_SYNC_FAILED = _L3.error("agent.l3-sync-failed", "Failed synchronizing routers '{}' due to RPC error: {!s}")
 L3_CHUNK_SMALLER = _L3.error(
     "agent.l3-chunk-smaller",
-    "Server failed to return info for routers in required time, decreasing chunk size to: {}: {}",
+    "Server failed to return info for routers in required time, decreasing chunk size to: {}: {!s}",
 )
 L3_CHUNK_SMALLEST = _L3.error(
     "agent.l3-chunk-smallest",
     "Server failed to return info for routers in required time even with min chunk size: {}. It might be under "
-    "very high load or just inoperable: {}",
+    "very high load or just inoperable: {!s}",
 )
 L3_UPDATED = _L3.debug("agent.l3-updated", "Got routers updated notification :{}")
 L3_DELETED = _L3.debug("agent.l3-deleted", "Got router deleted notification for {}")
@@ -120,14 +121,14 @@ L3_UPDATE_FINISHED = _L3.info(
 L3_DELETE_FINISHED = _L3.info(
     "agent.l3-delete-finished", "Finished a router delete for {}, update_id {}. Time elapsed: {:.3f}"
 )
-L3_ROUTER_FAILED = _L3.error("agent.l3-router-failed", "Error while processing router {}: {}")
-L3_UPDATE_FAILED = _L3.error("agent.l3-update-failed", "Failed to process compatible router: {}: {}")
-L3_INFO_FAILED = _L3.error("agent.l3-info-failed", "Failed to fetch router information for '{}': {}")
-L3_DELETE_FAILED = _L3.error("agent.l3-delete-failed", "Error while deleting router {}: {}")
+L3_ROUTER_FAILED = _L3.error("agent.l3-router-failed", "Error while processing router {}: {!s}")
+L3_UPDATE_FAILED = _L3.error("agent.l3-update-failed", "Failed to process compatible router: {}: {!s}")
+L3_INFO_FAILED = _L3.error("agent.l3-info-failed", "Failed to fetch router information for '{}': {!s}")
+L3_DELETE_FAILED = _L3.error("agent.l3-delete-failed", "Error while deleting router {}: {!s}")
 L3_RETRY_LIMIT = _L3.warning("agent.l3-retry-limit", "Hit retry limit with router update for {}, action {}")
 L3_ROUTER_ADDING = _L3.debug("agent.l3-router-adding", "Router {} info not in cache, will do the router add action.")
 L3_REVIVED = _L3.info("agent.l3-revived", "Agent has just been revived. Doing a full sync.")
-L3_REPORT_FAILED = _L3.error("agent.l3-report-failed", "Failed reporting state!: {}")
+L3_REPORT_FAILED = _L3.error("agent.l3-report-failed", "Failed reporting state!: {!s}")
 L3_REPORT_RECOVERED = _L3.info("agent.l3-report-recovered", "Successfully reported state after a previous failure.")
 ROUTER_PROCESSING = _ROUTER.debug("agent.router-processing", "Process updates, router {}")
 ROUTER_DELETING = _ROUTER.debug("agent.router-deleting", "Process delete, router {}")
@@ -135,9 +136,9 @@ ROUTER_FLOATING_IP_ADDED = _ROUTER.debug("agent.router-floating-ip-added", "Floa
 ROUTER_FLOATING_IP_REMOVED = _ROUTER.debug(
     "agent.router-floating-ip-removed", "Removing floating ip {} from interface {} in namespace {}"
 )
-ROUTER_FLOATING_IPS_FAILED = _ROUTER.error("agent.router-floating-ips-failed", "Failed to process floating IPs.: {}")
+ROUTER_FLOATING_IPS_FAILED = _ROUTER.error("agent.router-floating-ips-failed", "Failed to process floating IPs.: {!s}")
 ROUTER_FLOATING_IP_UNSET = _ROUTER.warning(
-    "agent.router-floating-ip-unset", "Unable to configure IP address for floating IP: {}: {}"
+    "agent.router-floating-ip-unset", "Unable to configure IP address for floating IP: {}: {!s}"
 )
 ROUTER_INTERFACE_ADDED = _ROUTER.debug("agent.router-interface-added", "adding internal network: prefix({}), port({})")
 ROUTER_INTERFACE_REMOVED = _ROUTER.debug(
@@ -156,7 +157,7 @@ METADATA_REQUEST = _METADATA.debug("agent.metadata-request", "Request: {}")
 METADATA_PORTS = _METADATA.debug(
     "agent.metadata-ports", "Gotten ports for remote_address {}, network_id {}, router_id {} are: {}"
 )
-METADATA_FAILED = _METADATA.error("agent.metadata-failed", "Unexpected error.: {}")
+METADATA_FAILED = _METADATA.error("agent.metadata-failed", "Unexpected error.: {!s}")
 METADATA_FORBIDDEN = _METADATA.warning(
     "agent.metadata-forbidden",
     "The remote metadata server responded with Forbidden. This response usually occurs when shared secrets do "
@@ -165,7 +166,7 @@ METADATA_FORBIDDEN = _METADATA.warning(
 METADATA_REMOTE_ERROR = _METADATA.warning(
     "agent.metadata-remote-error", "Remote metadata server experienced an internal server error."
 )
-METADATA_REPORT_FAILED = _METADATA.error("agent.metadata-report-failed", "Failed reporting state!: {}")
+METADATA_REPORT_FAILED = _METADATA.error("agent.metadata-report-failed", "Failed reporting state!: {!s}")
 METADATA_REPORT_RECOVERED = _METADATA.info(
     "agent.metadata-report-recovered", "Successfully reported state after a previous failure."
 )
@@ -181,10 +182,10 @@ OVS_BRIDGE_ID = _OVS.info("agent.ovs-bridge-id", "Bridge {} datapath-id = 0x{}")
 OVS_NO_SERVER = _OVS.warning(
     "agent.ovs-no-server",
     "l2-agent cannot contact neutron server. Check connectivity to neutron server. Retrying... Detailed "
-    "message: {}.: {}",
+    "message: {}.: {!s}",
 )
 OVS_REVIVED = _OVS.info("agent.ovs-revived", "Agent has just been revived. Doing a full sync.")
-OVS_REPORT_FAILED = _OVS.error("agent.ovs-report-failed", "Failed reporting state!: {}")
+OVS_REPORT_FAILED = _OVS.error("agent.ovs-report-failed", "Failed reporting state!: {!s}")
 OVS_REPORT_RECOVERED = _OVS.info("agent.ovs-report-recovered", "Successfully reported state after a previous failure.")
 OVS_NOT_REPORTING = _OVS.error("agent.ovs-not-reporting", "OVS is down, not reporting state to server")
 OVS_RESTARTED = _OVS.warning(
@@ -193,13 +194,13 @@ OVS_RESTARTED = _OVS.warning(
 OVS_DEAD = _OVS.warning(
     "agent.ovs-dead", "OVS is dead. OVSNeutronAgent will keep running and checking OVS status periodically."
 )
-OVS_CANARY_FAILED = _OVS.error("agent.ovs-canary-failed", "Failure while checking for the canary flow: {}")
+OVS_CANARY_FAILED = _OVS.error("agent.ovs-canary-failed", "Failure while checking for the canary flow: {!s}")
 OVS_SIGTERM = _OVS.info("agent.ovs-sigterm", "Agent caught SIGTERM, quitting daemon loop.")
 OVS_TUNNEL_SYNC = _OVS.debug("agent.ovs-tunnel-sync", "Configuring tunnel endpoints to other OVS agents")
-OVS_TUNNEL_SYNC_FAILED = _OVS.error("agent.ovs-tunnel-sync-failed", "Error while configuring tunnel endpoints: {}")
+OVS_TUNNEL_SYNC_FAILED = _OVS.error("agent.ovs-tunnel-sync-failed", "Error while configuring tunnel endpoints: {!s}")
 OVS_TUNNEL_UPDATE = _OVS.debug("agent.ovs-tunnel-update", "tunnel_update received")
 OVS_TUNNEL_FAILED = _OVS.error("agent.ovs-tunnel-failed", "Failed to set-up {} tunnel port to {}")
-OVS_CANARY_UNREACHABLE = _BR_INT.error("agent.ovs-canary-unreachable", "Failed to communicate with the switch: {}")
+OVS_CANARY_UNREACHABLE = _BR_INT.error("agent.ovs-canary-unreachable", "Failed to communicate with the switch: {!s}")
 
 # --- Open vSwitch agent: the loop ----------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ OVS_LOOP_COMPLETED = _OVS.info(
 )
 OVS_LOOP_LATE = _OVS.debug("agent.ovs-loop-late", "Loop iteration exceeded interval ({} vs. {})!")
 OVS_LOOP_DEVICES = _OVS.debug("agent.ovs-loop-devices", "Starting to process devices in:{}")
-OVS_PORTS_FAILED = _OVS.error("agent.ovs-ports-failed", "Error while processing VIF ports: {}")
+OVS_PORTS_FAILED = _OVS.error("agent.ovs-ports-failed", "Error while processing VIF ports: {!s}")
 OVS_OUT_OF_SYNC = _OVS.info("agent.ovs-out-of-sync", "Agent out of sync with plugin!")
 OVS_FULL_SYNC = _OVS.info("agent.ovs-full-sync", "rpc_loop doing a full sync.")
 OVS_CACHE_CLEARED = _OVS.warning(
@@ -268,8 +269,8 @@ OVS_NO_OFPORT = _OVS.error(
     "VIF port: {} has no ofport configured or is invalid, and might not be able to transmit. (ofport={})",
 )
 OVS_FLOWS_CLEANED = _OVS.info("agent.ovs-flows-cleaned", "Cleaning stale {} flows")
-OFCTL_FAILED = _OVS_LIB.error("agent.ofctl-failed", "Unable to execute {}. Exception: {}: {}")
-OFPORT_TIMEOUT = _OVS_LIB.error("agent.ofport-timeout", "Timed out retrieving ofport on port {}.: {}")
+OFCTL_FAILED = _OVS_LIB.error("agent.ofctl-failed", "Unable to execute {}. Exception: {}: {!s}")
+OFPORT_TIMEOUT = _OVS_LIB.error("agent.ofport-timeout", "Timed out retrieving ofport on port {}.: {!s}")
 VIF_PORT_FAILED = _OVS_LIB.warning("agent.vif-port-failed", "Found failed openvswitch port: {}")
 VIF_PORT_NOT_READY = _OVS_LIB.warning("agent.vif-port-not-ready", "Found not yet ready openvswitch port: {}")
 PORT_NOT_PRESENT = _OVS_LIB.info("agent.port-not-present", "Port {} not present in bridge {}")
@@ -286,7 +287,7 @@ SG_RULE_UPDATED = _SECURITY.info("agent.sg-rule-updated", "Security group rule u
 SG_FILTERS_PREPARING = _SECURITY.info("agent.sg-filters-preparing", "Preparing filters for devices {}")
 SG_FILTERS_REMOVED = _SECURITY.info("agent.sg-filters-removed", "Remove device filter for {!r}")
 SG_REFRESH = _SECURITY.info("agent.sg-refresh", "Refresh firewall rules")
-AGENT_DETAILS_FAILED = _AGENT_RPC.error("agent.agent-details-failed", "Failed to get details for device {}: {}")
+AGENT_DETAILS_FAILED = _AGENT_RPC.error("agent.agent-details-failed", "Failed to get details for device {}: {!s}")
 
 # --- calls to the server -------------------------------------------------------------------------------------------
 
@@ -294,11 +295,11 @@ RPC_TIMEOUT = _LIB_RPC.error(
     "agent.rpc-timeout",
     "Timeout in RPC method {}. Waiting for {} seconds before next attempt. If the server is not down, consider "
     "increasing the rpc_response_timeout option as Neutron server(s) may be overloaded and unable to respond "
-    "quickly enough.: {}",
+    "quickly enough.: {!s}",
 )
 RPC_TIMEOUT_INCREASED = _LIB_RPC.warning(
     "agent.rpc-timeout-increased",
-    "Increasing timeout for {} calls to {} seconds. Restart the agent to restore it to the default value.: {}",
+    "Increasing timeout for {} calls to {} seconds. Restart the agent to restore it to the default value.: {!s}",
 )
 RPC_CAST_IGNORED = _LIB_RPC.debug("agent.rpc-cast-ignored", "Ignored exception during cast: {}")
 

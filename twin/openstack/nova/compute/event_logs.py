@@ -1,4 +1,7 @@
-"""The log statements of nova-compute's manager about external events, volumes and interfaces."""
+"""The log statements of nova-compute's manager about external events, volumes and interfaces.
+
+Source: nova 26.2 (Zed).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ PREPARING_FOR_EVENT = _MANAGER_VM.debug("event.preparing-for-event", "Preparing 
 EVENT_WAIT_DONE = _MANAGER_VM.debug("event.event-wait-done", "Instance event wait completed in {} seconds for {}")
 EVENT_TIMED_OUT = _MANAGER_VM.warning(
     "event.event-timed-out",
-    "Timeout waiting for {} for instance with vm_state {} and task_state {}. Event states are: {}: {}",
+    "Timeout waiting for {} for instance with vm_state {} and task_state {}. Event states are: {}: {!s}",
 )
 PROCESSING_EVENT = _MANAGER_VM.debug("event.processing-event", "Processing event {}")
 EVENT_RECEIVED = _MANAGER_VM.debug("event.event-received", "Received event {}")
@@ -33,19 +36,19 @@ VOLUME_EXTENDED = _MANAGER_VM.info(
     "event.volume-extended", "Cinder extended volume {}; extending it to detect new size"
 )
 VOLUME_EXTEND_FAILED = _MANAGER_VM.warning(
-    "event.volume-extend-failed", "Extend volume failed, volume_id={}, reason: {}: {}"
+    "event.volume-extend-failed", "Extend volume failed, volume_id={}, reason: {}: {!s}"
 )
 
 # --- volumes and interfaces ----------------------------------------------------------------------------------------
 
 ATTACHING = _MANAGER_VM.info("event.attaching", "Attaching volume {} to {}")
-ATTACH_FAILED = _MANAGER_VM.error("event.attach-failed", "Failed to attach {} at {}: {}")
+ATTACH_FAILED = _MANAGER_VM.error("event.attach-failed", "Failed to attach {} at {}: {!s}")
 DETACHING = _MANAGER_VM.info("event.detaching", "Detaching volume {}")
-DETACH_FAILED_AT = _MANAGER_VM.error("event.detach-failed-at", "Failed to detach volume {} from {}: {}")
+DETACH_FAILED_AT = _MANAGER_VM.error("event.detach-failed-at", "Failed to detach volume {} from {}: {!s}")
 ATTACH_INTERFACE_FAILED = _MANAGER_VM.warning(
-    "event.attach-interface-failed", "attach interface failed , try to deallocate port {}, reason: {}: {}"
+    "event.attach-interface-failed", "attach interface failed , try to deallocate port {}, reason: {}: {!s}"
 )
 DEALLOCATE_PORT_FAILED = _MANAGER_VM.warning(
-    "event.deallocate-port-failed", "Failed to deallocate port {} for instance. Error: {}: {}"
+    "event.deallocate-port-failed", "Failed to deallocate port {} for instance. Error: {}: {!s}"
 )
 SWAPPING_VOLUME = _MANAGER_VM.info("event.swapping-volume", "Swapping volume {} for {}")

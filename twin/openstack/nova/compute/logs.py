@@ -1,7 +1,6 @@
 """The log statements of nova-compute's manager, claims and resource tracker.
 
-Grouped by what goes on when they are printed. Where the real statement stands in an ``except`` clause, the last field
-is the error's summary, which oslo.log appends. Source: nova 26.2 (Zed) and a recorded control plane.
+Grouped by what goes on when they are printed. Source: nova 26.2 (Zed) and a recorded control plane.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ DELETION_RESTARTED = _MANAGER_VM.info(
     "init.deleting",
     "Service started deleting the instance during the previous run, but did not finish. Restarting the deletion now.",
 )
-DELETION_FAILED = _MANAGER_VM.error("compute.deletion-failed", "Failed to complete a deletion: {}")
+DELETION_FAILED = _MANAGER_VM.error("compute.deletion-failed", "Failed to complete a deletion: {!s}")
 INIT_STUCK = _MANAGER.info(
     "init.building", "Looking for unclaimed instances stuck in BUILDING status for nodes managed by this host"
 )
@@ -47,11 +46,11 @@ INIT_MIGRATING = _MANAGER_VM.info(
 )
 INIT_VIF_FAILED = _MANAGER_VM.error(
     "compute.init-vif-failed",
-    "Virtual interface plugging failed for instance. The port binding:host_id may need to be manually updated.: {}",
+    "Virtual interface plugging failed for instance. The port binding:host_id may need to be manually updated.: {!s}",
 )
 INIT_CURRENT_STATE = _MANAGER_VM.debug("compute.init-current-state", "Current state is {}, state in DB is {}.")
 INIT_REBOOT = _MANAGER_VM.info("init.reboot", "Rebooting instance after nova-compute restart.")
-INIT_RESUME_FAILED = _MANAGER_VM.warning("compute.init-resume-failed", "Failed to resume instance: {}")
+INIT_RESUME_FAILED = _MANAGER_VM.warning("compute.init-resume-failed", "Failed to resume instance: {!s}")
 INIT_NOT_OURS = _MANAGER.warning(
     "compute.init-not-ours",
     "Instance {} appears to not be owned by this host, but by {}. Startup processing is being skipped.",
@@ -85,17 +84,17 @@ ALLOCATING_IN_BACKGROUND = _MANAGER_VM.debug(
 )
 NETWORK_INFO = _MANAGER_VM.debug("compute.network-info", "Instance network_info: |{}|")
 NETWORK_SETUP_RETRY = _MANAGER_VM.warning(
-    "compute.network-setup-retry", "Instance failed network setup (attempt {} of {}): {}"
+    "compute.network-setup-retry", "Instance failed network setup (attempt {} of {}): {!s}"
 )
 NETWORK_SETUP_FAILED = _MANAGER.error(
-    "compute.network-setup-failed", "Instance failed network setup after {} attempt(s): {}"
+    "compute.network-setup-failed", "Instance failed network setup after {} attempt(s): {!s}"
 )
 DEVICES_STARTING = _MANAGER_VM.debug("compute.devices-starting", "Start building block device mappings for instance.")
-DEVICE_SETUP_FAILED = _MANAGER_VM.error("compute.device-setup-failed", "Instance failed block device setup: {}")
-DEVICE_PREP_FAILED = _MANAGER_VM.error("compute.device-prep-failed", "Failure prepping block device: {}")
+DEVICE_SETUP_FAILED = _MANAGER_VM.error("compute.device-setup-failed", "Instance failed block device setup: {!s}")
+DEVICE_PREP_FAILED = _MANAGER_VM.error("compute.device-prep-failed", "Failure prepping block device: {!s}")
 VOLUME_QUOTA_EXCEEDED = _MANAGER_VM.warning(
     "compute.volume-quota-exceeded",
-    "Failed to create block device for instance due to exceeding volume related resource quota. Error: {}: {}",
+    "Failed to create block device for instance due to exceeding volume related resource quota. Error: {}: {!s}",
 )
 VOLUME_NOT_AVAILABLE = _MANAGER.warning(
     "compute.volume-not-available", "Volume id: {} finished being created but its status is {}."
@@ -103,36 +102,36 @@ VOLUME_NOT_AVAILABLE = _MANAGER.warning(
 SPAWN_STARTING = _MANAGER_VM.debug("compute.spawn-starting", "Start spawning the instance on the hypervisor.")
 TOOK_SPAWN = _MANAGER_VM.info("build.took-spawn", "Took {:.2f} seconds to spawn the instance on the hypervisor.")
 TOOK_BUILD = _MANAGER_VM.info("build.took", "Took {:.2f} seconds to build instance.")
-SPAWN_FAILED = _MANAGER_VM.error("build.spawn-failed", "Instance failed to spawn: {}")
-NETWORK_FAILED = _MANAGER_VM.error("build.network-failed", "Failed to allocate network(s): {}")
-NO_MORE_FIXED_IPS = _MANAGER_VM.warning("compute.no-more-fixed-ips", "No more fixed IP to be allocated: {}")
-BUILD_AND_RUN_FAILED = _MANAGER_VM.error("compute.build-and-run-failed", "Failed to build and run instance: {}")
+SPAWN_FAILED = _MANAGER_VM.error("build.spawn-failed", "Instance failed to spawn: {!s}")
+NETWORK_FAILED = _MANAGER_VM.error("build.network-failed", "Failed to allocate network(s): {!s}")
+NO_MORE_FIXED_IPS = _MANAGER_VM.warning("compute.no-more-fixed-ips", "No more fixed IP to be allocated: {!s}")
+BUILD_AND_RUN_FAILED = _MANAGER_VM.error("compute.build-and-run-failed", "Failed to build and run instance: {!s}")
 BUILD_ABORTED = _MANAGER_VM.error(
     "build.aborted",
     "Build of instance {0} aborted: {1}: nova.exception.BuildAbortException: Build of instance {0} aborted: {1}",
 )
-BUILD_UNEXPECTED = _MANAGER_VM.error("build.unexpected", "Unexpected build failure, not rescheduling build.: {}")
+BUILD_UNEXPECTED = _MANAGER_VM.error("build.unexpected", "Unexpected build failure, not rescheduling build.: {!s}")
 RESCHEDULED = _MANAGER_VM.debug("build.rescheduled", "Build of instance {} was re-scheduled: {}")
 RETRY_MISSING = _MANAGER_VM.debug("compute.retry-missing", "Retry info not present, will not reschedule")
 BUILD_TIMED_OUT = _MANAGER_VM.warning("compute.build-timed-out", "Instance build timed out. Set to error state.")
 BUILD_CLEANUP_FAILED = _MANAGER.warning(
-    "compute.build-cleanup-failed", "Could not clean up failed build, not rescheduling. Error: {}: {}"
+    "compute.build-cleanup-failed", "Could not clean up failed build, not rescheduling. Error: {}: {!s}"
 )
 UNPLUGGING_VIFS = _MANAGER_VM.debug("compute.unplugging-vifs", "Unplugging VIFs for instance")
 UNPLUGGED_VIFS = _MANAGER_VM.debug("compute.unplugged-vifs", "Unplugged VIFs for instance")
 VIF_CLEANUP_FAILED = _MANAGER_VM.warning(
-    "compute.vif-cleanup-failed", "Cleaning up VIFs failed for instance. Error: {}: {}"
+    "compute.vif-cleanup-failed", "Cleaning up VIFs failed for instance. Error: {}: {!s}"
 )
-DEALLOCATE_FAILED = _MANAGER_VM.error("compute.deallocate-failed", "Failed to deallocate networks: {}")
+DEALLOCATE_FAILED = _MANAGER_VM.error("compute.deallocate-failed", "Failed to deallocate networks: {!s}")
 DISAPPEARED = _MANAGER_VM.debug("build.disappeared", "Instance disappeared during build.")
 TASK_STATE_REVERTED = _MANAGER_VM.info(
     "compute.task-state-reverted", "Successfully reverted task state from {} on failure for instance."
 )
 TASK_STATE_KEPT = _MANAGER_VM.warning(
-    "compute.task-state-kept", "Failed to revert task state for instance. Error: {}: {}"
+    "compute.task-state-kept", "Failed to revert task state for instance. Error: {}: {!s}"
 )
 BACK_TO_STATE = _MANAGER.info("compute.back-to-state", "Setting instance back to {} after: {}")
-SET_TO_ERROR = _MANAGER.error("compute.set-to-error", "Setting instance vm_state to ERROR: {}")
+SET_TO_ERROR = _MANAGER.error("compute.set-to-error", "Setting instance vm_state to ERROR: {!s}")
 VIF_FAILED = "nova.exception.VirtualInterfaceCreateException: Virtual Interface creation failed"
 NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
 
@@ -179,9 +178,9 @@ SYNC_SKIPPED = _MANAGER.info("compute.sync-skipped", "Skipping _sync_power_state
 SYNC_TRIGGERED = _MANAGER.debug("compute.sync-triggered", "Triggering sync for uuid {}")
 SYNC_IN_PROGRESS = _MANAGER.debug("compute.sync-in-progress", "Sync already in progress for {}")
 SYNC_FAILED = _MANAGER_VM.error(
-    "compute.sync-failed", "Periodic sync_power_state task had an error while processing an instance.: {}"
+    "compute.sync-failed", "Periodic sync_power_state task had an error while processing an instance.: {!s}"
 )
-SYNC_STOP_FAILED = _MANAGER_VM.error("compute.sync-stop-failed", "error during stop() in sync_power_state.: {}")
+SYNC_STOP_FAILED = _MANAGER_VM.error("compute.sync-stop-failed", "error during stop() in sync_power_state.: {!s}")
 STOPPING = _MANAGER.debug(
     "compute.stopping",
     "Stopping instance; current vm_state: {}, current task_state: {}, current DB power_state: {}, current VM "
@@ -195,10 +194,10 @@ REBOOTING_STOPPED = _MANAGER_VM.warning(
     "compute.rebooting-stopped", "trying to reboot a non-running instance: (state: {} expected: {})"
 )
 REBOOT_FAILED_RUNNING = _MANAGER_VM.warning(
-    "compute.reboot-failed-running", "Reboot failed but instance is running: {}"
+    "compute.reboot-failed-running", "Reboot failed but instance is running: {!s}"
 )
-REBOOT_FAILED = _MANAGER_VM.error("compute.reboot-failed", "Cannot reboot instance: {}: {}")
-REBOOT_DISAPPEARED = _MANAGER_VM.warning("compute.reboot-disappeared", "Instance disappeared during reboot: {}")
+REBOOT_FAILED = _MANAGER_VM.error("compute.reboot-failed", "Cannot reboot instance: {}: {!s}")
+REBOOT_DISAPPEARED = _MANAGER_VM.warning("compute.reboot-disappeared", "Instance disappeared during reboot: {!s}")
 PAUSING = _MANAGER_VM.info("compute.pausing", "Pausing")
 UNPAUSING = _MANAGER_VM.info("compute.unpausing", "Unpausing")
 RESUMING = _MANAGER_VM.info("compute.resuming", "Resuming")
@@ -215,9 +214,9 @@ SNAPSHOT_STOPPED = _MANAGER_VM.warning(
 TOOK_SNAPSHOT = _MANAGER_VM.info(
     "compute.took-snapshot", "Took {:.2f} seconds to snapshot the instance on the hypervisor."
 )
-SNAPSHOT_IMAGE_GONE = _MANAGER_VM.warning("compute.snapshot-image-gone", "Image not found during snapshot: {}")
+SNAPSHOT_IMAGE_GONE = _MANAGER_VM.warning("compute.snapshot-image-gone", "Image not found during snapshot: {!s}")
 SNAPSHOT_CLEANUP_FAILED = _MANAGER_VM.warning(
-    "compute.snapshot-cleanup-failed", "Error while trying to clean up image {}: {}"
+    "compute.snapshot-cleanup-failed", "Error while trying to clean up image {}: {!s}"
 )
 
 # --- deleting ------------------------------------------------------------------------------------------------------
@@ -229,26 +228,26 @@ DEALLOCATING = _MANAGER_VM.debug("compute.deallocating", "Deallocating network f
 TOOK_DEALLOCATE = _MANAGER_VM.info("delete.network", "Took {:.2f} seconds to deallocate network for instance.")
 TOOK_DETACH = _MANAGER_VM.info("compute.took-detach", "Took {:.2f} seconds to detach {} volumes for instance.")
 DEALLOCATE_RETRY = _MANAGER_VM.warning(
-    "compute.deallocate-retry", "Failed to deallocate network for instance; retrying. Error: {}: {}"
+    "compute.deallocate-retry", "Failed to deallocate network for instance; retrying. Error: {}: {!s}"
 )
 DEALLOCATE_GAVE_UP = _MANAGER_VM.error(
-    "compute.deallocate-gave-up", "Failed to deallocate network for instance. Error: {}: {}"
+    "compute.deallocate-gave-up", "Failed to deallocate network for instance. Error: {}: {!s}"
 )
-DELETE_FAILED = _MANAGER_VM.error("delete.failed", "Setting instance vm_state to ERROR: {}")
+DELETE_FAILED = _MANAGER_VM.error("delete.failed", "Setting instance vm_state to ERROR: {!s}")
 TERMINATE_DISAPPEARED = _MANAGER_VM.info("compute.terminate-disappeared", "Instance disappeared during terminate")
 EVENTS_PENDING = _MANAGER_VM.debug("compute.events-pending", "Events pending at deletion: {}")
 ATTACHMENT_NOT_FOUND = _MANAGER_VM.debug("compute.attachment-not-found", "Ignoring VolumeAttachmentNotFound: {}")
 VOLUME_NOT_FOUND = _MANAGER_VM.debug("compute.volume-not-found", "Ignoring VolumeNotFound: {}")
 VOLUME_IGNORED = _MANAGER_VM.warning(
-    "compute.volume-ignored", "Ignoring unknown cinder exception for volume {}: {}: {}"
+    "compute.volume-ignored", "Ignoring unknown cinder exception for volume {}: {}: {!s}"
 )
 VOLUME_ERROR_IGNORED = _MANAGER_VM.warning(
-    "compute.volume-error-ignored", "Ignoring unknown exception for volume {}: {}: {}"
+    "compute.volume-error-ignored", "Ignoring unknown exception for volume {}: {}: {!s}"
 )
 DETACH_ON_DELETE_FAILED = _MANAGER.warning(
-    "compute.detach-on-delete-failed", "Failed to detach volume: {} due to {}: {}"
+    "compute.detach-on-delete-failed", "Failed to detach volume: {} due to {}: {!s}"
 )
-DELETE_VOLUME_FAILED = _MANAGER.warning("compute.delete-volume-failed", "Failed to delete volume: {} due to {}: {}")
+DELETE_VOLUME_FAILED = _MANAGER.warning("compute.delete-volume-failed", "Failed to delete volume: {} due to {}: {!s}")
 RUNNING_BUT_DELETED = _MANAGER_VM.warning(
     "compute.running-but-deleted",
     "Detected instance with name label '{}' which is marked as DELETED but still present on host.",
@@ -291,7 +290,7 @@ FINAL_VIEW = _TRACKER.debug(
     "used_vcpus={} pci_stats=[]",
 )
 NODE_UPDATED = _TRACKER.debug("compute.node-updated", "Compute_service record updated for {}:{}")
-NO_NODE_RECORD = _TRACKER.warning("compute.no-node-record", "No compute node record for {}:{}: {}")
+NO_NODE_RECORD = _TRACKER.warning("compute.no-node-record", "No compute node record for {}:{}: {!s}")
 MANAGED_HERE = _TRACKER.debug(
     "compute.managed-here", "Instance {} actively managed on this compute host and has allocations in placement: {}."
 )
@@ -300,7 +299,7 @@ MIGRATION_ACTIVE_HERE = _TRACKER.debug(
 )
 ALLOCATION_NOT_IN_DATABASE = _TRACKER.info(
     "compute.allocation-not-in-database",
-    "Instance {} has allocations against this compute host but is not found in the database.: {}",
+    "Instance {} has allocations against this compute host but is not found in the database.: {!s}",
 )
 ALLOCATION_OF_DELETED = _TRACKER.debug(
     "compute.allocation-of-deleted",
@@ -328,7 +327,7 @@ ALLOCATION_OF_MOVED = _TRACKER.warning(
     "host that might need to be removed: {}.",
 )
 ALLOCATIONS_SKIPPED = _TRACKER.error(
-    "compute.allocations-skipped", "Skipping removal of allocations for deleted instances: {}: {}"
+    "compute.allocations-skipped", "Skipping removal of allocations for deleted instances: {}: {!s}"
 )
 MIGRATION_USAGE = _TRACKER.info("compute.migration-usage", "Updating resource usage from migration {}")
 MIGRATION_OUTDATED = _TRACKER.info(
@@ -351,20 +350,20 @@ HEAL_BUILDING = _MANAGER_VM.debug(
     "compute.heal-building", "Skipping network cache update for instance because it is Building."
 )
 HEAL_DONE = _MANAGER_VM.debug("compute.heal-done", "Updated the network info_cache for instance")
-HEAL_FAILED = _MANAGER_VM.error("compute.heal-failed", "An error occurred while refreshing the network cache.: {}")
+HEAL_FAILED = _MANAGER_VM.error("compute.heal-failed", "An error occurred while refreshing the network cache.: {!s}")
 HEAL_NOTHING = _MANAGER.debug("compute.heal-nothing", "Didn't find any instances for network info cache update.")
 USAGE_AUDIT = _MANAGER.info(
     "compute.usage-audit", "Running instance usage audit for host {} from {} to {}. {} instances."
 )
-RESOURCES_FAILED = _MANAGER.error("audit.failed", "Error updating resources for node {}.: {}")
+RESOURCES_FAILED = _MANAGER.error("audit.failed", "Error updating resources for node {}.: {!s}")
 PENDING_DELETES = _MANAGER.debug("compute.pending-deletes", "Cleaning up deleted instances")
 PENDING_DELETES_COUNT = _MANAGER.debug("compute.pending-deletes-count", "There are {} instances to clean")
 VOLUME_USAGE = _MANAGER.debug("compute.volume-usage", "Updating volume usage cache")
 RECLAIM_OFF = _MANAGER.debug("compute.reclaim-off", "CONF.reclaim_instance_interval <= 0, skipping...")
-NO_COMPUTE_NODE = _MANAGER.error("compute.no-compute-node", "No compute node record for host {}: {}")
+NO_COMPUTE_NODE = _MANAGER.error("compute.no-compute-node", "No compute node record for host {}: {!s}")
 ORPHAN_COMPUTE_NODE = _MANAGER.info(
     "compute.orphan-compute-node", "Deleting orphan compute node {} hypervisor host is {}, nodes are {}"
 )
 COMPUTE_NODE_UNKNOWN = _MANAGER.warning(
-    "compute.compute-node-unknown", "Compute node '{}' not found in update_available_resource.: {}"
+    "compute.compute-node-unknown", "Compute node '{}' not found in update_available_resource.: {!s}"
 )
