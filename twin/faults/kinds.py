@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from twin.faults import database, engine, gpu, host, mutation, network, process, serving, stress, workload
+from twin.faults import (
+    database,
+    engine,
+    gpu,
+    host,
+    hypervisor,
+    mutation,
+    network,
+    neutron_network,
+    process,
+    serving,
+    storage,
+    stress,
+    workload,
+)
 from twin.faults.kind import FaultKind
 
 KINDS: dict[str, dict[str, FaultKind]] = {
@@ -16,5 +30,8 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **database.KINDS,
     **mutation.KINDS,
     **workload.KINDS,
+    **hypervisor.KINDS,
+    **neutron_network.KINDS,
+    **storage.KINDS,
 }
 """Fault kinds by kind and action (the empty action is that of a kind that has none)."""

@@ -3,8 +3,10 @@
 from twin.components import Component
 from twin.openstack.cluster import PRESETS, OpenStackCluster, build
 from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
+from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.nova.api import NovaApi
 from twin.openstack.nova.compute.manager import NovaCompute
 from twin.openstack.nova.conductor import NovaConductor
@@ -21,6 +23,8 @@ KINDS: tuple[type[Component], ...] = (
     RabbitMQ,
     MySQL,
     NovaCompute,
+    Libvirt,
+    VolumeBackend,
 )
 """Component kinds; nodes are `twin.node.Node`."""
 

@@ -66,7 +66,15 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 """One of every kind that hits the small inference cluster."""
 
-ELSEWHERE = {"DatabaseChaos", "MutationChaos", "GPUChaos/nvlinkDown", "GPUChaos/nvlinkDegraded"}
+ELSEWHERE = {
+    "DatabaseChaos",
+    "HypervisorChaos",
+    "MutationChaos",
+    "NetworkAgentChaos",
+    "StorageChaos",
+    "GPUChaos/nvlinkDown",
+    "GPUChaos/nvlinkDegraded",
+}
 """What needs another cluster."""
 
 AT = 60.0
@@ -224,7 +232,7 @@ def test_the_suite_of_faults_has_every_family_of_the_inference_twin() -> None:
         if scenario.resolve().spec.cluster.kind == "inference"
         for i in World(scenario).truth.incidents.values()
     }
-    declared = {k.family for kind, a in KINDS.items() if kind != "DatabaseChaos" for k in a.values()}
+    declared = {k.family for kind, a in KINDS.items() if kind not in ELSEWHERE for k in a.values()}
     assert shown == all_families == {f for f in declared if isinstance(f, str)} | {"cpu", "memory"}
 
 

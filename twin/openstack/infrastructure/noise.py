@@ -26,19 +26,20 @@ class Noise:
 
     def demand_changed(self) -> None:
         """The tenants' demand began or ended."""
-        wanted = self.host.value("noisy_guests") > 0
+        host = self.host
+        wanted = host.value("noisy_guests") > 0
         if wanted and not self.loud:
             self._begin()
-        elif not wanted and self.loud:
-            loud, self.loud = self.loud, set()
-            for domain in self.host.domains.values():
-                if domain.uuid in loud:
-                    self._wants(domain, 0.0, 0.0)
+        for uuid in self.loud:
+            if uuid in host.domains:  # or it is on its way here
+                self._wants(host.domains[uuid], host.value("guest_cpu"), host.value("guest_streams"))
+        if not wanted:
+            self.loud.clear()
 
     def arrived(self) -> None:
         """A guest runs here now; where a demand has found nobody yet, it may be this one's tenant's."""
-        if self.host.conditions and self.host.value("noisy_guests") > 0 and not self.loud:
-            self._begin()
+        if self.host.conditions and not self.loud:
+            self.demand_changed()
 
     def handed(self, uuid: str, target: Libvirt) -> None:
         """A guest runs on another host now, and takes along what its tenant asks of it."""
@@ -69,9 +70,7 @@ class Noise:
         project = max(projects, key=lambda name: projects[name])
         stream = host.world.streams["guest/noise"]
         mine = sorted((d for d in running if d.project == project), key=lambda d: stream.uniform(d.uuid))
-        for domain in mine[: int(host.value("noisy_guests"))]:
-            self.loud.add(domain.uuid)
-            self._wants(domain, host.value("guest_cpu"), host.value("guest_streams"))
+        self.loud.update(domain.uuid for domain in mine[: int(host.value("noisy_guests"))])
 
     def _wants(self, domain: Domain, cpu: float, streams: float) -> None:
         domain.demand_cpu, domain.demand_streams = cpu, streams

@@ -40,6 +40,15 @@ OUT_OF_DATA = LogTemplate(
     "device-mapper: thin: 253:2: switching pool to out-of-data-space (queue IO) mode",
 )
 
+LVM_METRICS = (gauge("lvm_vg_total_size_bytes", "bytes", None), gauge("lvm_vg_free_bytes", "bytes", None))
+"""Names of the LVM exporters."""
+CEPH_METRICS = (
+    gauge("ceph_health_status", "", None),
+    gauge("ceph_cluster_total_bytes", "bytes", None),
+    gauge("ceph_cluster_total_used_bytes", "bytes", None),
+)
+"""Names of Ceph's manager module for Prometheus; health is 0 (OK), 1 (warning) or 2 (error)."""
+
 ROOT = "sudo cinder-rootwrap /etc/cinder/rootwrap.conf env LC_ALL=C"
 
 
@@ -64,11 +73,6 @@ class VolumeBackend(Process):
 
     kind: ClassVar[str] = "volume-backend"
     layers = frozenset({*Process.layers, Layer.DATA})
-    metrics = (
-        gauge("volume_backend_up", "bool", None),
-        gauge("volume_backend_size_bytes", "bytes", None),
-        gauge("volume_backend_free_bytes", "bytes", None),
-    )
     program = "target"
 
     def __init__(
@@ -88,6 +92,7 @@ class VolumeBackend(Process):
         self.thin = thin
         self.group = group
         self.times = facts.LVM if flavor == "lvm" else facts.CEPH
+        self.metrics = LVM_METRICS if flavor == "lvm" else CEPH_METRICS
         self.queue = ProcessorSharing(world.clock, self.times.rate)
         self.stored: dict[str, Stored] = {}
         """Volumes and snapshots by id."""
@@ -309,7 +314,11 @@ class VolumeBackend(Process):
         self._watch()
 
     def sample(self) -> Sequence[float]:
-        return (float(self.up), self.size, self.free)
+        if self.flavor == "lvm":
+            return (self.size, self.free)
+        used = self.size - self.free
+        health = 2.0 if self.full else 1.0 if used >= facts.LOW_WATER * self.size else 0.0
+        return (health, self.size, used)
 
 
 def _no_space(what: str) -> RbdError:

@@ -1,0 +1,195 @@
+"""libvirt: guests and their states, what its calls take and raise, and what outlives what."""
+
+from __future__ import annotations
+
+import pytest
+
+from twin.mechanics.layers import Layer
+from twin.mechanics.openstack import BUILD
+from twin.openstack.infrastructure import errors
+from twin.openstack.infrastructure.domains import DomainState
+from twin.openstack.infrastructure.errors import LibvirtError
+from twin.openstack.infrastructure.migration import migrate
+from twin.process import State
+
+
+def _seconds(machines, steps):
+    began = machines.now
+    outcome = machines.begin(steps)
+    machines.world.run(until=began + 1000)
+    return outcome[0][0] - began
+
+
+def test_a_lone_build_takes_what_cloudlab_measured(machines):
+    times = [_seconds(machines, machines.build(f"s{i}")) for i in range(15)]
+    started = [time for time, _, _, what in machines.events if what == "Started"]
+    stages = [at - i * 1000 for i, at in enumerate(started)]
+    assert sorted(stages)[7] == pytest.approx(BUILD.create, rel=0.02)
+    assert sorted(times)[7] == pytest.approx(BUILD.create + BUILD.pause + BUILD.resume, rel=0.02)
+
+
+def test_builds_at_the_same_time_share_the_disk_and_not_the_free_cores(machines):
+    began = machines.now
+    outcomes = [machines.begin(machines.build(f"s{i}")) for i in range(6)]
+    machines.world.run(until=200)
+    times = [outcome[0][0] - began for outcome in outcomes]
+    alone = machines.first.times
+    disk = (alone.image_bytes + alone.start_bytes) / alone.disk
+    cpu = alone.image_cpu + alone.plug + alone.start_cpu
+    assert max(times) == pytest.approx(cpu + 6 * disk, rel=0.06)
+
+
+def test_events_come_in_nova_s_order(machines):
+    machines.do(machines.build("s"))
+    machines.do(machines.first.destroy(machines.context(), "s"))
+    assert [what for _, _, _, what in machines.events] == ["Started", "Paused", "Resumed", "Stopped"]
+    assert machines.first.domains["s"].state is DomainState.SHUTOFF
+    machines.do(machines.first.undefine(machines.context(), "s"))
+    with pytest.raises(LibvirtError, match="no domain with matching uuid") as caught:
+        machines.do(machines.first.get_info(machines.context(), "s"))
+    assert caught.value.error_code == errors.VIR_ERR_NO_DOMAIN
+    assert caught.value.kind == "libvirt.libvirtError"
+
+
+def test_while_it_hangs_no_call_returns_and_guests_go_on(machines):
+    machines.do(machines.build("s"))
+    hang = machines.impose(machines.first, "libvirt_hang", 1.0)
+    asked = machines.begin(machines.first.get_info(machines.context(), "s"))
+    machines.world.run(until=machines.now + 600)
+    assert not asked
+    assert machines.plane.reaches("s").ok
+    assert machines.first.sample()[0] == 0.0
+    machines.first.lift(hang)
+    machines.world.run(until=machines.now + 1)
+    assert asked[0][1].state is DomainState.RUNNING
+
+
+def test_events_of_a_hang_come_after_it(machines):
+    machines.do(machines.build("s"))
+    machines.events.clear()
+    hang = machines.impose(machines.first, "libvirt_hang", 1.0)
+    machines.first.die("oom")
+    assert not machines.events
+    machines.first.lift(hang)
+    assert [what for _, _, _, what in machines.events] == ["Stopped"]
+
+
+def test_a_restart_ends_a_hang_and_breaks_its_calls(machines):
+    machines.do(machines.build("s"))
+    machines.impose(machines.first, "libvirt_hang", 1.0)
+    asked = machines.begin(machines.first.get_info(machines.context(), "s"))
+    machines.world.run(until=machines.now + 5)
+    machines.first.stop("restart")
+    machines.first.start()
+    machines.world.run(until=machines.now + 5)
+    assert isinstance(asked[0], LibvirtError)
+    assert asked[0].broken
+    assert machines.do(machines.first.get_info(machines.context(), "s")).state is DomainState.RUNNING
+    assert not machines.world.truth.active
+
+
+def test_the_daemon_s_death_leaves_guests_alone(machines):
+    machines.do(machines.build("s"))
+    machines.world.run(until=machines.now + 60)
+    closed = []
+    machines.first.on_close = closed.append
+    building = machines.begin(machines.build("t"))
+    machines.world.run(until=machines.now + 11)
+    machines.first.die("crash")
+    with pytest.raises(LibvirtError, match="Connection refused"):
+        machines.do(machines.first.list_domains(machines.context()))
+    assert machines.plane.reaches("s").ok
+    assert closed == [1]
+    machines.world.run(until=machines.now + 30)
+    assert machines.first.state is State.RUNNING
+    assert isinstance(building[0], LibvirtError)
+    assert machines.do(machines.first.list_domains(machines.context())) == ["s", "t"]
+
+
+def test_a_boot_of_the_host_stops_guests(machines):
+    machines.do(machines.build("s"))
+    machines.first.stop("reboot")
+    assert machines.first.domains["s"].state is DomainState.SHUTOFF
+    machines.first.start()
+    machines.world.run(until=machines.now + 5)
+    machines.do(machines.first.create(machines.context(), "s"))
+    assert machines.first.domains["s"].state is DomainState.RUNNING
+
+
+def test_a_loss_of_power_stops_guests_even_where_the_daemon_was_dead(machines):
+    machines.do(machines.build("s"))
+    machines.first.stop()
+    machines.impose(machines.nodes[0], "power_lost", 1.0, Layer.BOARD)
+    machines.first.stop("power loss")
+    assert machines.first.domains["s"].state is DomainState.SHUTOFF
+
+
+def test_one_call_changes_a_domain_at_a_time(machines):
+    machines.do(machines.build("s"))
+    machines.do(machines.build("t"))
+    domain = machines.first.domains["s"]
+    domain.job = "remoteDispatchDomainMigratePerform3Params"
+    began = machines.now
+    with pytest.raises(LibvirtError, match=r"cannot acquire state change lock \(held by monitor=remoteDispatchDomainMi"):
+        machines.do(machines.first.attach_device(machines.context(), "s", "vol"))
+    assert machines.now - began == pytest.approx(30.0, abs=0.5)
+    assert machines.printed("libvirt.lock")
+    machines.do(machines.first.attach_device(machines.context(), "t", "vol"))
+    machines.first.finish(domain)
+    machines.do(machines.first.attach_device(machines.context(), "s", "vol"))
+    machines.do(machines.first.detach_device(machines.context(), "s", "vol"))
+    with pytest.raises(LibvirtError) as caught:
+        machines.do(machines.first.detach_device(machines.context(), "s", "vol"))
+    assert caught.value.error_code == errors.VIR_ERR_DEVICE_MISSING
+
+
+def test_a_guest_hears_the_power_button_once_it_runs(machines):
+    machines.do(machines.build("s"))
+    machines.do(machines.first.shutdown(machines.context(), "s"))
+    machines.world.run(until=machines.now + 60)
+    assert machines.first.domains["s"].state is DomainState.RUNNING, "its kernel was not there yet"
+    machines.do(machines.first.shutdown(machines.context(), "s"))
+    machines.world.run(until=machines.now + 60)
+    assert machines.first.domains["s"].state is DomainState.SHUTOFF
+
+
+def test_out_of_memory_the_kernel_kills_a_guest_and_not_the_daemon(machines):
+    machines.do(machines.build("s"))
+    machines.do(machines.build("t"))
+    machines.impose(machines.nodes[0], "memory_taken", 62e9, Layer.OS)
+    machines.nodes[0].impose(type(machines.nodes[0].conditions[0])(Layer.OS, "memory_adjustment", -1.0, "fault"))
+    machines.world.run(until=machines.now + 3)
+    states = {domain.state for domain in machines.first.domains.values()}
+    assert DomainState.SHUTOFF in states
+    killed = machines.printed("kernel.oom")
+    assert killed[0].args[1] == "qemu-system-x86"
+    assert killed[0].args[0] in {domain.pid for domain in machines.first.domains.values()}
+    assert machines.first.up
+
+
+def test_exported_sums_follow_the_domains(machines):
+    machines.do(machines.build("s"))
+    machines.do(machines.build("t"))
+    _, domains, vcpus, memory, resident, cpu, _ = machines.first.sample()
+    assert (domains, vcpus, memory) == (2, 2, 4 * 2**30)
+    assert 0 < resident < memory
+    machines.world.run(until=machines.now + 1000)
+    assert machines.first.sample()[5] - cpu == pytest.approx(2 * 0.02 * 1000, rel=0.01)
+    for uuid in ("s", "t"):
+        machines.do(machines.first.destroy(machines.context(), uuid))
+    assert machines.first.sample()[2:4] == (0, 0)
+    assert machines.first.sample()[4] == pytest.approx(0.0, abs=1.0)
+
+
+def test_a_loud_tenant_makes_builds_slow_until_its_guest_is_elsewhere(machines):
+    alone = _seconds(machines, machines.build("s"))
+    for name, value in (("noisy_guests", 1.0), ("guest_cpu", 1.0), ("guest_streams", 4.0)):
+        machines.impose(machines.first, name, value, Layer.DEMAND)
+    beside = _seconds(machines, machines.build("t"))
+    assert beside > 1.8 * alone
+    machines.do(migrate(machines.first, machines.second, machines.context(), "s"))
+    assert not machines.first.conditions
+    assert machines.second.domains["s"].demand_cpu == 1.0
+    assert machines.world.truth.active, "what the tenant asks for has only moved"
+    assert _seconds(machines, machines.build("u")) == pytest.approx(alone, rel=0.15)
+    assert _seconds(machines, machines.build("v", machines.second)) > 1.8 * alone
