@@ -135,7 +135,7 @@ class Telemetry(Model):
         "http", description="http: a span a hop; engine: the phases of a request inside vLLM, too"
     )
     level: Literal["DEBUG", "INFO"] = Field("INFO", description="what the services of an OpenStack cluster log")
-    dialect: Literal["vllm-0.33", "vllm-0.8.5", "zed"] | None = Field(
+    dialect: Literal["vllm-0.33", "vllm-0.8.5", "zed", "loghub2017"] | None = Field(
         None, description="the version whose metric names and log lines the cluster has"
     )
 

@@ -17,7 +17,7 @@ from twin.inference.vllm_metrics import NAMES_085, VLLM_033, VLLM_085, VllmMetri
 from twin.mechanics.engine_step import BLOCK_TOKENS
 from twin.scenario.schema import Spec
 
-Dialect = Literal["vllm-0.33", "vllm-0.8.5", "zed"]
+Dialect = Literal["vllm-0.33", "vllm-0.8.5", "zed", "loghub2017"]
 
 DEFAULT: dict[str, Dialect] = {"inference": "vllm-0.33", "openstack": "zed"}
 """What a kind of cluster speaks unless told otherwise."""
@@ -26,6 +26,7 @@ MODELS: dict[Dialect, str] = {
     "vllm-0.33": "vLLM 0.33.0 (engine V1) in Ray Serve 2.60",
     "vllm-0.8.5": "vLLM 0.33.0 (engine V1) in Ray Serve 2.60, with the metric names and log lines of vLLM 0.8.5",
     "zed": "OpenStack Zed",
+    "loghub2017": "OpenStack Zed, with the log lines of the release of 2016 behind Loghub's OpenStack data set",
 }
 """What the twin behind a dialect models, in words."""
 

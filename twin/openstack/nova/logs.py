@@ -111,7 +111,7 @@ EVACUATED_HOST_IS_UP = _API.error(
     "nova.evacuated-host-is-up", "Instance compute service state on {} expected to be down, but it was up."
 )
 ATTACH_NOT_ANSWERED = _API.debug(
-    "nova.attach-not-answered", "Delete BDM after compute did not respond to attachment request for volume {{}}"
+    "nova.attach-not-answered", "Delete BDM after compute did not respond to attachment request for volume {}"
 )
 EVENT_COPIED = _API.debug("nova.event-copied", "Instance {} is migrating {}, copying events to all relevant hosts: {}")
 

@@ -14,6 +14,7 @@ from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.mechanics.galera import DB_RETRIES, DB_RETRY_INTERVAL, DB_RETRY_LIMIT
 from twin.node import Node
+from twin.openstack.dialects import SPOKEN
 from twin.openstack.mutation import mutants
 from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.clients import Clients
@@ -22,7 +23,7 @@ from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDead
 from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State
 from twin.telemetry.lines.oslo import EXCEPTION_LINE
-from twin.telemetry.records import LogTemplate, counter, gauge
+from twin.telemetry.records import Level, LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
     from twin.openstack.oslo.flow import Flow
@@ -53,6 +54,7 @@ class Service(Process):
         """Its program, class by class."""
         self.mutants: mutants.Mutants | None = None
         """What is wrong with its program."""
+        self.spoken = SPOKEN.get(site.world.dialect, {})
         self.debugging = site.world.spec.telemetry.level == "DEBUG"
         self.cpu_seconds = 0.0
         self.slow = 1.0
@@ -191,12 +193,15 @@ class Service(Process):
     # --- telemetry -----------------------------------------------------------------------------------------------
 
     def say(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
-        """Reach a log statement of a service that logs through oslo.log."""
-        self.log(template, context.request if context is not None else None, instance, *args)
+        """Reach a log statement of a service that logs through oslo.log, as its release has it."""
+        spoken = self.spoken.get(template.id, template)
+        if spoken is None or (spoken.level is Level.DEBUG and not self.debugging):
+            return
+        self.log(spoken, context.request if context is not None else None, instance, *args)
 
     def debug(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
         """Reach a DEBUG statement, which is recorded where the scenario wants that much."""
-        if self.debugging:
+        if self.debugging or template.id in self.spoken:
             self.say(template, context, *args, instance=instance)
 
     def exception(
@@ -208,9 +213,12 @@ class Service(Process):
         instance: str | None = None,
         entry: tuple[traceback.Frame, ...] = (),
     ) -> None:
-        """Log an error as oslo.log does: a head whose last field is the error, then a record for each line of its trace."""
+        """Log an error as oslo.log does: a head whose last field is the error, then a record for each line of trace."""
+        spoken = self.spoken.get(head.id, head)
+        if spoken is None:
+            return
         self.say(head, context, *args, described(error), instance=instance)
-        body = _traceback_of(head)
+        body = _traceback_of(spoken)
         for line in traceback.lines(error, entry):
             self.log(body, EXCEPTION_LINE, instance, line)
 

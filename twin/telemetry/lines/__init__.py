@@ -25,7 +25,10 @@ DIALECTS: dict[str, Callable[[LogRecord, float], str]] = {
 }
 """Dialect of a template -> (record, Unix time of simulated second zero) -> the line."""
 
-OLDER: dict[tuple[str, str], Callable[[LogRecord, float], str]] = {("vllm-0.8.5", "vllm"): vllm.line_085}
+OLDER: dict[tuple[str, str], Callable[[LogRecord, float], str]] = {
+    ("vllm-0.8.5", "vllm"): vllm.line_085,
+    ("loghub2017", "oslo"): oslo.line_2017,
+}
 """Where a scenario's dialect prints otherwise: (scenario's, template's) -> the same."""
 
 

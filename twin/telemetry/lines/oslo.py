@@ -82,9 +82,9 @@ def line_2017(record: LogRecord, epoch: float) -> str:
 
     2017-05-16 00:00:00.008 25746 INFO nova.osapi_compute.wsgi.server [req-… USER PROJECT - - -] text
     """
-    context, args = record.args[1], record.args[3:]
+    context, instance, *args = record.args[1:]
     template = record.template
-    message = template.text.removesuffix(SUMMARY).format(*args)
+    message = template.text.removesuffix(SUMMARY).format(*args, instance=instance)
     if context is None:
         bracket = "[-] "
     elif context is EXCEPTION_LINE:
