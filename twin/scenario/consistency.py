@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from twin.scenario.demand import check_demand
 from twin.scenario.errors import ScenarioError
 from twin.scenario.schema import ResolvedScenario, Spec
-from twin.scenario.workload import Lengths
+from twin.scenario.workload import Arrivals, Lengths
 
 OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95")}
 """The objectives that a kind of cluster has a signal for, besides success."""
@@ -34,8 +35,10 @@ def check(scenario: ResolvedScenario) -> None:
     """Raise ScenarioError, with the path of the key, for fields that contradict each other."""
     spec = scenario.spec
     _check_times(spec)
-    _check_arrivals(spec)
+    _check_arrivals(spec.cluster.kind, spec.workload.arrivals, ("spec", "workload", "arrivals"))
     _check_workload(spec)
+    if spec.cluster.kind == "openstack":
+        check_demand(spec)
     _check_noise(spec)
     kind = spec.cluster.kind
     if spec.telemetry.dialect not in (None, *DIALECTS[kind]):
@@ -69,19 +72,17 @@ def _check_times(spec: Spec) -> None:
             )
 
 
-def _check_arrivals(spec: Spec) -> None:
-    arrivals = spec.workload.arrivals
+def _check_arrivals(kind: str, arrivals: Arrivals | None, path: tuple[str | int, ...]) -> None:
     if arrivals is None:
         return
-    path = ("spec", "workload", "arrivals")
     forms = [name for name in type(arrivals).model_fields if getattr(arrivals, name) is not None]
     others = [name for name in type(arrivals).model_fields if name not in ("constant", "poisson")]
-    if spec.cluster.kind == "openstack":
+    if kind == "openstack":
         for name in forms:
             if name in others and name != "concurrency":
                 raise ScenarioError(f"'{name}' belongs to inference clusters, this one is openstack", (*path, name))
     if len(forms) != 1:
-        more = f" (or {', '.join(others)})" if spec.cluster.kind == "inference" else ""
+        more = f" (or {', '.join(others)})" if kind == "inference" else ""
         raise ScenarioError(f"expected exactly one of constant and poisson{more}", path)
     if arrivals.constant == 0 or arrivals.poisson == 0:
         raise ScenarioError("a rate must be above 0", (*path, forms[0]))
@@ -105,27 +106,19 @@ def _check_workload(spec: Spec) -> None:
                 key = type(workload).model_fields[name].alias or name
                 raise ScenarioError(f"'{key}' belongs to inference clusters, this one is openstack", (*path, key))
     else:
-        for name in ("lifetime", "client", "servers"):
+        for name in ("lifetime", "client", "kind", "repeat", "loads", "servers"):
             if getattr(workload, name) is not None:
                 raise ScenarioError(f"'{name}' belongs to openstack clusters, this one is inference", (*path, name))
-    if workload.client is not None and workload.client.keep is not None:
-        if workload.arrivals is not None and workload.arrivals.concurrency is None:
-            raise ScenarioError("a client that keeps servers is a closed loop: give concurrency", (*path, "arrivals"))
-        if workload.lifetime is not None:
-            raise ScenarioError(
-                "a client that keeps so many deletes the eldest: leave one of keep and lifetime out",
-                (*path, "lifetime"),
-            )
     if workload.trace is not None:
         for name in ("arrivals", "prompt", "output", "prefix", "conversations"):
             if getattr(workload, name) is not None:
                 raise ScenarioError(f"a trace brings its own {name}: leave one of them out", (*path, name))
+    elif spec.cluster.kind == "openstack":
+        for i, load in enumerate(workload.loads or ()):
+            _check_arrivals("openstack", load.arrivals, (*path, "loads", i, "arrivals"))
     elif workload.arrivals is None:
-        raise ScenarioError(
-            "a workload needs arrivals or a trace" if spec.cluster.kind == "inference" else "a workload needs arrivals",
-            path,
-        )
-    elif spec.cluster.kind == "inference":
+        raise ScenarioError("a workload needs arrivals or a trace", path)
+    else:
         for name in ("prompt", "output"):
             length = getattr(workload, name)
             if length is None:

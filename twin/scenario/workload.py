@@ -146,8 +146,29 @@ class ServerClient(Model):
     )
 
 
+Kind = Literal["lifecycle", "deployment", "network", "storage"]
+"""What a client of OpenStack does again and again."""
+
+
+class Load(Model):
+    """One load on an OpenStack cloud: who does what, when, and how often."""
+
+    kind: Kind = Field(
+        "lifecycle",
+        description="lifecycle: create a server, keep it, delete it; deployment, network, storage: a tester's run, as "
+        "in the failure studies (commands, checks, clean-up)",
+    )
+    arrivals: Arrivals | None = Field(None, description="left out: a tester comes once, or again and again (`repeat`)")
+    repeat: int | None = Field(None, ge=1, description="runs in all, or of each user of a closed loop")
+    at: Duration = Field(0.0, description="when it begins")
+    lifetime: Duration | None = Field(None, description="lifecycle: how long a server lives before it is deleted")
+    client: ServerClient | None = Field(None, description="lifecycle: how clients wait, and what they keep")
+    client_timeout: Duration | None = Field(None, description="lifecycle: how long a client waits for ACTIVE")
+    sweep: bool = Field(True, description="testers: what a stopped run has left is removed after it")
+
+
 class Workload(Model):
-    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: arrivals of servers."""
+    """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: a load, or several."""
 
     arrivals: Arrivals | None = None
     prompt: int | Literal["azure2023"] | Lengths | None = Field(None, description="prompt tokens, or a distribution")
@@ -164,4 +185,25 @@ class Workload(Model):
     retries: Retries | None = Field(None, description="absent: a failed request is not sent again")
     lifetime: Duration | None = Field(None, description="OpenStack: how long a server lives before it is deleted")
     client: ServerClient | None = Field(None, description="OpenStack: how clients wait, and what they keep")
+    kind: Kind | None = Field(None, description="OpenStack: what clients do; default: lifecycle")
+    repeat: int | None = Field(None, ge=1, description="OpenStack: runs in all, or of each user of a closed loop")
+    sweep: bool = Field(True, description="OpenStack: what a tester's stopped run has left is removed after it")
+    loads: tuple[Load, ...] | None = Field(None, min_length=1, description="OpenStack: further loads at the same time")
     servers: int | None = Field(None, ge=0, le=100_000, description="OpenStack: servers that are there from the start")
+
+    def all_loads(self) -> tuple[Load, ...]:
+        """The loads on an OpenStack cloud: the one written here, and those under `loads`."""
+        first: tuple[Load, ...] = ()
+        if self.kind is not None or self.arrivals is not None:
+            first = (
+                Load.model_construct(  # everything here has been validated
+                    kind=self.kind or "lifecycle",
+                    arrivals=self.arrivals,
+                    repeat=self.repeat,
+                    lifetime=self.lifetime,
+                    client=self.client,
+                    client_timeout=self.client_timeout,
+                    sweep=self.sweep,
+                ),
+            )
+        return first + (self.loads or ())

@@ -78,8 +78,7 @@ def test_requests_are_conserved(healthy):
 def test_a_server_leaves_nothing_behind(openstack_world):
     world = openstack_world(rate="0.1/s")
     world.run(until=200)
-    world.cluster.workload._poisson = 1e-9  # nobody comes any more
-    world.cluster.workload._constant = None
+    world.cluster.workload.stop()
     tables = world.cluster.site.tables
     started = world.cluster.workload.started
     world.run(until=500)

@@ -1,0 +1,145 @@
+"""The lifecycle load: a server is created, waited for, kept for its lifetime and deleted, by a program with a token."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from twin.mechanics.tenants import DELETE_ATTEMPTS, DELETE_PATIENCE, DELETE_PAUSE, POLL_WAITS
+from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.wsgi import Response
+from twin.openstack.tables import Server
+from twin.openstack.tenants.client import RequestError, Session
+from twin.scenario.workload import Concurrency, Load, ServerClient
+
+if TYPE_CHECKING:
+    from twin.openstack.tenants.workload import Workload
+
+DEFAULT_LIFETIME = 60.0
+"""Seconds from ACTIVE to the deletion."""
+DEFAULT_PATIENCE = 300.0
+"""Seconds a client waits for ACTIVE before it gives up."""
+
+
+class Lifecycle:
+    """Server lives, one after the other or many at a time. `success` is met by a life without an error."""
+
+    def __init__(self, workload: Workload, spec: Load) -> None:
+        self.workload = workload
+        self.world = workload.world
+        self.client = spec.client or ServerClient()
+        self.lifetime = DEFAULT_LIFETIME if spec.lifetime is None else spec.lifetime
+        self.patience = spec.client_timeout or DEFAULT_PATIENCE
+
+    def live(self, number: int) -> Steps:
+        """One server's life."""
+        life = self._begin(number)
+        well = yield from life.run()
+        self._end(life, well)
+
+    def keep(self, loop: Concurrency) -> Steps:
+        """One user of a closed loop who keeps so many servers that the eldest has to go."""
+        clock, thinking = self.world.clock, self.world.streams["workload/think"]
+        kept: deque[ServerLife] = deque()
+        while not self.workload.stopped:
+            number = self.workload.next_number()
+            life = self._begin(number)
+            if (yield from life.create()):
+                kept.append(life)
+            else:
+                self._end(life, well=False)
+            if self.client.keep is not None and len(kept) >= self.client.keep:
+                eldest = kept.popleft()
+                gone = yield from eldest.delete()
+                self._end(eldest, gone and not eldest.session.errors)
+            yield clock.timeout(loop.think * thinking.between(0.9, 1.1, number))
+
+    def _begin(self, number: int) -> ServerLife:
+        self.workload.began(number)
+        return ServerLife(self, number)
+
+    def _end(self, life: ServerLife, well: bool) -> None:
+        self.workload.ended(life.number, well)
+
+
+class ServerLife:
+    """The steps of one client."""
+
+    def __init__(self, load: Lifecycle, number: int) -> None:
+        self.load = load
+        self.number = number
+        self.world = load.world
+        workload = load.workload
+        user, project = workload.user(number)
+        self.session = Session(workload.site, workload.requests, user, project, number)
+        self.server = Server(number, self.world.streams["openstack/server"].uuid(number), user, project, self.world.now)
+
+    def run(self) -> Steps:
+        """Create, wait, keep, delete; whether all of it went well."""
+        if not (yield from self.create()):
+            return False
+        status = yield from self._poll_until("ACTIVE", "ERROR", patience=self.load.patience)
+        if status == "ACTIVE":
+            spread = self.world.streams["workload/lifetime"]
+            yield self.world.clock.timeout(self.load.lifetime * spread.between(0.9, 1.1, self.number))
+        well = status == "ACTIVE"
+        gone = yield from self.delete()
+        return well and gone and not self.session.errors
+
+    def create(self) -> Steps:
+        """Ask for a server; whether the request was accepted."""
+        server, slo = self.server, self.world.slo
+        response = yield from self._send("servers.create", "POST", "", server=server)
+        if response.status != 202:
+            return False
+        slo.opened("create", server.uuid, self.world.now)
+        if server.status != "BUILD":  # it was faster than its own answer
+            slo.met("create", server.uuid, self.world.now)
+        return True
+
+    def delete(self) -> Steps:
+        """Ask for the deletion until it is done; whether the server is gone."""
+        for _ in range(DELETE_ATTEMPTS):
+            uuid = self.server.uuid
+            response = yield from self._send("servers.delete", "DELETE", f"/{uuid}", uuid=uuid)
+            if response.status < 500:
+                status = yield from self._poll_until("gone", patience=DELETE_PATIENCE)
+                if status == "gone":
+                    return True
+            else:
+                yield self.world.clock.timeout(DELETE_PAUSE)
+        return False
+
+    def _poll_until(self, *ends: str, patience: float) -> Steps:
+        """Poll until the server is in one of the states, or patience is over; the last state seen."""
+        deadline = self.world.now + patience
+        habits = self.load.client
+        status, row = "", 0
+        while self.world.now < deadline:
+            pause = POLL_WAITS[min(row, len(POLL_WAITS) - 1)] if habits.every is None else habits.every
+            yield self.world.clock.timeout(pause)
+            row += 1
+            for _ in range(habits.polls):
+                status = yield from self._look()
+            if status in ends:
+                break
+        return status
+
+    def _look(self) -> Steps:
+        """One poll: the server's status, "gone" where there is none, empty where nothing is to be learnt."""
+        uuid = self.server.uuid
+        if self.load.client.poll == "list":
+            response = yield from self._send("servers.detail", "GET", "/detail")
+            if response.status >= 400:
+                return ""
+            return dict(response.body).get(uuid, "gone")
+        response = yield from self._send("servers.show", "GET", f"/{uuid}", uuid=uuid)
+        if response.status >= 500:
+            return ""
+        return "gone" if response.status == 404 else str(response.body)
+
+    def _send(self, operation: str, method: str, path: str, **arguments: Any) -> Steps:
+        try:
+            return (yield from self.session.send("nova-api", operation, method, f"/v2.1/servers{path}", **arguments))
+        except RequestError as error:  # no token: as if nova had answered so
+            return Response(error.error.status)
