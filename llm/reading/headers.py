@@ -1,8 +1,10 @@
 """Headers of log lines, one expression a dialect.
 
-The formats are those of the programs' own documentation: oslo.log's default context format, vLLM's, Ray core's and
-Ray Serve's loggers, nginx's error and combined access log, Kubernetes' klog, the kernel ring buffer as syslog keeps
-it, MySQL 8's error log and RabbitMQ's. A line that none of them reads is kept whole, as a message without a header.
+The formats are those of the programs' own documentation: oslo.log's default context format, with its exception lines
+and without date and process where a collector dropped them, vLLM's, Ray core's and Ray Serve's loggers, nginx's error
+and combined access log, Kubernetes' klog, the kernel ring buffer as syslog keeps it, the error logs of MySQL 8 and
+MariaDB, RabbitMQ's, HAProxy's under syslog, libvirt's. A line that none of them reads is kept whole, as a message
+without a header.
 """
 
 from __future__ import annotations
@@ -23,15 +25,21 @@ HEADERS: dict[str, re.Pattern[str]] = {
         "serve": r"(?P<level>[A-Z]{4,8}) \d{4}-\d\d-\d\d [\d:]{8},\d{3} (?P<source>\w{1,40}) "
         r"(?P<context>[^\r\n]{0,200}?) ?-- (?P<message>.*)",
         "ray": r"\d{4}-\d\d-\d\d [\d:]{8},\d{3}\t(?P<level>[A-Z]{4,8}) (?P<source>\S{1,80}) -- (?P<message>.*)",
-        "oslo": r"(?:\S+\.log\S* )?\d{4}-\d\d-\d\d [\d:]{8}\.\d{3} \d+ (?P<level>[A-Z]{4,8}) (?P<source>[\w.-]{1,120}) "
-        r"\[(?P<context>[^\]]{0,400})\] (?:\[instance: [0-9a-f-]{1,40}\] ?)?(?P<message>.*)",
+        "oslo": r"(?:\S+\.log\S* )?"
+        r"(?:\d{4}-\d\d-\d\d [\d:]{8}\.\d{3} \d+ |(?=[A-Z]{4,8} [\w.-]{1,120} \[)|(?=ERROR \w+\.\w))"
+        r"(?P<level>[A-Z]{4,8}) (?P<source>[\w.-]{1,120}) "
+        r"(?:\[(?!instance: )(?P<context>[^\]]{0,400})\] )?(?:\[instance: [0-9a-f-]{1,40}\] ?)?(?P<message>.*)",
         "nginx-error": r"\d{4}/\d\d/\d\d [\d:]{8} \[(?P<level>[a-z]{4,6})\] \d+#\d+: (?:\*\d+ )?(?P<message>.*)",
         "klog": r"(?P<level>[IWEF])\d{4} [\d:]{8}\.\d{6} +\d+ (?P<source>[\w.-]{1,80}:\d+)\] (?P<message>.*)",
         "kernel": r"(?:\w{3} [ \d]\d [\d:]{8} \S+ (?P<source>kernel): )?\[ *\d+\.\d{6}\] (?P<message>.*)",
         "mysql": r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}(?:Z|[+-][\d:]{5}) \d+ \[(?P<level>[A-Z]\w{3,8})\] (?:\[MY-\d+\] )?"
         r"(?:\[(?P<source>\w{1,40})\] )?(?P<message>.*)",
+        "mariadb": r"\d{4}-\d\d-\d\d +\d{1,2}:\d\d:\d\d \d+ \[(?P<level>[A-Z]\w{3,8})\] (?P<message>.*)",
         "rabbitmq": r"\d{4}-\d\d-\d\d [\d:]{8}\.\d{3,6}(?:[+-][\d:]{5})? \[(?P<level>[a-z]{4,9})\] "
         r"(?P<source><[\d.]+>) (?P<message>.*)",
+        "haproxy": r"\w{3} [ \d]\d [\d:]{8} \S+ (?P<source>haproxy)\[\d+\]: (?P<message>.*)",
+        "libvirt": r"\d{4}-\d\d-\d\d [\d:]{8}\.\d{3}[+-]\d{4}: "
+        r"(?:\d+: (?P<level>[a-z]{4,8}) : (?:(?P<source>\w{1,80}:\d+) : )?)?(?P<message>.*)",
     }.items()
 }
 """Dialect -> its header. Groups: level, source (logger or file) and message; the others are passed over."""

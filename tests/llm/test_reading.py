@@ -40,6 +40,29 @@ LINES = {
     "2026-05-16 00:00:00.008 25 WARNING nova.servicegroup [-] lost": Reading(
         "oslo", "WARNING", "nova.servicegroup", "lost"
     ),
+    "2026-05-16 00:00:00.008 25 ERROR nova.manager [instance: 6a1b-1] Traceback (most recent call last):": Reading(
+        "oslo", "ERROR", "nova.manager", "Traceback (most recent call last):"
+    ),
+    "2026-05-16 00:00:00.008 25 ERROR nova.context   File \"/usr/lib/x.py\", line 3, in f": Reading(
+        "oslo", "ERROR", "nova.context", '  File "/usr/lib/x.py", line 3, in f'
+    ),
+    "nova-api.log.1.2017-05-16 2017-05-16 00:00:00.008 25 INFO nova.wsgi [req-1 u p - - -] 10.1.1.1 up": Reading(
+        "oslo", "INFO", "nova.wsgi", "10.1.1.1 up"
+    ),
+    "INFO os_vif [req-1] Successfully plugged vif X": Reading("oslo", "INFO", "os_vif", "Successfully plugged vif X"),
+    "ERROR nova.compute.manager     return f()": Reading("oslo", "ERROR", "nova.compute.manager", "    return f()"),
+    "2026-11-21  0:16:54 0 [Note] InnoDB: Starting shutdown...": Reading(
+        "mariadb", "INFO", "", "InnoDB: Starting shutdown..."
+    ),
+    "Jan  1 00:00:07 controller-0 haproxy[4783]: Server nova/controller-1 is DOWN": Reading(
+        "haproxy", "", "haproxy", "Server nova/controller-1 is DOWN"
+    ),
+    "2026-01-01 00:00:03.595+0000: 1234: error : virNetSocketReadWire:1791 : End of file": Reading(
+        "libvirt", "ERROR", "virNetSocketReadWire:1791", "End of file"
+    ),
+    "2026-01-01 00:00:03.595+0000: shutting down, reason=destroyed": Reading(
+        "libvirt", "", "", "shutting down, reason=destroyed"
+    ),
     "2026-01-01T00:00:37.667321Z 8 [Warning] [MY-010055] [Server] IP address": Reading(
         "mysql", "WARNING", "Server", "IP address"
     ),
