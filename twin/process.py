@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 KILLED = "killed"
 """Reason of a death by SIGKILL, which no program hears."""
+SIGKILL = 9
+"""Its number, as the condition `unit_stopped` has it."""
 
 
 class State(StrEnum):
@@ -47,6 +49,7 @@ class Process(Component):
         self.deaths = 0
         """Deaths since the supervisor last forgot them."""
         self.started_at = 0.0
+        self._halted = False  # by a condition, which starts it again when it ends
         self._life = 0  # numbers the process instances, so that a late start-up or restart of an older one is void
 
     # --- what a subclass says ---------------------------------------------------------------------------------
@@ -133,6 +136,7 @@ class Process(Component):
         """Start a new process, in which nothing of an older one's memory is left. Nothing while the place is down."""
         if self.state in (State.STARTING, State.RUNNING, State.DRAINING) or not self.place_up:
             return
+        self._halted = False
         self.reset(RESETS["restart"], by="supervisor")
         self._new_process()
         self.state = State.STARTING
@@ -174,6 +178,13 @@ class Process(Component):
             self.world.clock.at(self.world.now + delay, lambda _: self._supervised_start(life))
 
     def conditions_changed(self) -> None:
+        if self.value("unit_stopped"):
+            if self.state in (State.STARTING, State.RUNNING, State.DRAINING):
+                self.stop(KILLED if self.value("unit_stopped") == SIGKILL else "stopped")
+                self._halted = True
+            return
+        if self._halted and self.state is State.STOPPED:
+            self.start()
         if self.up and not self.can_live():
             self.die(KILLED if self.value("killed") else "crash")
 

@@ -12,6 +12,7 @@ from twin.faults import (
     network,
     neutron_network,
     process,
+    service,
     serving,
     storage,
     stress,
@@ -22,6 +23,7 @@ from twin.faults.kind import FaultKind
 KINDS: dict[str, dict[str, FaultKind]] = {
     **gpu.KINDS,
     **process.KINDS,
+    **service.KINDS,
     **serving.KINDS,
     **stress.KINDS,
     **network.KINDS,

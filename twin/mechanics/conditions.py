@@ -49,6 +49,7 @@ PARAMETERS: dict[str, Parameter] = {
     "gsp_silent": Parameter("bool", 0.0, max),  # the GPU System Processor does not answer
     "gsp_fault": Parameter("bool", 0.0, max),  # a task of the GPU System Processor has crashed
     "crash": Parameter("bool", 0.0, max),  # the process cannot live: it dies now and at every start
+    "unit_stopped": Parameter("signal", 0.0, max),  # stopped by that signal, and nobody starts it while this lasts
     "killed": Parameter("bool", 0.0, max),  # the same, by SIGKILL: the program does not hear it
     "memory_taken": Parameter("bytes", 0.0, sum),  # resident memory of foreign processes
     "memory_growth": Parameter("bytes/s", 0.0, sum),  # how fast the foreign process reaches that size

@@ -71,6 +71,7 @@ ELSEWHERE = {
     "HypervisorChaos",
     "MutationChaos",
     "NetworkAgentChaos",
+    "ServiceChaos",
     "StorageChaos",
     "GPUChaos/nvlinkDown",
     "GPUChaos/nvlinkDegraded",
