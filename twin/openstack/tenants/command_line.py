@@ -126,6 +126,7 @@ class CommandLine:
             for argument, (kind, name) in (names or {}).items():
                 ids[argument] = yield from self.find(kind, name)
             method, path = request.split(" ")
-            return (yield from self.session.ask(service, operation, method, path.format(**ids), **ids, **arguments))
+            answer = yield from self.session.ask(service, operation, method, path.format(**ids), **ids, **arguments)
+            return dict(answer) if command.endswith(" create") else answer  # it prints what it has made
 
         return self.run(command, body)

@@ -214,6 +214,21 @@ class Commands(CommandLine):
         request = "POST /v2.1/servers/{server_id}/action"
         return self._server(f"server {action}", name, "servers.action", request, action=action, **parameters)
 
+    def server_rebuild(self, name: str, image: str) -> Steps:
+        """Make a server anew from an image."""
+
+        def body() -> Steps:
+            server_id = yield from self.find("server", name)
+            image_id = yield from self.find("image", image)
+            uri = f"/v2.1/servers/{server_id}/action"
+            return (
+                yield from self.session.ask(
+                    "nova-api", "servers.action", "POST", uri, server_id=server_id, action="rebuild", image=image_id
+                )
+            )
+
+        return self.run("server rebuild", body)
+
     def server_add_volume(self, server: str, volume: str) -> Steps:
         """Attach a volume to a server."""
         return self.act(

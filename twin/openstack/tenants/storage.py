@@ -50,5 +50,5 @@ def storage(tester: Tester) -> Steps:
     yield from tester.check_status("volume detached", "volume", data, "available")
     yield from step("volume list", commands.list("volume"))
 
-    yield from step("server rebuild", commands.server_action(server, "rebuild", image=own.image))
+    yield from step("server rebuild", commands.server_rebuild(server, own.image))
     yield from tester.check_status("instance active", "server", server, "ACTIVE")

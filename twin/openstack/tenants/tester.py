@@ -94,6 +94,11 @@ class Tester:
             self.phase = "done"
         except RequestError as error:
             self.errors.append(error.error)
+        except STUMBLES as error:
+            if not self.site.mutated:
+                raise
+            message = f"{type(error).__name__}: {error}"
+            self.errors.append(ApiError("api", "client", self.phase, 0, message, self.world.now))
         return Trial(
             self.workload,
             self.number,
