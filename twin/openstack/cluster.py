@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from twin.node import Node
 from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
-from twin.openstack.infrastructure import broker, galera
+from twin.openstack.infrastructure import control_plane, hosts
+from twin.openstack.infrastructure.libvirt import Libvirt
+from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.nova.api import NovaApi
 from twin.openstack.nova.compute.manager import NovaCompute
 from twin.openstack.nova.conductor import NovaConductor
@@ -30,6 +32,7 @@ class Preset:
 
     computes: int
     spares: int
+    controllers: int = 1
     api_workers: int = 4
     conductor_workers: int = 4
     host_vcpus: int = 16
@@ -40,8 +43,8 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(2, 1),  # 16 components
-    "medium": Preset(8, 2, 8, 8),
-    "large": Preset(40, 4, 16, 16, 32, 128e9, 32, 128e9),
+    "medium": Preset(8, 2, 1, 8, 8),
+    "large": Preset(40, 4, 1, 16, 16, 32, 128e9, 32, 128e9),
 }
 
 API_P99, CREATE_P95 = 2.0, 40.0
@@ -61,7 +64,7 @@ class OpenStackCluster:
     def start(self) -> None:
         """Everything runs at time zero, spares excepted; then clients arrive."""
         for component in self.world.components.values():
-            if isinstance(component, Service) and component not in self._idle:
+            if isinstance(component, (Service, Libvirt, VolumeBackend)) and component not in self._idle:
                 component.boot()
         self.workload.start()
 
@@ -85,11 +88,12 @@ def build(world: World) -> OpenStackCluster:
     assert isinstance(settings, Settings)
     preset = sizes(settings)
     site = Site(world)
-    node = site.controller = Node(world, "controller-0", preset.controller_memory, preset.controller_vcpus)
-    world.network.monitor = node
-    site.database = galera.build(site, [node], ["mysql"])
-    site.mysql = site.database.servers[0]
-    site.broker = broker.build(site, [node], ["rabbitmq"])
+    site.controllers += [
+        Node(world, f"controller-{i}", preset.controller_memory, preset.controller_vcpus)
+        for i in range(preset.controllers)
+    ]
+    node = world.network.monitor = site.controller
+    control_plane.build(site, site.controllers)
     site.keystone = Keystone(site, "keystone", node, preset.api_workers)
     site.placement = Placement(site, "placement", node, preset.api_workers)
     site.glance = Glance(site, "glance-api", node, preset.api_workers)
@@ -101,6 +105,10 @@ def build(world: World) -> OpenStackCluster:
         host = Node(world, f"compute-{i}", preset.host_memory, preset.host_vcpus)
         site.hosts[host.name] = host
         site.computes[host.name] = NovaCompute(site, f"nova-compute@{host.name}", host)
+    network_node, storage_node = site.controllers[:2][-1], site.controllers[:3][-1]
+    under = hosts.build(world, site.hosts.values(), [network_node], storage_node)
+    site.libvirts, site.dataplane, site.storage = under.libvirts, under.dataplane, under.volumes
+    control_plane.balance(site)
     _connect(site)
     return OpenStackCluster(site, Workload(site), preset.spares)
 
@@ -116,7 +124,7 @@ def sizes(settings: Settings) -> Preset:
 
 def _connect(site: Site) -> None:
     """Who calls whom."""
-    mysql, rabbitmq, keystone = site.mysql, site.broker.nodes[0], site.keystone
+    mysql, rabbitmq, keystone = site.database.servers[0], site.broker.nodes[0], site.keystone
     connect(keystone, mysql)
     for api in (site.placement, site.glance):
         connect(api, keystone, mysql)

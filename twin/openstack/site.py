@@ -10,8 +10,12 @@ from twin.openstack.tables import Server, Tables
 if TYPE_CHECKING:
     from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
     from twin.openstack.infrastructure.broker import Broker
+    from twin.openstack.infrastructure.dataplane import DataPlane
     from twin.openstack.infrastructure.galera import Galera
-    from twin.openstack.infrastructure.mysql import MySQL
+    from twin.openstack.infrastructure.haproxy import HAProxy
+    from twin.openstack.infrastructure.libvirt import Libvirt
+    from twin.openstack.infrastructure.memcached import Memcached
+    from twin.openstack.infrastructure.volumes import VolumeBackend
     from twin.openstack.nova.api import NovaApi
     from twin.openstack.nova.compute.manager import NovaCompute
     from twin.openstack.nova.conductor import NovaConductor
@@ -24,7 +28,6 @@ class Site:
     """One OpenStack region. The cluster fills in the services while it builds them."""
 
     database: Galera
-    mysql: MySQL
     broker: Broker
     keystone: Keystone
     placement: Placement
@@ -34,12 +37,22 @@ class Site:
     conductor: NovaConductor
     scheduler: NovaScheduler
 
+    libvirts: dict[str, Libvirt]
+    """libvirt by compute host."""
+    dataplane: DataPlane
+    """Switches, network nodes and guests: who reaches whom."""
+    storage: VolumeBackend
+    """The LVM group or Ceph pool that cinder-volume's driver works on."""
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.mutated = False
         """Whether a program of this site has ever been mutated: only then may Python's own errors come up."""
         self.tables = Tables()
-        self.controller: Node
+        self._addresses: dict[str, str] = {}
+        self.controllers: list[Node] = []
+        self.balancer: HAProxy | None = None
+        self.memcached: Memcached | None = None
         self.hosts: dict[str, Node] = {}
         """Compute hosts by name."""
         self.computes: dict[str, NovaCompute] = {}
@@ -52,13 +65,19 @@ class Site:
         service = self.world.components[kind]
         return service  # type: ignore[return-value]
 
-    def host_number(self, node: Node) -> int:
-        """The last part of a node's address above the controller's."""
-        return 0 if node is self.controller else 1 + list(self.hosts).index(node.name)
+    @property
+    def controller(self) -> Node:
+        """The first controller."""
+        return self.controllers[0]
 
     def address(self, node: Node) -> str:
-        """A node's address on the management network."""
-        return f"10.0.0.{10 + self.host_number(node)}"
+        """A node's address on the management network: controllers first."""
+        address = self._addresses.get(node.name)
+        if address is None:
+            names = [*(controller.name for controller in self.controllers), *self.hosts]
+            number = 10 + names.index(node.name)
+            address = self._addresses[node.name] = f"10.0.{number // 250}.{number % 250}"
+        return address
 
     def heard_from(self, component: str) -> bool:
         """Whether nova's service table has a fresh heartbeat of a service."""
@@ -67,7 +86,7 @@ class Site:
 
     def answers_queries(self) -> bool:
         """Whether openstack-exporter, which asks nova-api, gets an answer."""
-        return all(service.up and service.place_up for service in (self.keystone, self.api, self.mysql))
+        return all(service.up and service.place_up for service in (self.keystone, self.api)) and self.database.up
 
     def agent_state(self, component: str) -> float:
         """`openstack_nova_agent_state`: 1 where nova takes the service for up, 0 where not, absent without nova-api."""

@@ -279,7 +279,7 @@ class Galera:
             seconds = limits.ist_seconds(missed) * server.slow
         self._say_transfer(server, donor, whole)
         server.primary, server.wsrep = True, JOINER
-        if donor is not None and (missed or whole):
+        if donor is not None:
             donor.wsrep = DONOR
         yield self.clock.timeout(seconds)
         if donor is not None and donor.wsrep == DONOR and donor.up:

@@ -175,6 +175,12 @@ class Backend:
             if not self._usable:
                 proxy.tell(logs.HAPROXY_EMPTY, f"{self.name}_back")
 
+    def sample(self) -> tuple[float, ...]:
+        """Servers up, sessions, responses of 2xx and 5xx, average seconds; of 3xx and 4xx, retries, changes."""
+        of = self.responses
+        counts = (of[3], of[4], self.retries, self.redispatches, self.changes)
+        return (self.active, self.sessions, of[2], of[5], self.average, *counts)
+
     # --- requests ------------------------------------------------------------------------------------------------
 
     def serve(self, context: Context, operation: str, method: str, uri: str, **arguments: Any) -> Event:
@@ -367,32 +373,19 @@ class _Request:
 
 
 class HAProxy(Service):
-    """The load balancer on a controller."""
+    """The load balancer on a controller. Its series of an API's back end are scraped with that API's own."""
 
     kind = "haproxy"
     logs_oslo = False
     program = "haproxy"
-    BACKENDS = tuple(sorted(limits.BALANCED))
     metrics: tuple[Metric, ...] = (
         counter("haproxy_process_requests_total", "requests", None),
         gauge("haproxy_process_current_connections", "connections", None),
-        *(
-            metric
-            for kind in BACKENDS
-            for metric in (
-                gauge(f'haproxy_backend_active_servers{{proxy="{kind}"}}', "servers", None),
-                gauge(f'haproxy_backend_backup_servers{{proxy="{kind}"}}', "servers", None),
-                gauge(f'haproxy_backend_status{{proxy="{kind}",state="UP"}}', "bool", None),
-                gauge(f'haproxy_backend_current_sessions{{proxy="{kind}"}}', "sessions", None),
-                counter(f'haproxy_backend_http_responses_total{{proxy="{kind}",code="2xx"}}', "responses", None),
-                counter(f'haproxy_backend_http_responses_total{{proxy="{kind}",code="4xx"}}', "responses", None),
-                counter(f'haproxy_backend_http_responses_total{{proxy="{kind}",code="5xx"}}', "responses", None),
-                counter(f'haproxy_backend_retry_warnings_total{{proxy="{kind}"}}', "retries", None),
-                counter(f'haproxy_backend_redispatch_warnings_total{{proxy="{kind}"}}', "retries", None),
-                counter(f'haproxy_backend_check_up_down_total{{proxy="{kind}"}}', "changes", None),
-                gauge(f'haproxy_backend_total_time_average_seconds{{proxy="{kind}"}}', "s", None),
-            )
-        ),
+        gauge('haproxy_backend_active_servers{proxy="mysql_back"}', "servers"),
+        gauge('haproxy_backend_backup_servers{proxy="mysql_back"}', "servers"),
+        counter('haproxy_backend_retry_warnings_total{proxy="mysql_back"}', "retries", None),
+        counter('haproxy_backend_redispatch_warnings_total{proxy="mysql_back"}', "retries", None),
+        counter('haproxy_backend_check_up_down_total{proxy="mysql_back"}', "changes", None),
     )
 
     def __init__(self, site: Site, name: str, place: Component) -> None:
@@ -460,26 +453,10 @@ class HAProxy(Service):
         return limits.RESIDENT
 
     def sample(self) -> Sequence[float]:
-        values: list[float] = [self.requests, sum(b.sessions for b in self.backends.values())]
-        for kind in self.BACKENDS:
-            backend = self.backends.get(kind)
-            if backend is None:
-                values += [float("nan")] * 11
-                continue
-            values += [
-                backend.active,
-                backend.spare,
-                float(backend.pick() is not None),
-                backend.sessions,
-                backend.responses[2],
-                backend.responses[4],
-                backend.responses[5],
-                backend.retries,
-                backend.redispatches,
-                backend.changes,
-                backend.average,
-            ]
-        return values
+        open_now = sum(backend.sessions for backend in self.backends.values())
+        mysql = self.backends["mysql"]
+        counts = (mysql.retries, mysql.redispatches, mysql.changes)
+        return (self.requests, open_now, mysql.active, mysql.spare, *counts)
 
 
 def _response(status: int, message: str) -> Response:

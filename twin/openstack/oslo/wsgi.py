@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
+from twin.openstack.infrastructure.memcached import TokenCache
 from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
 from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
 from twin.openstack.site import Site
 from twin.telemetry.records import LogTemplate, counter, gauge
+
+if TYPE_CHECKING:
+    from twin.openstack.infrastructure.haproxy import Backend
 
 Operation = Callable[..., Generator[Any, Any, "Response"]]
 
@@ -29,6 +33,11 @@ API_METRICS = (
     counter('haproxy_backend_http_responses_total{code="2xx"}', "responses"),
     counter('haproxy_backend_http_responses_total{code="5xx"}', "responses"),
     gauge("haproxy_backend_total_time_average_seconds", "s"),
+    counter('haproxy_backend_http_responses_total{code="3xx"}', "responses", None),
+    counter('haproxy_backend_http_responses_total{code="4xx"}', "responses", None),
+    counter("haproxy_backend_retry_warnings_total", "retries", None),
+    counter("haproxy_backend_redispatch_warnings_total", "retries", None),
+    counter("haproxy_backend_check_up_down_total", "changes", None),
     *PROCESS_METRICS,
 )
 
@@ -69,9 +78,11 @@ class ApiService(Service):
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
         self.ledger = Ledger()
-        self._tokens: dict[str, float] = {}
+        self._tokens = TokenCache(self)
+        self.backend: Backend | None = None
+        """Where the load balancer has it; None where clients reach it directly."""
         self._sessions = 0
-        self._responses = {"2xx": 0, "5xx": 0}
+        self._responses = {"2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0}
         self._averaged = 0
         self._average = 0.0
 
@@ -115,6 +126,8 @@ class ApiService(Service):
 
     def serve(self, context: Context, operation: str, method: str, uri: str, **arguments: Any) -> Event:
         """Take a request; the event succeeds with the `Response` that the client gets."""
+        if self.backend is not None:
+            return self.backend.serve(context, operation, method, uri, **arguments)
         ledger, clock, now = self.ledger, self.clock, self.world.now
         answer = clock.event()
         ledger.received += 1
@@ -177,17 +190,20 @@ class ApiService(Service):
 
     def authenticate(self, context: Context) -> Steps:
         """keystonemiddleware: ask keystone about a token that the cache does not know. Raises HttpError(503)."""
-        token, now = context.token, self.world.now
-        if not token or self._tokens.get(token, -1.0) >= now:
+        token = context.token
+        if not token:
+            return
+        known, lost = self._tokens.knows(token)
+        if lost:
+            yield self.clock.timeout(lost)
+        if known:
             return
         keystone = self.site.keystone
         response = yield keystone.serve(context, "validate", "GET", "/v3/auth/tokens")
         if response.status >= 500:
             self.say(logs.AUTH_CRITICAL, context, f"Identity server rejected the request (HTTP {response.status})")
             raise HttpError("keystone", 503)
-        if len(self._tokens) > 1000:
-            self._tokens = {known: until for known, until in self._tokens.items() if until >= now}
-        self._tokens[token] = now + facts.TOKEN_CACHE_TIME
+        self._tokens.add(token)
 
     def _close(
         self, context: Context, span: str, operation: str, start: float, response: Response, answer: Event
@@ -211,21 +227,28 @@ class ApiService(Service):
 
     def on_running(self) -> None:
         super().on_running()
-        self._tokens.clear()
+        self._tokens.forget()
         if self.world.now > 0 and self.wsgi_logger:
             self.say(replace(logs.WSGI_UP, origin=self.wsgi_logger), None, self.pid, self.port)
 
     @property
     def reachable(self) -> bool:
-        return self.node.up
+        return self.node.up if self.backend is None else self.backend.proxy.reachable
 
     def sample(self) -> Sequence[float]:
+        if self.backend is not None:
+            return (*self.backend.sample(), *self.process_sample())
         return (
             float(self.accepting),
             self._sessions,
             self._responses["2xx"],
             self._responses["5xx"],
             self._average,
+            self._responses["3xx"],
+            self._responses["4xx"],
+            0,
+            0,
+            0,
             *self.process_sample(),
         )
 
