@@ -17,6 +17,7 @@ from twin.mechanics.layers import Layer
 from twin.mechanics.openstack import STAGE_SPREAD
 from twin.node import Node
 from twin.openstack.infrastructure.errors import ProcessExecutionError, RbdError, VolumeDeviceNotFound
+from twin.openstack.infrastructure.iscsi import REPLACEMENT_TIMEOUT, Initiator
 from twin.openstack.infrastructure.sharing import ProcessorSharing, Steps
 from twin.openstack.oslo.context import Context, draw
 from twin.process import Process
@@ -59,8 +60,8 @@ class Stored:
     size: float
     used: float
     exported: bool = False
-    sessions: set[str] = field(default_factory=set)
-    """Machines that are logged in to it."""
+    users: dict[str, Node] = field(default_factory=dict)
+    """Machines that are logged in to it, or have it mapped."""
 
 
 class VolumeBackend(Process):
@@ -96,8 +97,10 @@ class VolumeBackend(Process):
         self.queue = ProcessorSharing(world.clock, self.times.rate)
         self.stored: dict[str, Stored] = {}
         """Volumes and snapshots by id."""
+        self._initiators: dict[str, Initiator] = {}
         self._used = 0.0
         self._warned = 0
+        self._away = False
 
     # --- room ----------------------------------------------------------------------------------------------------
 
@@ -204,7 +207,7 @@ class VolumeBackend(Process):
         stored = self.stored.get(identity)
         if stored is None:
             return
-        if stored.sessions:
+        if self._in_use(identity, stored):
             if self.flavor == "ceph":
                 raise RbdError("ImageBusy", "[errno 16] RBD image is busy (error removing image)")
             raise ProcessExecutionError(
@@ -245,14 +248,27 @@ class VolumeBackend(Process):
             yield self.world.clock.timeout(facts.LOGIN_TIMEOUT)
             raise VolumeDeviceNotFound(device=self.device(volume))
         yield from self._work(context, self.times.login)
-        stored.sessions.add(machine.name)
+        stored.users[machine.name] = machine
+        if self.flavor == "lvm":
+            self.initiator(machine).log_in(volume, stored.size)
         return self.device(volume)
 
     def disconnect(self, context: Context, machine: Node, volume: str) -> Steps:
         """Flush the device and log out. Nothing where there is no session."""
         yield from self._work(context, self.times.logout)
         if volume in self.stored:
-            self.stored[volume].sessions.discard(machine.name)
+            self.stored[volume].users.pop(machine.name, None)
+        if self.flavor == "lvm":
+            self.initiator(machine).log_out(volume)
+
+    def initiator(self, machine: Node) -> Initiator:
+        """The iSCSI initiator of a machine."""
+        return self._initiators.setdefault(machine.name, Initiator(machine))
+
+    def serves(self, machine: Node, volume: str) -> bool:
+        """Whether a guest on a machine can read and write a volume that is attached to it."""
+        stored = self.stored.get(volume)
+        return stored is not None and machine.name in stored.users and self.answers(machine)
 
     def answers(self, machine: Component) -> bool:
         """Whether a machine reaches the target now."""
@@ -308,8 +324,44 @@ class VolumeBackend(Process):
     def restart_delay(self) -> float | None:
         return 1.0
 
+    def on_down(self, reason: str) -> None:
+        self._went_away()
+
+    def on_running(self) -> None:
+        self._away = bool(self.value("target_down"))
+
+    def _went_away(self) -> None:
+        """Sessions break; what waits for them fails when the initiators give up."""
+        if self._away or self.flavor != "lvm":
+            return
+        self._away = True
+        for volume, stored in self.stored.items():
+            for machine in stored.users.values():
+                outage = self.initiator(machine).lost(volume)
+                if outage:
+                    self._give_up_later(machine, volume, outage)
+
+    def _give_up_later(self, machine: Node, volume: str, outage: int) -> None:
+        def give_up(_: object) -> None:
+            if not self.answers(machine):
+                self.initiator(machine).given_up(volume, outage)
+
+        self.world.clock.at(self.world.now + REPLACEMENT_TIMEOUT, give_up)
+
+    def _in_use(self, identity: str, stored: Stored) -> bool:
+        """Whether somebody holds the device open: a session of a machine that has booted since is gone."""
+        if self.flavor == "lvm":
+            for name, machine in list(stored.users.items()):
+                if identity not in self.initiator(machine).sessions:
+                    del stored.users[name]
+        return bool(stored.users)
+
     def conditions_changed(self) -> None:
         super().conditions_changed()
+        if self.value("target_down"):
+            self._went_away()
+        elif self.up:
+            self._away = False
         self.set_speed()
         self._watch()
 

@@ -137,3 +137,49 @@ def test_copies_at_the_same_time_share_the_backend(machines):
     outcomes = [machines.begin(machines.volumes.write(machines.context(), f"v{i}", 4.5e9)) for i in range(3)]
     machines.world.run(until=500)
     assert max(outcome[0][0] for outcome in outcomes) == pytest.approx(30.0, rel=0.05)
+
+
+def _attached(machines):
+    machines.do(machines.volumes.create(machines.context(), "v", 1))
+    machines.do(machines.volumes.export(machines.context(), "v"))
+    machines.do(machines.volumes.connect(machines.context(), machines.nodes[0], "v"))
+
+
+def _kernel(machines):
+    return [r.template.id for r in machines.world.recorder.logs if r.template.id.startswith("iscsi")]
+
+
+def test_the_kernel_finds_and_loses_the_disk(machines):
+    _attached(machines)
+    assert _kernel(machines) == ["iscsi.host", "iscsi.found", "iscsi.size", "iscsi.attached"]
+    lines = [line.text for line in machines.world.log_lines(0, machines.now) if "Attached" in line.text]
+    assert lines[0].endswith("sd 2:0:0:0: [sdb] Attached SCSI disk")
+    machines.do(machines.volumes.disconnect(machines.context(), machines.nodes[0], "v"))
+    assert _kernel(machines)[-1] == "iscsi.flushed"
+
+
+def test_a_short_outage_of_the_target_only_breaks_the_connection(machines):
+    _attached(machines)
+    machines.volumes.die("crash")
+    assert not machines.volumes.serves(machines.nodes[0], "v")
+    machines.world.run(until=machines.now + 300)
+    assert machines.volumes.serves(machines.nodes[0], "v")
+    assert _kernel(machines)[4:] == ["iscsi.connection-error"]
+
+
+def test_a_long_one_fails_what_waited(machines):
+    _attached(machines)
+    down = machines.impose(machines.volumes, "target_down", 1.0)
+    machines.world.run(until=machines.now + 119)
+    assert _kernel(machines)[4:] == ["iscsi.connection-error"]
+    machines.world.run(until=machines.now + 2)
+    assert _kernel(machines)[5:] == ["iscsi.recovery", "iscsi.rejecting", "iscsi.io-error"]
+    machines.volumes.lift(down)
+    assert machines.volumes.serves(machines.nodes[0], "v")
+
+
+def test_a_machine_that_booted_holds_no_volume(machines):
+    _attached(machines)
+    machines.nodes[0].booted = machines.now
+    machines.do(machines.volumes.delete(machines.context(), "v"))
+    assert not machines.volumes.stored
