@@ -3,7 +3,9 @@
 from twin.components import Component
 from twin.openstack.cluster import PRESETS, OpenStackCluster, build
 from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+from twin.openstack.infrastructure.haproxy import HAProxy
 from twin.openstack.infrastructure.libvirt import Libvirt
+from twin.openstack.infrastructure.memcached import Memcached
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.infrastructure.volumes import VolumeBackend
@@ -25,6 +27,8 @@ KINDS: tuple[type[Component], ...] = (
     NovaCompute,
     Libvirt,
     VolumeBackend,
+    HAProxy,
+    Memcached,
 )
 """Component kinds; nodes are `twin.node.Node`."""
 
