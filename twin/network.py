@@ -221,12 +221,14 @@ class Network:
         if sending[-1] is receiving[-1]:  # within a machine packets do not pass its interface
             sending, receiving = sending[:-1], receiving[:-1]
         here, there = {c.name for c in self._interfaces(source)}, {c.name for c in self._interfaces(target)}
-        for interfaces, other_end, against in ((sending, there, "from"), (receiving, here, "to")):
+        for interfaces, this_end, other_end, against in ((sending, here, there, "from"), (receiving, there, here, "to")):
             for interface in interfaces:
                 if interface in self._disturbed:
                     for condition in interface.conditions:
                         traffic = condition.traffic
-                        if traffic.direction != against and (not traffic.peers or traffic.peers & other_end):
+                        if traffic.direction == against or (traffic.peers and not traffic.peers & other_end):
+                            continue
+                        if not traffic.own or traffic.own & this_end:
                             yield condition
 
     def _interfaces(self, component: Component) -> list[Component]:

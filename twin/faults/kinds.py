@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from twin.faults import (
+    balancer,
+    broker,
     database,
     engine,
     gpu,
@@ -30,6 +32,8 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **host.KINDS,
     **engine.KINDS,
     **database.KINDS,
+    **broker.KINDS,
+    **balancer.KINDS,
     **mutation.KINDS,
     **workload.KINDS,
     **hypervisor.KINDS,

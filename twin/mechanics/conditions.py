@@ -127,6 +127,8 @@ class Traffic:
     direction: Literal["to", "from", "both"] = "to"
     peers: frozenset[str] = frozenset()
     """Names of the components (or nodes) at the other end; empty for all."""
+    own: frozenset[str] = frozenset()
+    """Names of the components at this end, where a machine's rule concerns some of its programs only."""
 
 
 @dataclass(frozen=True, slots=True)
