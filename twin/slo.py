@@ -29,6 +29,8 @@ class _Tally:
         self.objective = objective
         self.open: dict[Hashable, float] = {}
         self.good = self.bad = 0
+        self.standing = (0, 0)
+        """Good and bad that are counted every second until said otherwise."""
         self.window: deque[tuple[int, int]] = deque(maxlen=window)
 
     def expire(self, now: float) -> None:
@@ -45,6 +47,8 @@ class _Tally:
 
     def close_second(self) -> tuple[float, bool]:
         """The bad share of the second that ended, and whether the trailing window violates the objective."""
+        self.good += self.standing[0]
+        self.bad += self.standing[1]
         loss = self.bad / (self.good + self.bad) if self.good + self.bad else 0.0
         self.window.append((self.good, self.bad))
         self.good = self.bad = 0
@@ -93,6 +97,12 @@ class SloMeter:
         tally = self._tallies.get(signal)
         if tally is not None and tally.open.pop(key, None) is not None:
             tally.bad += 1
+
+    def standing(self, signal: str, good: int, bad: int) -> None:
+        """From now on so many are well and so many are not: counted every second, like a request each."""
+        tally = self._tallies.get(signal)
+        if tally is not None:
+            tally.standing = (good, bad)
 
     def close_second(self, now: float) -> None:
         """Close the books of the second that ends at `now`."""

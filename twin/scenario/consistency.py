@@ -11,7 +11,7 @@ from twin.scenario.errors import ScenarioError
 from twin.scenario.schema import ResolvedScenario, Spec
 from twin.scenario.workload import Arrivals, Lengths
 
-OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95")}
+OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95", "availability")}
 """The objectives that a kind of cluster has a signal for, besides success."""
 
 DIALECTS = {"inference": ("vllm-0.33", "vllm-0.8.5"), "openstack": ("zed",)}
@@ -106,7 +106,7 @@ def _check_workload(spec: Spec) -> None:
                 key = type(workload).model_fields[name].alias or name
                 raise ScenarioError(f"'{key}' belongs to inference clusters, this one is openstack", (*path, key))
     else:
-        for name in ("lifetime", "client", "kind", "repeat", "loads", "servers"):
+        for name in ("lifetime", "client", "kind", "repeat", "loads", "requests", "mix", "tenants"):
             if getattr(workload, name) is not None:
                 raise ScenarioError(f"'{name}' belongs to openstack clusters, this one is inference", (*path, name))
     if workload.trace is not None:

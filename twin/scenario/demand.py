@@ -12,8 +12,14 @@ from twin.scenario.workload import Load
 def check_demand(spec: Spec) -> None:
     """Raise ScenarioError, with the path of the key, for a load that contradicts itself or that cannot be carried."""
     workload, path = spec.workload, ("spec", "workload")
-    if not workload.all_loads():
-        raise ScenarioError("a workload needs arrivals, a kind or loads", path)
+    if not workload.all_loads() and workload.requests is None and workload.tenants is None:
+        raise ScenarioError("a workload needs arrivals, a kind, loads, requests or tenants", path)
+    if workload.mix is not None and workload.requests is None:
+        raise ScenarioError("a mix says what the requests are: give requests, such as 0.5/s", (*path, "mix"))
+    if spec.slo.availability is not None and workload.tenants is None:
+        raise ScenarioError(
+            "availability is that of tenants' servers: give workload.tenants", ("spec", "slo", "availability")
+        )
     if workload.arrivals is None and workload.kind is None:
         for name in ("repeat", "lifetime", "client", "client_timeout"):
             if getattr(workload, name) is not None:

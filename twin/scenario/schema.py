@@ -66,6 +66,23 @@ class InferenceCluster(Model):
     )
 
 
+class Quotas(Model):
+    """What a project may have at most; -1: as much as it wants."""
+
+    instances: int | None = Field(None, ge=-1, description="servers")
+    cores: int | None = Field(None, ge=-1, description="virtual CPUs")
+    ram: int | None = Field(None, ge=-1, description="MB of all servers together")
+    volumes: int | None = Field(None, ge=-1)
+    snapshots: int | None = Field(None, ge=-1)
+    gigabytes: int | None = Field(None, ge=-1, description="of all volumes and snapshots together")
+    networks: int | None = Field(None, ge=-1)
+    subnets: int | None = Field(None, ge=-1)
+    ports: int | None = Field(None, ge=-1)
+    routers: int | None = Field(None, ge=-1)
+    floating_ips: int | None = Field(None, ge=-1)
+    security_groups: int | None = Field(None, ge=-1)
+
+
 class OpenStackCluster(Model):
     """keystone, nova, neutron, glance, placement over RabbitMQ and MySQL, and compute hosts."""
 
@@ -78,6 +95,7 @@ class OpenStackCluster(Model):
     conductor_workers: int | None = Field(None, ge=1, description="worker processes of nova-conductor")
     host_vcpus: int | None = Field(None, ge=1, description="virtual CPUs that a host offers")
     host_memory: Size | None = Field(None, description="RAM of a host")
+    quotas: Quotas | None = Field(None, description="of every project; what is not given is the service's default")
 
 
 Cluster = Annotated[InferenceCluster | OpenStackCluster, Field(discriminator="kind")]
@@ -165,6 +183,9 @@ class Objectives(Model):
     e2e_p99: Duration | None = Field(None, alias="e2eP99", description="time to the last token")
     api_p99: Duration | None = Field(None, alias="apiP99", description="OpenStack API response time")
     create_p95: Duration | None = Field(None, alias="createP95", description="server create, accepted to ACTIVE")
+    availability: Annotated[Ratio, Field(le=1.0)] | None = Field(
+        None, description="share of time that tenants' servers can be reached; default with tenants: 99.9%"
+    )
     success: Annotated[Ratio, Field(le=1.0)] = Field(0.99, description="share of requests that must succeed")
     window: Annotated[Duration, Field(gt=0)] = Field(10.0, description="trailing time over which all is judged")
 

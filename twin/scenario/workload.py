@@ -141,6 +141,13 @@ class ServerClient(Model):
     every: Annotated[Duration, Field(gt=0)] | None = Field(
         None, description="pause after each row of polls; default: 0, 2, 4, 6, 8, 8, … s"
     )
+    load: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="what the programs in each server want all the time: cores of its host, and as many streams of "
+        "requests to its disk; mean of an exponential",
+    )
     keep: int | None = Field(
         None, ge=1, le=10_000, description="deletes the eldest when it has so many, and none after a lifetime"
     )
@@ -167,6 +174,21 @@ class Load(Model):
     sweep: bool = Field(True, description="testers: what a stopped run has left is removed after it")
 
 
+class Tenants(Model):
+    """Servers that have been there since before the scenario, and what their owners' programs do."""
+
+    servers: int = Field(ge=1, le=100_000, description="on all hosts together, evenly")
+    projects: int = Field(4, ge=1, le=1000, description="to whom they belong; each has a network and a router")
+    flavor: str = Field("m1.small", description="of each")
+    cpu: Annotated[Ratio, Field(le=1.0)] = Field(0.15, description="mean share of its virtual processors in use")
+    memory: Annotated[Ratio, Field(le=1.0)] = Field(0.35, description="share of its memory that it has touched")
+    pattern: Literal["constant", "diurnal"] = Field("constant", description="diurnal: over the hours of a measured day")
+    start: Duration = Field(0.0, description="diurnal: time of day at which the scenario begins")
+    noisy: Annotated[Ratio, Field(le=1.0)] = Field(
+        0.0, description="share of the servers that use all their virtual processors and a stream on the host's disk"
+    )
+
+
 class Workload(Model):
     """What clients do. Inference: arrivals with token lengths, or a trace. OpenStack: a load, or several."""
 
@@ -189,7 +211,13 @@ class Workload(Model):
     repeat: int | None = Field(None, ge=1, description="OpenStack: runs in all, or of each user of a closed loop")
     sweep: bool = Field(True, description="OpenStack: what a tester's stopped run has left is removed after it")
     loads: tuple[Load, ...] | None = Field(None, min_length=1, description="OpenStack: further loads at the same time")
-    servers: int | None = Field(None, ge=0, le=100_000, description="OpenStack: servers that are there from the start")
+    requests: Annotated[Rate, Field(gt=0)] | None = Field(
+        None, description="OpenStack: requests that list and show, besides what the loads ask"
+    )
+    mix: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = Field(
+        None, min_length=1, description="OpenStack: weights of what is read"
+    )
+    tenants: Tenants | None = Field(None, description="OpenStack: servers that are there from the start")
 
     def all_loads(self) -> tuple[Load, ...]:
         """The loads on an OpenStack cloud: the one written here, and those under `loads`."""

@@ -73,7 +73,7 @@ def large(hosts: int, servers: int, horizon: float) -> dict[str, float]:
     import resource
 
     began = time.process_time()
-    workload = {"arrivals": {"poisson": f"{REQUESTS / SERVER_REQUESTS}/s"}, "servers": servers}
+    workload = {"arrivals": {"poisson": f"{REQUESTS / SERVER_REQUESTS}/s"}, "tenants": {"servers": servers}}
     world = World(scenario({"preset": "large", "computes": hosts, "spares": 0}, workload, horizon), seed=1)
     built = time.process_time()
     world.run()

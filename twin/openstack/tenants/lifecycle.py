@@ -92,6 +92,9 @@ class ServerLife:
         response = yield from self._send("servers.create", "POST", "", server=server)
         if response.status != 202:
             return False
+        if self.load.client.load:
+            wants = self.world.streams["workload/load"].exponential(self.load.client.load, self.number)
+            self.load.workload.site.dataplane.demand[server.uuid] = wants
         slo.opened("create", server.uuid, self.world.now)
         if server.status != "BUILD":  # it was faster than its own answer
             slo.met("create", server.uuid, self.world.now)

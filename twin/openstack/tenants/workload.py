@@ -11,6 +11,7 @@ from twin.openstack.tenants.client import Requests
 from twin.openstack.tenants.deployment import deployment
 from twin.openstack.tenants.lifecycle import Lifecycle
 from twin.openstack.tenants.network import network_load
+from twin.openstack.tenants.reading import Readers
 from twin.openstack.tenants.storage import storage
 from twin.openstack.tenants.tester import Tester, Trial
 from twin.scenario.workload import Concurrency, Load
@@ -41,12 +42,15 @@ class Workload:
         self.stopped = False
         self._numbered = 0
         users = self.world.streams["openstack/users"]
-        self._users = [(users.hexadecimal(32, "user", i), users.hexadecimal(32, "project", i)) for i in range(USERS)]
+        self.users = [(users.hexadecimal(32, "user", i), users.hexadecimal(32, "project", i)) for i in range(USERS)]
 
     def start(self) -> None:
         """Let clients come from now on."""
-        for load in self.world.spec.workload.all_loads():
+        spec = self.world.spec.workload
+        for load in spec.all_loads():
             self.world.clock.process(self._begin(load))
+        if spec.requests is not None:
+            self.world.clock.process(Readers(self, spec.requests, spec.mix).run())
 
     def stop(self) -> None:
         """Nobody comes any more; who is there goes on to the end."""
@@ -121,7 +125,7 @@ class Workload:
 
     def user(self, number: int) -> tuple[str, str]:
         """Who lives the server life of that number: user and project."""
-        return self.world.streams["openstack/users"].choice(self._users, number)
+        return self.world.streams["openstack/users"].choice(self.users, number)
 
     def began(self, number: int) -> None:
         """A run begins: `success` is owed."""
