@@ -70,6 +70,8 @@ class DataPlane:
         """The Open vSwitch agent of each machine, whose configuration has a say in its MTU."""
         self.ports: dict[str, PortPath] = {}
         self.by_server: dict[str, list[str]] = {}
+        self.demand: dict[str, float] = {}
+        """What the programs in a server want all the time, where they want anything: cores, and streams of disk."""
         self.metadata_backend: Callable[[], bool] = _always
         """Whether the metadata agent and nova's metadata API answer now."""
 

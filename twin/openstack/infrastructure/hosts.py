@@ -40,6 +40,7 @@ def build(
     for node in computes:
         libvirt = libvirts[node.name] = Libvirt(world, f"libvirt@{node.name}", node, HOSTS[profile], plane)
         plane.add_host(libvirt)
+        libvirt.demand = plane.demand
     for node in network_nodes:
         plane.add_network_node(node)
     return Hosts(libvirts, plane, VolumeBackend(world, backend, storage))

@@ -8,7 +8,7 @@ from twin.mechanics.layers import Layer
 
 if TYPE_CHECKING:
     from twin.openstack.infrastructure.domains import Domain
-    from twin.openstack.infrastructure.libvirt import Libvirt
+    from twin.openstack.infrastructure.hypervisor import Hypervisor
 
 
 class Noise:
@@ -19,7 +19,7 @@ class Noise:
     relieved, and the next one bears them.
     """
 
-    def __init__(self, host: Libvirt) -> None:
+    def __init__(self, host: Hypervisor) -> None:
         self.host = host
         self.loud: set[str] = set()
         """The guests here that work hard."""
@@ -41,7 +41,7 @@ class Noise:
         if self.host.conditions and not self.loud:
             self.demand_changed()
 
-    def handed(self, uuid: str, target: Libvirt) -> None:
+    def handed(self, uuid: str, target: Hypervisor) -> None:
         """A guest runs on another host now, and takes along what its tenant asks of it."""
         host = self.host
         if uuid in self.loud:
@@ -73,5 +73,6 @@ class Noise:
         self.loud.update(domain.uuid for domain in mine[: int(host.value("noisy_guests"))])
 
     def _wants(self, domain: Domain, cpu: float, streams: float) -> None:
-        domain.demand_cpu, domain.demand_streams = cpu, streams
+        usual = self.host.demand.get(domain.uuid, 0.0)
+        domain.demand_cpu, domain.demand_streams = max(cpu, usual), max(streams, usual)
         self.host.reload(domain)
