@@ -221,7 +221,8 @@ class Network:
         if sending[-1] is receiving[-1]:  # within a machine packets do not pass its interface
             sending, receiving = sending[:-1], receiving[:-1]
         here, there = {c.name for c in self._interfaces(source)}, {c.name for c in self._interfaces(target)}
-        for interfaces, this_end, other_end, against in ((sending, here, there, "from"), (receiving, there, here, "to")):
+        ends = ((sending, here, there, "from"), (receiving, there, here, "to"))
+        for interfaces, this_end, other_end, against in ends:
             for interface in interfaces:
                 if interface in self._disturbed:
                     for condition in interface.conditions:

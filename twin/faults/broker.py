@@ -16,7 +16,7 @@ from twin.scenario.schema import Model
 
 
 class Partition(Model):
-    """A rule on a node's machine drops what it and other nodes of the broker send each other; clients still get through.
+    """A rule on a node's machine drops what it and other nodes of the broker send each other; clients get through.
 
     Without `peers`, it is cut off from all the others.
     """

@@ -95,8 +95,9 @@ class RabbitMQ(Service):
         return super().resident_memory + self._leaked_now() + limits.MESSAGE_BYTES * self.broker.waiting
 
     def _leaked_now(self) -> float:
-        grown = self._leaked + self._leak * (self.world.now - self._leaking_since)
-        return min(grown, self.value("leak_limit"))
+        if not self._leak:
+            return 0.0  # who leaked has given it back
+        return min(self._leaked + self._leak * (self.world.now - self._leaking_since), self.value("leak_limit"))
 
     @property
     def memory_limit(self) -> float:
