@@ -1,45 +1,19 @@
-"""The API services that nova leans on: keystone, placement, glance and neutron."""
+"""The API services that nova leans on: placement and neutron."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from twin.mechanics import openstack as facts
-from twin.openstack.glance import logs as glance_logs
-from twin.openstack.keystone import logs as keystone_logs
 from twin.openstack.neutron import logs as neutron_logs
 from twin.openstack.oslo.context import Context, own_request
 from twin.openstack.oslo.messaging import AmqpService, Procedure
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import ApiService, Operation, Response
 from twin.openstack.placement import logs as placement_logs
+from twin.openstack.placement import microversions
 from twin.openstack.tables import Server
-
-
-class Keystone(ApiService):
-    """Identity: issues tokens and validates them. Silent at INFO: Apache keeps the access log."""
-
-    kind = "keystone"
-    program = "keystone-wsgi"
-    port = 5000
-    wsgi_logger = ""
-    unexpected_error = keystone_logs.KEYSTONE_FAILED
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return {"token": self._token, "validate": self.plain("validate")}
-
-    def authenticate(self, context: Context) -> Steps:
-        """It is who is asked."""
-        yield from ()
-
-    def _token(self, context: Context) -> Generator[Any, Any, Response]:
-        yield from self.work(context, facts.API["token"])
-        if self.world.streams["keystone/password"].uniform(*context.trace.key) < 0.1:  # a long password
-            self.say(keystone_logs.KEYSTONE_PASSWORD, context)
-        return Response(201, length=7800)
 
 
 class Placement(ApiService):
@@ -65,7 +39,9 @@ class Placement(ApiService):
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         address = self.site.address(self.node)
-        self.say(placement_logs.PLACEMENT_ACCESS, context, address, method, uri, response.status, response.length)
+        version = microversions.asked(method, uri)
+        answer = (response.status, response.length)
+        self.say(placement_logs.PLACEMENT_ACCESS, context, address, method, uri, *answer, version)
 
     def _candidates(self, context: Context) -> Generator[Any, Any, Response]:
         yield from self.work(context, facts.API["candidates"])
@@ -93,26 +69,6 @@ class Placement(ApiService):
         yield from self.work(context, facts.API["release"])
         self.site.tables.allocations.pop(server.uuid, None)
         return Response(204)
-
-
-class Glance(ApiService):
-    """Images. A compute host fetches an image once."""
-
-    kind = "glance-api"
-    program = "glance-api"
-    port = 9292
-    wsgi_logger = "eventlet.wsgi.server"
-    unexpected_error = glance_logs.GLANCE_FAILED
-
-    @property
-    def operations(self) -> Mapping[str, Operation]:
-        return {name: self.plain(name) for name in ("images.show", "images.file")}
-
-    def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
-        when = datetime.fromtimestamp(self.world.epoch + self.world.now, UTC).strftime("%d/%b/%Y %H:%M:%S")
-        address = self.site.address(self.node)
-        length = 1117 if response.status == 200 else response.length
-        self.say(glance_logs.GLANCE_ACCESS, context, address, when, method, uri, response.status, length, seconds)
 
 
 class Neutron(ApiService, AmqpService):

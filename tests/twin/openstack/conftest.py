@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
+import string
+from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 
-from twin import World
+from twin import World, openstack
+from twin.openstack.dialects import SPOKEN
 from twin.scenario import ResolvedScenario
+from twin.telemetry.dialects import Dialect
+from twin.telemetry.records import LogTemplate
 
 MakeWorld = Callable[..., World]
 
@@ -39,7 +48,7 @@ def healthy() -> World:
     return world
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def on() -> Callable[..., dict[str, Any]]:
     """A fault on a component: `on("mysql", "DatabaseChaos", "slow", factor=40)`."""
 
@@ -48,3 +57,41 @@ def on() -> Callable[..., dict[str, Any]]:
         return {"name": "fault", "kind": kind, "action": action, "at": at, "selector": selector, **fields}
 
     return make
+
+
+# --- log statements ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def statements() -> dict[str, LogTemplate]:
+    """All log statements of the services, by id; a statement of two names is there once."""
+    found: dict[str, LogTemplate] = {}
+    for module in pkgutil.walk_packages(openstack.__path__, "twin.openstack."):
+        if module.name.rpartition(".")[2].endswith("logs"):
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, LogTemplate):
+                    assert found.setdefault(value.id, value) is value, value.id
+    return found
+
+
+class Printed:
+    """What a dialect may print through oslo.log."""
+
+    def __init__(self, statements: dict[str, LogTemplate], dialect: Dialect) -> None:
+        self._texts: dict[tuple[str, str], list[re.Pattern[str]]] = defaultdict(list)
+        for id, template in statements.items():
+            spoken = SPOKEN[dialect].get(id, template)
+            if spoken is not None and spoken.dialect == "oslo":
+                parts = string.Formatter().parse(spoken.text)
+                text = "".join(re.escape(before) + ("" if name is None else "(.*)") for before, name, _, _ in parts)
+                self._texts[spoken.level.value, spoken.origin].append(re.compile(text, re.DOTALL))
+
+    def has(self, level: str, logger: str, message: str) -> bool:
+        """Whether one of its statements prints this."""
+        return any(text.fullmatch(message) for text in self._texts[level, logger])
+
+
+@pytest.fixture(scope="session")
+def printed_by(statements: dict[str, LogTemplate]) -> Callable[[Dialect], Printed]:
+    """`printed_by("zed").has(level, logger, message)`."""
+    return cache(lambda dialect: Printed(statements, dialect))

@@ -294,7 +294,7 @@ SERVICE_RECORD_GONE = _DB.error(
     "The services table record for the {} service on host {} is gone. You either need to stop this service if "
     "it should be deleted or restart it to recreate the record in the database.: {!s}",
 )
-STARTING = _SERVICE.info("service.starting", "Starting {} node (version 26.2.1)")
+STARTING = _SERVICE.info("service.starting", "Starting {} node (version 26.2.2)")
 CREATING_RPC_SERVER = _SERVICE.debug("nova.creating-rpc-server", "Creating RPC server for service {}")
 EVENTLET_DEPRECATED = _SERVICE.warning(
     "nova.eventlet-deprecated",

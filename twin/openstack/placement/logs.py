@@ -19,7 +19,7 @@ _CANDIDATES = Logger("placement.objects.allocation_candidate")
 
 # --- requests ------------------------------------------------------------------------------------------------------
 
-PLACEMENT_ACCESS = _REQUESTLOG.info("placement.access", '{} "{} {}" status: {} len: {} microversion: 1.36')
+PLACEMENT_ACCESS = _REQUESTLOG.info("placement.access", '{} "{} {}" status: {} len: {} microversion: {}')
 PLACEMENT_STARTING = _REQUESTLOG.debug("placement.placement-starting", 'Starting request: {} "{} {}"')
 PLACEMENT_FAILED = _FAULT.error("placement.failed", "Placement API unexpected error: {!s}")
 ERROR_RETURNED = _WRAPPER.debug("placement.error-returned", "Placement API returning an error response: {}")

@@ -299,7 +299,7 @@ MIGRATION_ACTIVE_HERE = _TRACKER.debug(
 )
 ALLOCATION_NOT_IN_DATABASE = _TRACKER.info(
     "compute.allocation-not-in-database",
-    "Instance {} has allocations against this compute host but is not found in the database.: {!s}",
+    "Instance {} has allocations against this compute host but is not found in the database.",
 )
 ALLOCATION_OF_DELETED = _TRACKER.debug(
     "compute.allocation-of-deleted",
