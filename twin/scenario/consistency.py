@@ -14,7 +14,7 @@ from twin.scenario.workload import Arrivals, Lengths
 OBJECTIVES = {"inference": ("ttft_p99", "e2e_p99"), "openstack": ("api_p99", "create_p95", "availability")}
 """The objectives that a kind of cluster has a signal for, besides success."""
 
-DIALECTS = {"inference": ("vllm-0.33", "vllm-0.8.5"), "openstack": ("zed",)}
+DIALECTS = {"inference": ("vllm-0.33", "vllm-0.8.5"), "openstack": ("zed", "loghub2017")}
 """The log and metric dialects that a kind of cluster can speak."""
 
 

@@ -107,3 +107,16 @@ def test_it_equals_small_steps(given_jobs, capacity):
                 del rest[n]
     found = _ends(given_jobs, capacity, per_job=1.0)
     assert found == pytest.approx([ends[n] for n in range(len(given_jobs))], abs=1e-6)
+
+
+def test_what_the_programs_in_a_server_want_slows_who_is_built_beside_it(machines):
+    machines.plane.demand["loud"] = 3.0
+    machines.begin(machines.build("loud"))
+    machines.world.run(until=100)
+    assert machines.first.domains["loud"].streams == 3.0
+    outcome = machines.begin(machines.build("next"))
+    machines.world.run(until=400)
+    alone = machines.first.times
+    disk = (alone.image_bytes + alone.start_bytes) / alone.disk
+    cpu = alone.image_cpu + alone.plug + alone.start_cpu
+    assert outcome[0][0] - 100 == pytest.approx(cpu + 4 * disk, rel=0.06)
