@@ -11,6 +11,15 @@ from pathlib import Path
 import pytest
 
 from llm.reading.headers import read
+from llm.templates import mask
+from twin.openstack.glance import logs as glance
+from twin.openstack.keystone import logs as keystone
+from twin.openstack.neutron import logs as neutron
+from twin.openstack.neutron.agent import logs as agent
+from twin.openstack.nova import logs as nova
+from twin.openstack.nova.compute import logs as compute
+from twin.openstack.oslo import logs as oslo
+from twin.openstack.placement import logs as placement
 from twin.openstack.placement.microversions import asked
 from twin.telemetry.lines import render
 from twin.telemetry.lines.oslo import SUMMARY, RequestContext
@@ -139,6 +148,56 @@ def test_whatever_a_recorded_service_says_is_a_statement_of_ours(service, printe
     # the recorded hypervisor is a fake, and options that its configuration sets are deprecated over several lines
     assert [r for r in unknown if "fake.FakeDriver" not in r.message and not r.message.startswith("Deprecated")] == []
     assert readings
+
+
+UUID = "0a35d9c1-6f0e-4c39-8a3f-6a2d2c0f6c11"
+LOST = f"oslo_db.exception.DBConnectionError: {oslo.LOST_CONNECTION}"
+REFUSED = f"oslo_db.exception.DBConnectionError: {oslo.CANNOT_CONNECT}".replace("controller-0", "127.0.0.1")
+SAID = {
+    compute.CLAIM_OK: ("compute-1",),
+    compute.TOOK_SPAWN: (19.72,),
+    compute.TOOK_BUILD: (20.5,),
+    compute.TERMINATING: (),
+    compute.TOOK_DESTROY: (1.03,),
+    compute.TOOK_DEALLOCATE: (0.5,),
+    compute.DELETED_ALLOCATIONS: (UUID,),
+    compute.SYNC_COUNT: (3, 2),
+    compute.VM_NOT_FOUND: (),
+    compute.DELETION_RESTARTED: (),
+    compute.INIT_STUCK: (),
+    nova.STARTING: ("compute",),
+    nova.NOVA_ACCESS: ("10.0.0.1", "POST", "/v2.1/servers", 202, 733, 0.6686139),
+    nova.NOVA_UNEXPECTED: (REFUSED,),
+    nova.NOVA_THROWN: (nova.UNEXPECTED_API_ERROR,),
+    nova.NOT_HEARD_FROM: ("compute-1", "compute-1", 7168, 20480, 0, 2),
+    nova.INSTANCES_RECREATED: ("compute-2",),
+    neutron.NEUTRON_ACCESS: ("10.0.0.1", "POST", "/v2.0/ports", 201, 1000, 0.4),
+    neutron.NO_MORE_DHCP_AGENTS: (),
+    neutron.DHCP_UNSCHEDULABLE: (UUID,),
+    neutron.NETWORK_RESCHEDULING_EXCEPTION: (REFUSED,),
+    agent.SG_MEMBER_UPDATED: ([UUID],),
+    placement.PLACEMENT_ACCESS: ("10.0.0.1", "PUT", f"/allocations/{UUID}", 204, 0, "1.36"),
+    glance.GLANCE_ACCESS: ("10.0.0.1", "21/Nov/2026 00:00:01", "GET", f"/v2/images/{UUID}", 200, 1117, 0.1),
+    keystone.KEYSTONE_PASSWORD: (),
+    keystone.POLICY_DEPRECATED: (),
+    oslo.REPORT_RECOVERED: (),
+    oslo.DATABASE_LOST: (LOST,),
+    oslo.RPC_CLIENT_DEPRECATED: (),
+    oslo.AUTH_NO_SERVICE_ROLES: (),
+}
+"""Statements that the recorded services reached, with such fields as the twin gives them."""
+
+
+@recorded
+def test_what_the_services_say_reads_word_for_word_as_recorded():
+    heard = {
+        (reading.level, reading.source, mask(reading.message).text)
+        for path in REAL.glob("*.log.xz")
+        for reading in map(read, _lines(path.name))
+    }
+    for template, args in SAID.items():
+        reading = read(render(LogRecord(0.0, "service", template, (1, None, None, *args)), 0.0).text)
+        assert (reading.level, reading.source, mask(reading.message).text) in heard, reading
 
 
 @recorded
