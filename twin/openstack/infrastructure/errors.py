@@ -6,6 +6,7 @@ from twin.openstack.oslo.exceptions import CloudError
 
 VIR_ERR_INTERNAL_ERROR = 1
 VIR_ERR_OPERATION_FAILED = 9
+VIR_ERR_XML_ERROR = 27
 VIR_ERR_SYSTEM_ERROR = 38
 VIR_ERR_RPC = 39
 VIR_ERR_NO_DOMAIN = 42
@@ -63,6 +64,12 @@ def locked(holder: str) -> LibvirtError:
     """Another call on the domain does not end."""
     text = f"Timed out during operation: cannot acquire state change lock (held by monitor={holder})"
     return LibvirtError(text, VIR_ERR_OPERATION_TIMEOUT)
+
+
+def invalid(element: str, value: object) -> LibvirtError:
+    """A definition with a value that no domain can have."""
+    text = f"XML error: Invalid value '{value}' for element or attribute './{element}[1]'"
+    return LibvirtError(text, VIR_ERR_XML_ERROR)
 
 
 class NoSpaceLeft(CloudError):  # noqa: N818 - it stands for Python's OSError

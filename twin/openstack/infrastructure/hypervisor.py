@@ -133,10 +133,10 @@ class Hypervisor(Process):
         self.tell(domain.uuid, "Stopped")
 
     def _writes(self, domain: Domain) -> None:
-        """What a guest writes while it boots."""
+        """What a guest writes to its disk on this host while it boots; one on a volume writes elsewhere."""
         path = f"{INSTANCES}/{domain.uuid}/disk"
         try:
-            if self.disk.files.get(path, 0.0) < facts.BOOT_WRITES:
+            if 0.0 < self.disk.files.get(path, 0.0) < facts.BOOT_WRITES:
                 self.disk.allocate(path, facts.BOOT_WRITES)
                 self.disk.written += facts.BOOT_WRITES
         except NoSpaceLeft:
@@ -148,6 +148,8 @@ class Hypervisor(Process):
         self.tell(domain.uuid, "Paused")
 
     def _blocked_later(self, domain: Domain) -> None:
+        if f"{INSTANCES}/{domain.uuid}/disk" not in self.disk.files:
+            return
         key = (domain.uuid, int(self.world.now))
         wait = self.world.streams["guest/enospc"].between(0.0, facts.ENOSPC_WITHIN, *key)
 

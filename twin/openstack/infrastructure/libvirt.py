@@ -44,9 +44,15 @@ class Libvirt(Hypervisor):
     ) -> Steps:
         """Define a domain and start its qemu, paused as nova does while it waits for the network; return it.
 
-        Events: Started, then Paused. Raises LibvirtError where the disk has no room for its definition.
+        Events: Started, then Paused. Raises LibvirtError where the disk has no room for its definition, or the
+        definition makes no sense.
         """
         yield from self.answering(self.pid)
+        for element, value in (("memory", memory), ("vcpu", vcpus)):
+            if not isinstance(value, (int, float)) or value <= 0:
+                raise errors.invalid(element, value)
+        if uuid is None:  # a definition without one gets one
+            uuid = self.world.streams["libvirt/uuid"].uuid(self.name, int(self.world.now * 1000))
         if self.disk.full:
             self._no_room(name)
         domain = self.domains.get(uuid)

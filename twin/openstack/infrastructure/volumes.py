@@ -144,6 +144,8 @@ class VolumeBackend(Process):
         """A new, empty volume."""
         yield from self._ready()
         size = gigabytes * facts.GIB
+        if size <= 0.0:
+            raise self._senseless(volume, gigabytes)
         self._room(f"volume-{volume}", size)
         yield from self._work(context, self.times.create)
         self._take(volume, size, 0.0 if self.thin or self.flavor == "ceph" else size)
@@ -187,6 +189,10 @@ class VolumeBackend(Process):
         """Let a volume grow to a size. Raises KeyError where it is not there."""
         yield from self._ready()
         more = gigabytes * facts.GIB - self.stored[volume].size
+        if more <= 0.0 and self.flavor == "lvm":
+            old, new = (int(size // facts.EXTENT) for size in (self.stored[volume].size, gigabytes * facts.GIB))
+            text = f"  New size given ({new} extents) not larger than existing size ({old} extents)\n"
+            raise ProcessExecutionError(f"{ROOT} lvextend -L {gigabytes:g}g {self.group}/volume-{volume}", 5, text)
         own = 0.0 if self.thin or self.flavor == "ceph" else more
         if self.full or own > self.free:
             if self.flavor == "ceph":
@@ -201,12 +207,12 @@ class VolumeBackend(Process):
         self._take(volume, more, own)
 
     def delete(self, context: Context, identity: str) -> Steps:
-        """Remove a volume or snapshot; a thick one is overwritten with zeros first (`volume_clear`). Nothing where
-        there is none. Raises ProcessExecutionError while a machine is logged in to it."""
+        """Remove a volume or snapshot; a thick one is overwritten with zeros first (`volume_clear`).
+
+        Raises KeyError where there is none, ProcessExecutionError or RbdError while a machine uses it.
+        """
         yield from self._ready()
-        stored = self.stored.get(identity)
-        if stored is None:
-            return
+        stored = self.stored[identity]
         if self._in_use(identity, stored):
             if self.flavor == "ceph":
                 raise RbdError("ImageBusy", "[errno 16] RBD image is busy (error removing image)")
@@ -298,6 +304,15 @@ class VolumeBackend(Process):
         if self.flavor == "ceph" and not (self.up and not self.value("target_down")):
             yield self.world.clock.timeout(facts.COMMAND_TIMEOUT)
             raise RbdError("ObjectNotFound", "[errno 110] RADOS timed out (error connecting to the cluster)")
+
+    def _senseless(self, volume: str, gigabytes: float) -> ProcessExecutionError | RbdError:
+        """What a size of nothing or less is answered with."""
+        if self.flavor == "ceph":
+            return RbdError("InvalidArgument", f"[errno 22] RBD invalid argument (error creating image {volume})")
+        flag, option = ("-T -V", "--virtualsize") if self.thin else ("-L", "--size")
+        kind = "zero" if gigabytes == 0 else "negative"
+        command = f"{ROOT} lvcreate {flag} {gigabytes:g}g -n volume-{volume} {self.group}"
+        return ProcessExecutionError(command, 3, f"  {option} may not be {kind}.\n")
 
     def _room(self, name: str, size: float, origin: str = "") -> None:
         """Raise what the command that makes `name` prints where the pool has no room."""

@@ -193,3 +193,19 @@ def test_a_loud_tenant_makes_builds_slow_until_its_guest_is_elsewhere(machines):
     assert machines.world.truth.active, "what the tenant asks for has only moved"
     assert _seconds(machines, machines.build("u")) == pytest.approx(alone, rel=0.15)
     assert _seconds(machines, machines.build("v", machines.second)) > 1.8 * alone
+
+
+def test_a_definition_without_sense_is_refused(machines):
+    for memory, vcpus, element in ((-1, 1, "memory"), (None, 1, "memory"), (2**31, -1, "vcpu")):
+        with pytest.raises(LibvirtError, match=f"XML error: Invalid value '.*' for element or attribute './{element}"):
+            machines.do(machines.first.define_and_start(machines.context(), "s", "instance-s", memory, vcpus))
+    assert not machines.first.domains
+
+
+def test_a_guest_on_a_volume_does_not_mind_a_full_disk(machines):
+    full = machines.nodes[0].disk_size
+    machines.do(machines.first.define_and_start(machines.context(), "s", "instance-s", 2**31, 1))
+    machines.do(machines.first.resume_domain(machines.context(), "s"))
+    machines.impose(machines.nodes[0], "disk_taken", full, Layer.BOARD)
+    machines.world.run(until=machines.now + 100)
+    assert machines.first.domains["s"].state is DomainState.RUNNING

@@ -183,3 +183,18 @@ def test_a_machine_that_booted_holds_no_volume(machines):
     machines.nodes[0].booted = machines.now
     machines.do(machines.volumes.delete(machines.context(), "v"))
     assert not machines.volumes.stored
+
+
+def test_sizes_without_sense_are_refused_as_lvm_refuses_them(machines, thick):
+    for backend, size, option in (
+        (machines.volumes, -1, "--virtualsize may not be neg"),
+        (thick, 0, "--size may not be zero"),
+    ):
+        with pytest.raises(ProcessExecutionError, match=option):
+            machines.do(backend.create(machines.context(), "v", size))
+        assert not backend.stored
+    machines.do(thick.create(machines.context(), "v", 2))
+    with pytest.raises(
+        ProcessExecutionError, match=r"New size given \(256 extents\) not larger than existing size \(512"
+    ):
+        machines.do(thick.extend(machines.context(), "v", 1))
