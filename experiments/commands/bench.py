@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from experiments.commands import replay
+from experiments.commands import mutations, replay
 
 if TYPE_CHECKING:
     from experiments.bench.rows import Row
 
-NAMES = ("twin", "inference", "openstack", "replay")
+NAMES = ("twin", "inference", "openstack", "mutations", "replay")
 
 
 class Benchmarks(TyperGroup):
@@ -31,6 +31,7 @@ class Benchmarks(TyperGroup):
 
 app = typer.Typer(cls=Benchmarks, help="Figures beside their bars and anchors.", no_args_is_help=True)
 app.command("replay")(replay.command)
+app.command("mutations")(mutations.command)
 
 Quick = Annotated[bool, typer.Option("--quick", help="Finish within 50 s.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]

@@ -19,6 +19,12 @@ from twin.streams import Streams
 WORKLOADS = ("deployment", "network", "storage")
 """The three workloads of the study."""
 
+FRAME_SEED = 1
+"""The luck on which the fault-free runs come by the frame's sites."""
+FRAME_DIGEST = ""
+"""The digest of the frame, fixed before the first experiment. Who changes it says which mechanism changed the frame,
+and from which source it is."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Point:

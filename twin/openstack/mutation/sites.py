@@ -28,8 +28,9 @@ CONTAINER_METHODS = frozenset(
 )
 """Methods of Python's own containers. ``self.volume_api.get(context, …)`` is none of them: see `_of_container`."""
 
-TWIN_ATTRIBUTES = ("service", "site", "world", "clock")
-"""Attributes of a flow that are the twin's: what is called on them is not the program's."""
+TWIN_ATTRIBUTES = ("service", "site", "world", "clock", "tables")
+"""Attributes of a flow that are the twin's: what is called on them is not the program's. Where the real program has a
+function of its own for a row, so has the flow (``self.db.…``)."""
 
 RETURN = "return"
 """The callee of a site that returns a value."""

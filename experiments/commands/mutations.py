@@ -1,0 +1,50 @@
+"""`healtwin bench mutations`: the campaign of software faults beside the study's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    frame: Annotated[bool, typer.Option("--frame", help="Only the sampling frame and its digest.")] = False,
+    size: Annotated[int, typer.Option("--size", min=1, help="Experiments.")] = 900,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sample and of the cloud's luck.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    out: Annotated[
+        Path, typer.Option("--out", help="JSON lines, one an experiment; those in it are not run again.")
+    ] = Path("runs/mutations.jsonl"),
+) -> None:
+    """Mutate the program of Nova, Cinder and Neutron, one call at a time, and lay what fails beside the study's.
+
+    The experiments are drawn from the sampling frame: all mutations of all calls that a fault-free run comes by. Its
+    digest was fixed before the first experiment; a frame with another digest is refused.
+    """
+    from collections import Counter
+
+    from experiments.bench.mutations import tables
+    from experiments.bench.mutations.experiment import experiment, reached
+    from experiments.bench.mutations.runner import run
+    from experiments.errors import UserError
+    from experiments.progress import Bar
+    from experiments.tables import wide
+    from twin.openstack.mutation import campaign
+
+    points = campaign.frame(reached(campaign.FRAME_SEED))
+    found = campaign.digest(points)
+    if frame:
+        kinds = Counter((point.workload, point.mutation.split("|")[1]) for point in points)
+        for (workload, kind), count in sorted(kinds.items()):
+            typer.echo(f"{workload:12} {kind:18} {count:5}")
+        typer.echo(f"{len(points)} points, sha256 {found}")
+        return
+    if found != campaign.FRAME_DIGEST:
+        raise UserError(
+            f"the sampling frame has changed: it is {found}, and {campaign.FRAME_DIGEST or 'none'} was fixed; write "
+            "down what changed it and from which source, then fix the new one in twin/openstack/mutation/campaign.py"
+        )
+    with Bar("experiments") as bar:
+        records = run(campaign.sample(points, size, seed), experiment, out, seed, workers, bar)
+    tables.show(records, wide())
