@@ -78,6 +78,8 @@ class ServerLife:
         """Create, wait, keep, delete; whether all of it went well."""
         if not (yield from self.create()):
             return False
+        if self.load.client.poll == "list":
+            yield from self._show()  # what a command line prints of the server it has created
         status = yield from self._poll_until("ACTIVE", "ERROR", patience=self.load.patience)
         if status == "ACTIVE":
             spread = self.world.streams["workload/lifetime"]
@@ -136,6 +138,11 @@ class ServerLife:
             if response.status >= 400:
                 return ""
             return dict(response.body).get(uuid, "gone")
+        return (yield from self._show())
+
+    def _show(self) -> Steps:
+        """The server's status as it is shown."""
+        uuid = self.server.uuid
         response = yield from self._send("servers.show", "GET", f"/{uuid}", uuid=uuid)
         if response.status >= 500:
             return ""
