@@ -38,6 +38,17 @@ def described(error: BaseException) -> str:
     return f"{kind}: {message}" if message else kind
 
 
+_LEFT_OUT = (TypeError, ValueError, KeyError, AttributeError, ImportError)
+
+
+def summary(error: BaseException) -> str:
+    """What oslo.log appends to a warning or an error that is logged while an exception is handled.
+
+    Empty for the kinds that it leaves out, for programs use them to probe their data.
+    """
+    return "" if type(error) in _LEFT_OUT else described(error).partition("\n")[0]
+
+
 # --- oslo.db -----------------------------------------------------------------------------------------------------
 
 

@@ -19,10 +19,10 @@ from twin.openstack.mutation import mutants
 from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.clients import Clients
 from twin.openstack.oslo.context import Context, draw
-from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock, PoolTimeout, described
+from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock, PoolTimeout, described, summary
 from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State
-from twin.telemetry.lines.oslo import EXCEPTION_LINE
+from twin.telemetry.lines.oslo import EXCEPTION_LINE, SUMMARY
 from twin.telemetry.records import Level, LogTemplate, counter, gauge
 
 if TYPE_CHECKING:
@@ -193,10 +193,16 @@ class Service(Process):
     # --- telemetry -----------------------------------------------------------------------------------------------
 
     def say(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
-        """Reach a log statement of a service that logs through oslo.log, as its release has it."""
+        """Reach a log statement of a service that logs through oslo.log, as its release has it.
+
+        An exception as the last field is what is being handled: its summary where the statement takes one, or its text.
+        """
         spoken = self.spoken.get(template.id, template)
         if spoken is None or (spoken.level is Level.DEBUG and not self.debugging):
             return
+        if args and isinstance(args[-1], BaseException):
+            error = args[-1]
+            args = (*args[:-1], summary(error) if template.text.endswith(SUMMARY) else str(error))
         self.log(spoken, context.request if context is not None else None, instance, *args)
 
     def debug(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
