@@ -1,14 +1,19 @@
 """The OpenStack cluster: keystone, nova, neutron, glance and placement over RabbitMQ and MySQL, and compute hosts."""
 
 from twin.components import Component
+from twin.openstack.cinder.api.service import CinderApi
+from twin.openstack.cinder.scheduler.service import CinderScheduler
+from twin.openstack.cinder.volume.service import CinderVolume
 from twin.openstack.cluster import PRESETS, OpenStackCluster, build
-from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+from twin.openstack.controllers import Neutron, Placement
+from twin.openstack.glance.api import Glance
 from twin.openstack.infrastructure.haproxy import HAProxy
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.infrastructure.memcached import Memcached
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.infrastructure.volumes import VolumeBackend
+from twin.openstack.keystone.service import Keystone
 from twin.openstack.nova.api import NovaApi
 from twin.openstack.nova.compute.manager import NovaCompute
 from twin.openstack.nova.conductor import NovaConductor
@@ -29,6 +34,9 @@ KINDS: tuple[type[Component], ...] = (
     VolumeBackend,
     HAProxy,
     Memcached,
+    CinderApi,
+    CinderScheduler,
+    CinderVolume,
 )
 """Component kinds; nodes are `twin.node.Node`."""
 

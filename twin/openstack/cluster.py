@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twin.node import Node
-from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+from twin.openstack.cinder import deployment as cinder
+from twin.openstack.controllers import Neutron, Placement
+from twin.openstack.glance import api as glance
 from twin.openstack.infrastructure import control_plane, hosts
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.infrastructure.volumes import VolumeBackend
+from twin.openstack.keystone import service as keystone
 from twin.openstack.nova.api import NovaApi
 from twin.openstack.nova.compute.manager import NovaCompute
 from twin.openstack.nova.conductor import NovaConductor
@@ -47,6 +50,8 @@ PRESETS: dict[str, Preset] = {
     "large": Preset(40, 4, 1, 16, 16, 32, 128e9, 32, 128e9),
 }
 
+AVAILABILITY = 0.999
+"""Of tenants' servers, where the scenario has some and says nothing."""
 API_P99, CREATE_P95 = 2.0, 40.0
 """Objectives where the scenario sets none, seconds. A healthy small site shows 0.7 and 25."""
 
@@ -69,7 +74,8 @@ class OpenStackCluster:
         self.workload.start()
 
     def objectives(self) -> list[Objective]:
-        """`api`: answered without a 5xx in time; `create`: accepted to ACTIVE; `success`: a life without an error."""
+        """`api`: answered without a 5xx in time; `create`: accepted to ACTIVE; `success`: a life without an error;
+        `availability`: tenants' servers that can be reached."""
         slo = self.world.spec.slo
         api, create = slo.api_p99, slo.create_p95
         if api is None and create is None:
@@ -79,6 +85,8 @@ class OpenStackCluster:
             objectives.append(Objective("api", 0.99, api))
         if create is not None:
             objectives.append(Objective("create", 0.95, create))
+        if self.workload.probes is not None:
+            objectives.append(Objective("availability", slo.availability or AVAILABILITY, None))
         return objectives
 
 
@@ -94,9 +102,9 @@ def build(world: World) -> OpenStackCluster:
     ]
     node = world.network.monitor = site.controller
     control_plane.build(site, site.controllers)
-    site.keystone = Keystone(site, "keystone", node, preset.api_workers)
+    keystone.build(site, node, preset.api_workers)
     site.placement = Placement(site, "placement", node, preset.api_workers)
-    site.glance = Glance(site, "glance-api", node, preset.api_workers)
+    glance.build(site, node, preset.api_workers)
     site.neutron = Neutron(site, "neutron-server", node, preset.api_workers)
     site.conductor = NovaConductor(site, "nova-conductor", node, preset.conductor_workers)
     site.scheduler = NovaScheduler(site, "nova-scheduler", node, preset.conductor_workers)
@@ -108,9 +116,10 @@ def build(world: World) -> OpenStackCluster:
     network_node, storage_node = site.controllers[:2][-1], site.controllers[:3][-1]
     under = hosts.build(world, site.hosts.values(), [network_node], storage_node)
     site.libvirts, site.dataplane, site.storage = under.libvirts, under.dataplane, under.volumes
+    cinder.build(site, node, storage_node, preset.api_workers)
     control_plane.balance(site)
     _connect(site)
-    return OpenStackCluster(site, Workload(site), preset.spares)
+    return OpenStackCluster(site, Workload(site, list(site.computes)[: preset.computes]), preset.spares)
 
 
 def sizes(settings: Settings) -> Preset:
@@ -124,12 +133,12 @@ def sizes(settings: Settings) -> Preset:
 
 def _connect(site: Site) -> None:
     """Who calls whom."""
-    mysql, rabbitmq, keystone = site.database.servers[0], site.broker.nodes[0], site.keystone
-    connect(keystone, mysql)
+    mysql, rabbitmq, identity = site.database.servers[0], site.broker.nodes[0], site.keystone
+    connect(identity, mysql)
     for api in (site.placement, site.glance):
-        connect(api, keystone, mysql)
-    connect(site.neutron, keystone, mysql, rabbitmq, site.api)
-    connect(site.api, keystone, mysql, rabbitmq, site.glance, site.neutron, site.placement, site.conductor)
+        connect(api, identity, mysql)
+    connect(site.neutron, identity, mysql, rabbitmq, site.api)
+    connect(site.api, identity, mysql, rabbitmq, site.glance, site.neutron, site.placement, site.conductor)
     connect(site.conductor, rabbitmq, mysql, site.scheduler, site.placement)
     connect(site.scheduler, rabbitmq, mysql, site.placement)
     for compute in site.computes.values():

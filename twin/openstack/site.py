@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twin.node import Node
+from twin.openstack.cinder.tables import CinderTables
+from twin.openstack.glance.tables import ImageTables
 from twin.openstack.tables import Server, Tables
 
 if TYPE_CHECKING:
-    from twin.openstack.controllers import Glance, Keystone, Neutron, Placement
+    from twin.openstack.controllers import Neutron, Placement
+    from twin.openstack.glance.api import Glance
     from twin.openstack.infrastructure.broker import Broker
     from twin.openstack.infrastructure.dataplane import DataPlane
     from twin.openstack.infrastructure.galera import Galera
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from twin.openstack.infrastructure.libvirt import Libvirt
     from twin.openstack.infrastructure.memcached import Memcached
     from twin.openstack.infrastructure.volumes import VolumeBackend
+    from twin.openstack.keystone.service import Keystone
     from twin.openstack.nova.api import NovaApi
     from twin.openstack.nova.compute.manager import NovaCompute
     from twin.openstack.nova.conductor import NovaConductor
@@ -49,6 +53,8 @@ class Site:
         self.mutated = False
         """Whether a program of this site has ever been mutated: only then may Python's own errors come up."""
         self.tables = Tables()
+        self.volumes = CinderTables()
+        self.images = ImageTables()
         self._addresses: dict[str, str] = {}
         self.controllers: list[Node] = []
         self.balancer: HAProxy | None = None

@@ -32,10 +32,16 @@ _CREATE = Logger("cinder.volume.flows.manager.create_volume")
 _COMMON = Logger("cinder.volume.flows.common")
 _UTILS = Logger("cinder.volume.volume_utils")
 _IMAGE = Logger("cinder.image.image_utils")
+_GLANCE = Logger("cinder.image.glance")
 _LVM_DRIVER = Logger("cinder.volume.drivers.lvm")
 _LVM = Logger("cinder.brick.local_dev.lvm")
 _LIO = Logger("cinder.volume.targets.lio")
 _ISCSI = Logger("cinder.volume.targets.iscsi")
+
+TASK_FAILURE = "Task '{}' ({}) transitioned into state 'FAILURE' from state 'RUNNING': {!s}"
+TASK_REVERSION = "Task '{}' ({}) transitioned into state 'REVERTED' from state 'REVERTING' with result '{}'"
+FLOW_REVERSION = "Flow '{}' ({}) transitioned into state 'REVERTED' from state 'RUNNING'"
+"""What taskflow's listener prints with the logger of who runs a flow."""
 
 # --- cinder-api: requests ------------------------------------------------------------------------------------------
 
@@ -43,6 +49,7 @@ CINDER_ACCESS = _ACCESS.info("cinder.cinder-access", '{} "{} {} HTTP/1.1" status
 REQUEST = _WSGI.info("cinder.request", "{} {}")
 RETURNED = _WSGI.info("cinder.returned", "{} returned with HTTP {}")
 CINDER_THROWN = _WSGI.info("cinder.cinder-thrown", "HTTP exception thrown: {}")
+RESOURCE_EXCEPTION = _WSGI.error("cinder.resource-exception", "Exception handling resource: {}: {!s}")
 CINDER_FAULT = _WSGI.info("cinder.cinder-fault", "Fault thrown: {}")
 REQUEST_BODY = _WSGI.debug("cinder.request-body", "Action body: {}")
 CALLING_METHOD = _WSGI.debug("cinder.calling-method", "Calling method '{}'")
@@ -58,6 +65,9 @@ ATTACHMENT_REFUSED = _ATTACHMENTS.error(
 )
 ATTACHMENT_CREATE_FAILED = _ATTACHMENTS.error(
     "cinder.attachment-create-failed", "Unable to create attachment for volume.: {!s}"
+)
+ATTACHMENT_UPDATE_REFUSED = _ATTACHMENTS.error(
+    "cinder.attachment-update-refused", "Unable to update attachment.({}).: {!s}"
 )
 ATTACHMENT_UPDATE_FAILED = _ATTACHMENTS.error(
     "cinder.attachment-update-failed", "Unable to update the attachment.: {!s}"
@@ -120,6 +130,13 @@ ATTACHMENT_IN_USE = _API.error(
     "Detected user call to delete in-use attachment. Call must come from the nova service and nova must be "
     "configured to send the service token. Bug #2004555",
 )
+REFUSED_ERROR = _API.error("cinder.refused-error", "{}")
+API_QUOTA_FAILED = _API.error("cinder.api-quota-failed", "Failed to update quota while deleting volume.: {!s}")
+API_TASK_FAILED = _API.warning("cinder.api-task-failed", TASK_FAILURE)
+API_TASK_REVERTED = _API.warning("cinder.api-task-reverted", TASK_REVERSION)
+API_FLOW_REVERTED = _API.warning("cinder.api-flow-reverted", FLOW_REVERSION)
+ENTRY_DESTROY_FAILED = _CREATE_API.error("cinder.entry-destroy-failed", "Failed destroying volume entry {}: {!s}")
+ROLLBACK_FAILED = _CREATE_API.error("cinder.rollback-failed", "Failed rolling back quota for {} reservations: {!s}")
 API_CREATE_FAILED = _CREATE_API.error("cinder.api-create-failed", "Volume {}: create failed")
 API_UNEXPECTED_BUILD_ERROR = _CREATE_API.error("cinder.api-unexpected-build-error", "Unexpected build error:: {!s}")
 SIZE_VALIDATING = _CREATE_API.debug("cinder.size-validating", "Validating volume size '{}' using {}")
@@ -145,6 +162,9 @@ SCHEDULE_METHOD_FAILED = _SCHEDULER.error("cinder.schedule-method-failed", "Fail
 SCHEDULER_FLOW_FAILED = _SCHEDULER.error(
     "cinder.scheduler-flow-failed", "Failed to create scheduler manager volume flow: {!s}"
 )
+SCHEDULER_TASK_FAILED = _SCHEDULER.warning("cinder.scheduler-task-failed", TASK_FAILURE)
+SCHEDULER_TASK_REVERTED = _SCHEDULER.warning("cinder.scheduler-task-reverted", TASK_REVERSION)
+SCHEDULER_FLOW_REVERTED = _SCHEDULER.warning("cinder.scheduler-flow-reverted", FLOW_REVERSION)
 NO_BACKEND = _FILTER_SCHEDULER.warning("cinder.no-backend", "No weighed backend found for volume with properties: {}")
 LAST_BACKEND_FAILED = _FILTER_SCHEDULER.error(
     "cinder.last-backend-failed", "Error scheduling {} from last vol-service: {} : {}"
@@ -210,6 +230,12 @@ DRIVER_RPC_STARTING = _VOLUME.info(
 )
 DRIVER_RPC_READY = _VOLUME.info("cinder.driver-rpc-ready", "Driver post RPC initialization completed successfully.")
 REEXPORT_FAILED = _VOLUME.error("cinder.reexport-failed", "Failed to re-export volume, setting to ERROR.: {!s}")
+MANAGER_TASK_FAILED = _VOLUME.warning("cinder.manager-task-failed", TASK_FAILURE)
+MANAGER_TASK_REVERTED = _VOLUME.warning("cinder.manager-task-reverted", TASK_REVERSION)
+MANAGER_FLOW_REVERTED = _VOLUME.warning("cinder.manager-flow-reverted", FLOW_REVERSION)
+ATTACHMENT_UPDATED = _VOLUME.info("cinder.attachment-updated", "attachment_update completed successfully.")
+USAGES_FAILED = _VOLUME.error("cinder.usages-failed", "Failed to update usages deleting volume.: {!s}")
+SNAPSHOT_USAGES_FAILED = _VOLUME.error("cinder.snapshot-usages-failed", "Update snapshot usages failed.: {!s}")
 CREATED = _VOLUME.info("cinder.created", "Created volume successfully.")
 MANAGER_FLOW_FAILED = _VOLUME.error("cinder.manager-flow-failed", "Create manager volume flow failed.: {!s}")
 DELETED = _VOLUME.info("cinder.deleted", "Deleted volume successfully.")
@@ -246,6 +272,10 @@ DRIVER_UNINITIALIZED = _VOLUME.warning(
 IMAGE_COPIED = _VOLUME.info("cinder.image-copied", "Copy volume to image completed successfully.")
 CREATE_AS = _CREATE.info("cinder.create-as", "Volume {}: being created as {} with specification: {}")
 CREATE_DONE = _CREATE.info("cinder.create-done", "Volume {} ({}): created successfully")
+CREATE_NOTIFY_FAILED = _CREATE.error(
+    "cinder.create-notify-failed", "Failed notifying about the volume action {} for volume {}: {!s}"
+)
+CREATE_FINISH_FAILED = _CREATE.error("cinder.create-finish-failed", "Failed updating volume {} with {}: {!s}")
 CREATE_NO_DRIVER = _CREATE.error("cinder.create-no-driver", "Unable to create volume. Volume driver {} not initialized")
 CREATE_FAILED = _CREATE.error("cinder.create-failed", "Volume {}: create failed")
 CREATE_RESCHEDULING = _CREATE.debug("cinder.create-rescheduling", "Volume {}: re-scheduling {} attempt {} due to {}")
@@ -264,6 +294,9 @@ IMAGE_COPY_FAILED = _UTILS.error("cinder.image-copy-failed", "Failed to copy ima
 SECURE_DELETE = _UTILS.info("cinder.secure-delete", "Performing secure delete on volume: {}")
 VOLUME_COPIED = _UTILS.info("cinder.volume-copied", "Volume copy {:.2f} MB at {:.2f} MB/s")
 NOT_INITIALIZED = _UTILS.error("cinder.not-initialized", "Volume driver {} not initialized")
+GLANCE_UNREACHABLE = _GLANCE.error(
+    "cinder.glance-unreachable", "Error contacting glance server '{}' for '{}', done trying.: {!s}"
+)
 IMAGE_FETCHED = _IMAGE.info("cinder.image-fetched", "Image download {:.2f} MB at {:.2f} MB/s")
 IMAGE_CONVERTED = _IMAGE.info("cinder.image-converted", "Converted {:.2f} MB image at {:.2f} MB/s")
 

@@ -42,7 +42,7 @@ class NovaApi(ApiService, AmqpService):
         site, work = self.site, facts.API["servers.create"]
         yield from self.think(context, work.python)
         image = f"/v2/images/{site.image}"
-        expect((yield site.glance.serve(context, "images.show", "GET", image)), "glance")
+        expect((yield site.glance.serve(context, "images.show", "GET", image, image_id=site.image)), "glance")
         networks = f"/v2.0/networks?id={site.network}"
         expect((yield site.neutron.serve(context, "networks.list", "GET", networks)), "neutron")
         yield from self.sql(context, work.statements)

@@ -17,7 +17,7 @@ from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
 from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
 from twin.openstack.site import Site
-from twin.telemetry.records import LogTemplate, counter, gauge
+from twin.telemetry.records import LogTemplate, Metric, counter, gauge
 
 if TYPE_CHECKING:
     from twin.openstack.infrastructure.haproxy import Backend
@@ -73,7 +73,7 @@ class ApiService(Service):
 
     port: int
     wsgi_logger: str
-    metrics = API_METRICS
+    metrics: tuple[Metric, ...] = API_METRICS
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -102,6 +102,9 @@ class ApiService(Service):
             return Response(200, length=length)
 
         return answer
+
+    def log_request(self, context: Context, method: str, uri: str) -> None:
+        """Print what some APIs print when a request has got past its token."""
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         """Print the access line."""
@@ -169,7 +172,7 @@ class ApiService(Service):
         span = open_span(self.world, context)
         inner = self.inner_context(context).inside(span)
         try:
-            response = yield from self._carry_out(inner, operation, arguments)
+            response = yield from self._carry_out(inner, operation, method, uri, arguments)
         except Interrupt:
             self.ledger.dropped += 1
             self._close(context, span, operation, start, Response(502), answer)
@@ -178,9 +181,12 @@ class ApiService(Service):
         self.log_access(inner, method, uri, response, self.world.now - start)
         self._close(context, span, operation, start, response, answer)
 
-    def _carry_out(self, context: Context, operation: str, arguments: dict[str, Any]) -> Steps:
+    def _carry_out(
+        self, context: Context, operation: str, method: str, uri: str, arguments: dict[str, Any]
+    ) -> Steps:
         try:
             yield from self.authenticate(context)
+            self.log_request(context, method, uri)
             response = yield from self.operations[operation](context, **arguments)
         except Interrupt:
             raise

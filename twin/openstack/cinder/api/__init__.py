@@ -1,0 +1,1 @@
+"""cinder-api: volumes, snapshots and attachments over HTTP."""

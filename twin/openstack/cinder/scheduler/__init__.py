@@ -1,0 +1,1 @@
+"""cinder-scheduler: which backend takes a volume."""
