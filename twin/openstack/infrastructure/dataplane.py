@@ -183,6 +183,11 @@ class DataPlane:
             machine = origin
         return self._through(server, port, path, machine, source)
 
+    def answers(self, server: str, machine: str) -> bool:
+        """Whether a login to a server works for somebody behind a machine's router, without a floating IP."""
+        port = next(iter(self.by_server.get(server, ())), None)
+        return port is not None and self._through(server, port, self.ports[port], machine, EXTERNAL).ok
+
     def _origin(self, source: str, network: str) -> str | Reach:
         """The host of the server from which the login comes."""
         port = next((p for p in self.by_server.get(source, ()) if self.ports[p].network == network), None)

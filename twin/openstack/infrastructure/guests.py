@@ -80,6 +80,12 @@ class GuestOS:
         assert self._job.done.callbacks is not None
         self._job.done.callbacks.append(lambda _: self._init(life))
 
+    def settle(self) -> None:
+        """It has been up for long: booted, with its address and its key."""
+        self._life += 1
+        self.booted = self.has_key = True
+        self.address_since = self.sshd_at = self._world.now
+
     def power_off(self) -> None:
         """Its processors are gone, and what it held in memory."""
         self._life += 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
+from twin.openstack.tenants.availability import Probes
 from twin.openstack.tenants.client import Requests
 from twin.openstack.tenants.deployment import deployment
+from twin.openstack.tenants.fleet import Fleet
 from twin.openstack.tenants.lifecycle import Lifecycle
 from twin.openstack.tenants.network import network_load
 from twin.openstack.tenants.reading import Readers
@@ -29,9 +31,12 @@ USERS = 4
 
 
 class Workload:
-    """All loads of a scenario. Every draw is keyed by the number of the run that it belongs to."""
+    """All loads of a scenario, and the servers that its tenants have had before; `hosts` take those.
 
-    def __init__(self, site: Site) -> None:
+    Every draw is keyed by the number of the run that it belongs to.
+    """
+
+    def __init__(self, site: Site, hosts: Sequence[str]) -> None:
         self.site = site
         self.world: World = site.world
         self.requests = Requests()
@@ -41,11 +46,18 @@ class Workload:
         """Runs (server lives, testers' runs) begun, ended well, ended otherwise."""
         self.stopped = False
         self._numbered = 0
+        tenants = self.world.spec.workload.tenants
+        self.fleet = Fleet(site, tenants, hosts) if tenants is not None else None
+        self.probes = Probes(self.fleet) if self.fleet is not None else None
         users = self.world.streams["openstack/users"]
         self.users = [(users.hexadecimal(32, "user", i), users.hexadecimal(32, "project", i)) for i in range(USERS)]
 
     def start(self) -> None:
-        """Let clients come from now on."""
+        """Place tenants' servers, and let clients come from now on."""
+        if self.fleet is not None and self.probes is not None:
+            self.fleet.place()
+            self.probes.start()
+            self.world.clock.process(self.fleet.live())
         spec = self.world.spec.workload
         for load in spec.all_loads():
             self.world.clock.process(self._begin(load))
