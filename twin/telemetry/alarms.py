@@ -64,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     Rule("ApiBackendDown", "critical", "haproxy_backend_active_servers", "<", 1.0, 5.0),
     Rule("ApiErrors", "critical", 'haproxy_backend_http_responses_total{code="5xx"}', ">", 0.05, 10.0),
     Rule("NovaAgentDown", "critical", "openstack_nova_agent_state", "<", 1.0, 0.0),
+    Rule("LibvirtDown", "critical", "libvirt_up", "<", 1.0, 10.0),
     Rule("RabbitMQMessagesReady", "warning", "rabbitmq_queue_messages_ready", ">", 3.0, 30.0),
     Rule("MySQLThreadsRunning", "warning", "mysql_global_status_threads_running", ">", 8.0, 15.0),
 )

@@ -293,8 +293,13 @@ class Hypervisor(Process):
         self._cpu_seconds += self._wanted * (1.0 - self.steal) * (now - self._looked)
         self._looked = now
 
+    @property
+    def reachable(self) -> bool:
+        """The exporter is a program of its own: it answers without libvirt, and says so."""
+        return self.place_up and self.world.network.scraped(self)
+
     def sample(self) -> Sequence[float]:
-        if self.value("libvirt_hang"):  # the exporter's own connection hangs as well: the scrape comes back empty
+        if not self.up or self.value("libvirt_hang"):
             return (0.0, *[float("nan")] * (len(METRICS) - 1))
         self._account()
         resident = self._resident

@@ -6,6 +6,7 @@ import pytest
 
 from twin.mechanics.host import DISK_USED
 from twin.mechanics.layers import Layer
+from twin.openstack.infrastructure.disk import INSTANCES, copy_instance
 from twin.openstack.infrastructure.domains import DomainState
 from twin.openstack.infrastructure.errors import LibvirtError, NoSpaceLeft, ProcessExecutionError
 
@@ -83,3 +84,35 @@ def test_a_resumed_guest_on_a_full_disk_stops_again(machines):
     machines.do(machines.first.resume_domain(machines.context(), "s"))
     machines.world.run(until=machines.now + 40)
     assert machines.first.domains["s"].state is DomainState.PAUSED
+
+
+def test_a_cold_migration_copies_as_fast_as_the_slower_disk(machines):
+    machines.do(machines.build("s"))
+    machines.world.run(until=machines.now + 60)
+    source, target = machines.first.disk, machines.second.disk
+    source.allocate(f"{INSTANCES}/s/disk", 3e9)
+    machines.impose(machines.nodes[1], "disk_slowdown", 2.0, Layer.BOARD)
+    began = machines.now
+    size = machines.do(copy_instance(machines.context(), source, target, "s"))
+    assert size == source.used_by(f"{INSTANCES}/s") == target.used_by(f"{INSTANCES}/s")
+    assert machines.now - began == pytest.approx(size / 75e6, abs=0.3)
+    source.delete_instance("s")
+    assert source.used_by(f"{INSTANCES}/s") == 0.0
+
+
+def test_a_full_target_takes_no_copy(machines):
+    machines.do(machines.build("s", machines.second))
+    _fill(machines)
+    with pytest.raises(ProcessExecutionError, match=r"No space left on device \(28\)"):
+        machines.do(copy_instance(machines.context(), machines.second.disk, machines.first.disk, "s"))
+    assert machines.first.disk.used_by(f"{INSTANCES}/s") == 0.0
+
+
+def test_a_target_that_does_not_answer_takes_two_minutes_to_say_so(machines):
+    machines.do(machines.build("s"))
+    machines.impose(machines.nodes[1], "blocked", 1.0, Layer.NETWORK)
+    began = machines.now
+    with pytest.raises(ProcessExecutionError, match="Connection timed out") as caught:
+        machines.do(copy_instance(machines.context(), machines.first.disk, machines.second.disk, "s"))
+    assert caught.value.exit_code == 255
+    assert machines.now - began == pytest.approx(127.0, abs=0.3)
