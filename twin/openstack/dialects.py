@@ -1,9 +1,9 @@
 """What the services print in each dialect, where that is not what Zed prints.
 
 The statements of `logs` modules are Zed's. A dialect is one mapping: id of a statement -> the statement as that release
-has it, or None where it has none. `loghub2017` is the release behind Loghub's OpenStack logs (recorded in May 2017, of
-the generation of Mitaka): what its log shows, and for what it does not show nova 15 and oslo.messaging 5. Fields may be
-left out or reordered by number; those that only older releases print come last.
+has it, or None where it has none. `loghub2017` is the release behind Loghub's OpenStack logs, recorded in May 2017 and of
+the generation of Mitaka: what its log shows, and where it shows nothing what nova 15, neutron 10, cinder 10 and keystone
+12 have. Fields may be left out or reordered by number; those that only older releases print come last.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from twin.openstack.cinder import logs as cinder
+from twin.openstack.glance import logs as glance
 from twin.openstack.keystone import logs as keystone
 from twin.openstack.neutron import logs as neutron
+from twin.openstack.neutron.agent import logs as agent
 from twin.openstack.nova import logs as nova
 from twin.openstack.nova.compute import event_logs as event
 from twin.openstack.nova.compute import logs as compute
@@ -50,6 +53,25 @@ def _raised_to_info() -> Iterator[LogTemplate]:
     yield replace(keystone.KEYSTONE_PATH, level=Level.INFO, origin="keystone.common.wsgi", text=path)
 
 
+def _lowered_to_debug() -> Iterator[LogTemplate]:
+    """Statements of level DEBUG that have become INFO since."""
+    for template in (
+        agent.OVS_LOOP_STARTED,
+        agent.OVS_LOOP_POLLING,
+        agent.OVS_LOOP_PORT_INFO,
+        agent.OVS_LOOP_PROCESSED,
+        agent.OVS_LOOP_COMPLETED,
+        agent.OVS_PORTS_TREATED,
+        agent.OVS_PORTS_SECURED,
+        agent.OVS_PORTS_GONE,
+    ):
+        yield replace(template, level=Level.DEBUG)
+    starting = "Starting router update for {}, action {}, priority {}"
+    yield replace(agent.L3_UPDATE_STARTING, level=Level.DEBUG, text=starting)
+    for template in (agent.L3_UPDATE_FINISHED, agent.L3_DELETE_FINISHED):
+        yield replace(template, level=Level.DEBUG, text="Finished a router update for {}")
+
+
 _WORDING: dict[LogTemplate, str] = {
     nova.NOVA_EVENT: "Creating event {0}:{1} for instance {2}",
     nova.STARTING: "Starting {} node (version 13.1.4)",
@@ -65,6 +87,13 @@ _WORDING: dict[LogTemplate, str] = {
     virt.CREATING_IMAGE: "Creating image",
     virt.IMAGE_YOUNG: "Base or swap file too young to remove: {}",
     virt.IMAGE_REMOVING: "Removing base or swap file: {}",
+    neutron.AGENT_HEARTBEAT: "Heartbeat received from {} agent on host {}, uuid {} after {}",
+    neutron.NOVA_EVENT_FAILED: "Nova event: {1} returned with failed status",
+    agent.DHCP_RELOAD: "Trigger reload_allocations for port {}",
+    agent.OVS_VLAN_ASSIGNED: "Assigning {} as local vlan for net-id={}",
+    agent.OVS_VLAN_RECLAIMED: "Reclaiming vlan = {} from net-id = {}",
+    agent.OVS_VLAN_LOST: "Port '{}' has lost its vlan tag '{}'!",
+    agent.ROUTER_TRANSITIONED: "Router {} transitioned to {}",
     oslo.AMQP_UNREACHABLE: "AMQP server on {1}:5672 is unreachable: {2}. Trying again in {3} seconds.",
     oslo.AMQP_CLOSED: "AMQP server {1}:5672 closed the connection. Check login credentials: {2}",
     oslo.AMQP_RECONNECTED: "Reconnected to AMQP server on {1}:5672 via [amqp] client",
@@ -75,6 +104,14 @@ _ELSEWHERE: dict[LogTemplate, str] = {
     nova.NOVA_UNEXPECTED: "nova.api.openstack.extensions",
     neutron.NEUTRON_CLIENT_ERROR: "neutron.api.v2.resource",
     neutron.NEUTRON_REQUEST_FAILED: "neutron.api.v2.resource",
+    neutron.CALLBACK_FAILED: "neutron.callbacks.manager",
+    agent.RPC_TIMEOUT: "neutron.common.rpc",
+    agent.RPC_TIMEOUT_INCREASED: "neutron.common.rpc",
+    cinder.SECURE_DELETE: "cinder.volume.utils",
+    cinder.VOLUME_COPIED: "cinder.volume.utils",
+    cinder.NOT_INITIALIZED: "cinder.utils",
+    cinder.IMAGE_COPY_FAILED: "cinder.volume.flows.manager.create_volume",
+    keystone.AUTHORIZATION_FAILED: "keystone.common.wsgi",
     placement.PLACEMENT_ACCESS: "nova.api.openstack.placement.requestlog",
     placement.PLACEMENT_FAILED: "nova.api.openstack.placement.handler",
 }
@@ -117,6 +154,27 @@ _NEWER = (
     virt.DETACHED_PERSISTENT,
     virt.DETACHED_LIVE,
     virt.DRIVER_DETACHING,
+    # what neutron, cinder and glance learned to say
+    neutron.PROVISION_ATTEMPT,
+    neutron.BIND_CONCURRENT,
+    neutron.AGENT_IS_DOWN,
+    neutron.FLOATING_IP,
+    agent.DHCP_PORTS_READY,
+    agent.DHCP_REPORT_RECOVERED,
+    agent.L3_REPORT_RECOVERED,
+    agent.L3_STOPPING,
+    agent.METADATA_REPORT_RECOVERED,
+    agent.OVS_REPORT_RECOVERED,
+    agent.OVS_BRIDGE_ID,
+    agent.OVS_NO_SERVER,
+    agent.OVS_NOT_REPORTING,
+    agent.FIREWALL_NO_TAG,
+    agent.FIREWALL_NO_PORT,
+    cinder.ATTACHMENT_CHECKED,
+    cinder.ATTACHMENT_NOT_IN_NOVA,
+    cinder.ATTACHMENT_MISMATCH,
+    cinder.ATTACHMENT_IN_USE,
+    glance.IMAGE_FORMAT_MATCHED,
     # deprecations and advice
     nova.EVENTLET_DEPRECATED,
     neutron.NO_CONTROLLER,
@@ -133,6 +191,7 @@ _NEWER = (
 
 def _loghub2017() -> dict[str, LogTemplate | None]:
     spoken: dict[str, LogTemplate | None] = {template.id: template for template in _raised_to_info()}
+    spoken |= {template.id: template for template in _lowered_to_debug()}
     spoken |= {template.id: replace(template, text=text) for template, text in _WORDING.items()}
     spoken |= {template.id: replace(template, origin=origin) for template, origin in _ELSEWHERE.items()}
     spoken |= {template.id: None for template in _NEWER}
