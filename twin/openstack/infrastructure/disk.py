@@ -66,8 +66,8 @@ class HostDisk:
     # --- work ----------------------------------------------------------------------------------------------------
 
     def compute(self, context: Context, seconds: float, spread: float = STAGE_SPREAD) -> Steps:
-        """Core seconds of one thread on the host: qemu-img, libvirt, ip, ovs-vsctl. Alone it takes that long."""
-        yield from self.cores.run(draw(self.world, context, seconds * self.times.scale, spread))
+        """Core seconds (CloudLab's) of one thread on the host: qemu-img, libvirt, ip, ovs-vsctl."""
+        yield from self.cores.run(draw(self.world, context, seconds, spread))
 
     def transfer(self, context: Context, size: float, spread: float = STAGE_SPREAD, write: bool = True) -> Steps:
         """Read or write so many bytes."""

@@ -72,6 +72,7 @@ class Hypervisor(Process):
         self.network = network
         self.cores = ProcessorSharing(world.clock, place.cores, per_job=1.0)
         """Threads that work for builds and boots share the cores with guests and everything else on the node."""
+        self.cores.set_load(0.0, 1.0 / times.scale)
         self.disk = HostDisk(place, self.cores, times)
         self.domains: dict[str, Domain] = {}
         """By server uuid; shut off ones stay defined."""
@@ -208,7 +209,7 @@ class Hypervisor(Process):
         node = self.node
         others = sum(min(p.runnable_threads, p.core_limit) for p in node.processes() if p is not self)
         memory = host_slowdown(node.memory_used / node.memory, 0.0)
-        self.cores.set_load(self._wanted + others + node.value("cpu_stress"), 1.0 / memory)
+        self.cores.set_load(self._wanted + others + node.value("cpu_stress"), 1.0 / (memory * self.times.scale))
         self.disk.streams = self._streams
         self.disk.set_speed()
 
