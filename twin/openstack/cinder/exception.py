@@ -99,6 +99,10 @@ class ImageCopyFailure(Invalid):
     text = "Failed to copy image to volume: {reason}"
 
 
+class ImageDownloadFailed(CinderException):
+    text = "Failed to download image {image_href}, reason: {reason}"
+
+
 class GlanceConnectionFailed(CinderException):
     text = "Connection to glance failed: {reason}"
 

@@ -40,6 +40,8 @@ class GlanceImageService(Flow):
             )
         except HttpError as error:
             raise self._translate_image_exception(context, image_id, error) from None
+        if data is None:
+            raise exception.ImageDownloadFailed(image_href=image_id, reason="image contains no data.")
         verify(image, data)
         return float(data)
 

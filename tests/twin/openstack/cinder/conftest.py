@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 
 from twin import World
+from twin.mechanics.conditions import Condition
+from twin.mechanics.layers import Layer
+from twin.openstack.mutation.operators import mutation
 from twin.openstack.oslo.context import new_context
 from twin.openstack.oslo.wsgi import Response
 from twin.scenario import ResolvedScenario
 
 WORLD_OF_NOBODY = {"poisson": "0.0001/s"}
-CONNECTOR = {"initiator": "iqn.1993-08.org.debian:01:compute-0", "host": "compute-0", "ip": "10.0.0.11"}
 
 
 class Client:
     """One user of a world."""
+
+    connector = {"initiator": "iqn.1993-08.org.debian:01:compute-0", "host": "compute-0", "ip": "10.0.0.11"}  # noqa: RUF012
 
     def __init__(self, world: World, user: str = "u" * 32, project: str = "p" * 32) -> None:
         self.world = world
@@ -49,16 +53,33 @@ class Client:
         """Let time pass."""
         self.world.run(until=self.world.now + seconds)
 
+    def said(self, *components: str, levels: str = "INFO WARNING ERROR") -> list[str]:
+        """The messages of components, without the lines of traces."""
+        return [
+            record.template.text.format(*record.args[3:])
+            for record in self.world.recorder.logs
+            if record.component in components
+            and record.template.level.value in levels.split()
+            and not record.template.id.endswith(".trace")
+        ]
 
-def said(world: World, *components: str, levels: str = "INFO WARNING ERROR") -> list[str]:
-    """The messages of components, without the lines of traces."""
-    return [
-        record.template.text.format(*record.args[3:])
-        for record in world.recorder.logs
-        if record.component in components
-        and record.template.level.value in levels.split()
-        and not record.template.id.endswith(".trace")
-    ]
+    def other(self, user: str, project: str) -> Client:
+        """Another user of the same world."""
+        return Client(self.world, user, project)
+
+    # --- what goes wrong -----------------------------------------------------------------------------------------
+
+    def impose(self, component: str, layer: str, parameter: str, value: float = 1.0) -> Condition:
+        """Put a condition on a component."""
+        condition = Condition(Layer(layer), parameter, value, "test")
+        self.world.components[component].impose(condition)
+        return condition
+
+    def mutate(self, component: str, site: str, operator: str, argument: str | None = None) -> None:
+        """Let one call of a component's program be wrong."""
+        text = mutation(site, operator, argument).text
+        condition = Condition(Layer.CONFIGURATION, "mutation", 1.0, "test", code=text)
+        self.world.components[component].impose(condition)
 
 
 @pytest.fixture(scope="session")

@@ -76,8 +76,15 @@ class CinderVolume(CinderService):
 
         return run
 
+    def consume(self) -> None:
+        if self._listens:
+            super().consume()
+
+    _listens = False
+    """Whether its RPC server has started: it does once the driver has been set up, or could not be."""
+
     def on_running(self) -> None:
-        self.manager.driver.initialized = self.world.now == 0
+        self._listens = self.manager.driver.initialized = self.world.now == 0
         self.manager.allocated_capacity_gb = 0
         super().on_running()
         self.spawn(self._begin())
@@ -89,7 +96,10 @@ class CinderVolume(CinderService):
             for key in mine:
                 del workers[key]
             context = admin_context(self.world, self.name, self.pid, "init")
-            yield from self.manager.init_host(context, self.host, [volumes[key] for key in mine if key in volumes])
+            unfinished = [volumes[key] for key in mine if key in volumes]  # type: ignore[index]
+            yield from self.manager.init_host(context, self.host, unfinished)
+            self._listens = True
+            self.consume()
         yield from self.every(facts.PERIODIC_INTERVAL, self._report, "report")
 
     def _report(self, context: Context) -> Steps:
