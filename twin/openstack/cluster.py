@@ -20,6 +20,7 @@ from twin.openstack.nova.scheduler import NovaScheduler
 from twin.openstack.operations.hosts import Operations
 from twin.openstack.oslo.service import Service, connect
 from twin.openstack.site import Site
+from twin.openstack.tenants import capacity
 from twin.openstack.tenants.workload import Workload
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import OpenStackCluster as Settings
@@ -95,6 +96,7 @@ def build(world: World) -> OpenStackCluster:
     settings = world.spec.cluster
     assert isinstance(settings, Settings)
     preset = sizes(settings)
+    capacity.check(world.spec, preset.computes, preset.host_vcpus, preset.host_memory)
     site = Site(world)
     site.controllers += [
         Node(world, f"controller-{i}", preset.controller_memory, preset.controller_vcpus)

@@ -106,7 +106,7 @@ def _check_workload(spec: Spec) -> None:
                 key = type(workload).model_fields[name].alias or name
                 raise ScenarioError(f"'{key}' belongs to inference clusters, this one is openstack", (*path, key))
     else:
-        for name in ("lifetime", "client", "kind", "repeat", "loads", "requests", "mix", "tenants"):
+        for name in ("lifetime", "client", "kind", "repeat", "flavor", "loads", "requests", "mix", "tenants"):
             if getattr(workload, name) is not None:
                 raise ScenarioError(f"'{name}' belongs to openstack clusters, this one is inference", (*path, name))
     if workload.trace is not None:

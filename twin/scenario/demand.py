@@ -21,7 +21,7 @@ def check_demand(spec: Spec) -> None:
             "availability is that of tenants' servers: give workload.tenants", ("spec", "slo", "availability")
         )
     if workload.arrivals is None and workload.kind is None:
-        for name in ("repeat", "lifetime", "client", "client_timeout"):
+        for name in ("repeat", "flavor", "lifetime", "client", "client_timeout"):
             if getattr(workload, name) is not None:
                 key = type(workload).model_fields[name].alias or name
                 raise ScenarioError(f"'{key}' says more about arrivals or a kind: give one of them", (*path, key))

@@ -167,6 +167,7 @@ class Load(Model):
     )
     arrivals: Arrivals | None = Field(None, description="left out: a tester comes once, or again and again (`repeat`)")
     repeat: int | None = Field(None, ge=1, description="runs in all, or of each user of a closed loop")
+    flavor: str | None = Field(None, description="of its servers; default: m1.small, testers: m1.tiny")
     at: Duration = Field(0.0, description="when it begins")
     lifetime: Duration | None = Field(None, description="lifecycle: how long a server lives before it is deleted")
     client: ServerClient | None = Field(None, description="lifecycle: how clients wait, and what they keep")
@@ -209,6 +210,7 @@ class Workload(Model):
     client: ServerClient | None = Field(None, description="OpenStack: how clients wait, and what they keep")
     kind: Kind | None = Field(None, description="OpenStack: what clients do; default: lifecycle")
     repeat: int | None = Field(None, ge=1, description="OpenStack: runs in all, or of each user of a closed loop")
+    flavor: str | None = Field(None, description="OpenStack: of the servers; default: m1.small, testers: m1.tiny")
     sweep: bool = Field(True, description="OpenStack: what a tester's stopped run has left is removed after it")
     loads: tuple[Load, ...] | None = Field(None, min_length=1, description="OpenStack: further loads at the same time")
     requests: Annotated[Rate, Field(gt=0)] | None = Field(
@@ -228,6 +230,7 @@ class Workload(Model):
                     kind=self.kind or "lifecycle",
                     arrivals=self.arrivals,
                     repeat=self.repeat,
+                    flavor=self.flavor,
                     lifetime=self.lifetime,
                     client=self.client,
                     client_timeout=self.client_timeout,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
 from twin.openstack.tenants.availability import Probes
+from twin.openstack.tenants.capacity import USERS
 from twin.openstack.tenants.client import Requests
 from twin.openstack.tenants.deployment import deployment
 from twin.openstack.tenants.fleet import Fleet
@@ -26,8 +27,6 @@ TESTS = {"deployment": deployment, "network": network_load, "storage": storage}
 
 DEFAULT_RATE = 0.1
 """Servers created per second where the scenario names no arrivals."""
-USERS = 4
-"""Users, each with a project, among whom server lives are shared out."""
 
 
 class Workload:
