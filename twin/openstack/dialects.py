@@ -1,9 +1,9 @@
 """What the services print in each dialect, where that is not what Zed prints.
 
 The statements of `logs` modules are Zed's. A dialect is one mapping: id of a statement -> the statement as that release
-has it, or None where it has none. `loghub2017` is the release behind Loghub's OpenStack logs, recorded in May 2017 and of
-the generation of Mitaka: what its log shows, and where it shows nothing what nova 15, neutron 10, cinder 10 and keystone
-12 have. Fields may be left out or reordered by number; those that only older releases print come last.
+has it, or None where it has none. `loghub2017` is the release behind Loghub's OpenStack logs, which were recorded in
+May 2017 and are of Mitaka's generation: what its log shows, and where it shows nothing what nova 15, neutron 10, cinder
+10 and keystone 12 have. Fields may be left out or reordered by number; those that only older releases print come last.
 """
 
 from __future__ import annotations
