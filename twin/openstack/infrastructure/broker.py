@@ -85,19 +85,32 @@ class Broker:
         return sorted(self.nodes, key=lambda node: stream.uniform(client.name, node.name))
 
     def hold(self, client: AmqpService) -> Event | None:
-        """What a connected publisher has to wait for before it can send; None where nothing is in its way."""
+        """What a connected client has to wait for before a reply gets through; None where nothing is in its way."""
+        connection = self._connections.get(client.name)
+        if connection is None:
+            return None
         if self._flow is not None:
-            connection = self._connections.get(client.name)
-            if connection is not None and not connection.blocked:
-                connection.blocked = True
-                client.say(oslo_logs.AMQP_BLOCKED, None, f"low on {self._alarms()[0]}")
+            self._block(connection)
             return self._flow
+        if self.world.network.disturbed and not self._passes(client, connection.node):
+            self._cut(connection)
+            return connection.mended
         return None
+
+    def _block(self, connection: Connection) -> None:
+        """The broker reads no more from a client that has published."""
+        if not connection.blocked:
+            connection.blocked = True
+            connection.client.say(oslo_logs.AMQP_BLOCKED, None, f"low on {self._alarms()[0]}")
 
     # --- messages ------------------------------------------------------------------------------------------------
 
-    def publish(self, message: Message) -> None:
-        """Take a message from a connected client; its queue has it a moment later, unless that has no leader."""
+    def publish(self, message: Message) -> Event | None:
+        """Take a message from a client; its queue has it a moment later.
+
+        Where it cannot be stored now (an alarm, a cut connection, a queue without a leader, no connection), the event
+        that is returned succeeds when it is: a publisher waits for its confirmation.
+        """
         if not message.number:
             self._numbers += 1
             message.number = self._numbers
@@ -106,13 +119,27 @@ class Broker:
         if connection is None:
             if client is not None:  # between two connections
                 self._resend.setdefault(client.name, []).append(message)
-                return
+                return self._later(message)
             node = next((node for node in self.nodes if node.serving), self.nodes[0])
             connection = Connection(None, node, 0, 0, "")  # type: ignore[arg-type]
         connection.unconfirmed[message.number] = message
-        if self.world.network.disturbed and client is not None and not self._passes(client, connection.node):
-            self._cut(connection)
-            return
+        if client is not None:
+            if self._flow is not None:
+                self._block(connection)
+                return self._later(message)
+            if self.world.network.disturbed and not self._passes(client, connection.node):
+                self._cut(connection)
+                return self._later(message)
+        queue = self._send(message, connection)
+        return self._later(message) if queue.leader is None else None
+
+    def _later(self, message: Message) -> Event:
+        if message.confirm is None:
+            message.confirm = self.clock.event()
+        return message.confirm
+
+    def _send(self, message: Message, connection: Connection) -> Queue:
+        """A message reaches its client's node, and a moment later its queue."""
         node = connection.node
         node.received += 1
         queue = self.queues.get(message.topic)
@@ -120,6 +147,7 @@ class Broker:
             queue = self.queues[message.topic] = Queue(message.topic, node, self.quorum)
         delay = facts.PUBLISH * node.value("service_time") * node.slow
         self.clock.at(self.world.now + delay, lambda _: self._store(queue, message, connection))
+        return queue
 
     def _store(self, queue: Queue, message: Message, connection: Connection) -> None:
         if message.number not in connection.unconfirmed:  # its node is gone; it is sent again
@@ -129,6 +157,9 @@ class Broker:
             queue.pending.append((message, connection))
             return
         del connection.unconfirmed[message.number]
+        if message.confirm is not None:
+            message.confirm.succeed()
+            message.confirm = None
         connection.node.confirmed += 1
         self.published += 1
         message.arrived = self.world.now
@@ -239,6 +270,9 @@ class Broker:
         queue = self.queues.get(client.topic) if client.topic else None
         if queue is not None and queue.consumer is client:
             queue.consumer = None
+        if connection.mended is not None:
+            connection.mended.succeed()
+            connection.mended = None
         for message in reversed(connection.unacked):
             self._requeue(queue, message, connection)
         connection.unacked.clear()
@@ -276,6 +310,7 @@ class Broker:
         if connection.cut_since is not None:
             return
         connection.cut_since = self.world.now
+        connection.mended = self.clock.event()
         stream = self.world.streams["amqp/heartbeat"]
         late = limits.HEARTBEAT + stream.between(0.0, limits.CLIENT_CHECK, connection.client.name, connection.erlang)
 
@@ -289,10 +324,17 @@ class Broker:
         """The network lets it pass again: acknowledgements and publishes arrive that TCP has kept."""
         connection.cut_since = None
         connection.unacked.clear()
+        if connection.mended is not None:
+            connection.mended.succeed()
+            connection.mended = None
+        self._send_late(connection)
+        connection.client.consume()
+
+    def _send_late(self, connection: Connection) -> None:
+        """What has waited at the client's end of a connection goes out."""
         late, connection.unconfirmed = list(connection.unconfirmed.values()), {}
         for message in late:
             self.publish(message)
-        connection.client.consume()
 
     # --- alarms --------------------------------------------------------------------------------------------------
 
@@ -305,11 +347,12 @@ class Broker:
             self._flow = self.clock.event()
         elif self._flow is not None and not self._alarms():
             flow, self._flow = self._flow, None
-            for connection in self._connections.values():
+            flow.succeed()
+            for connection in list(self._connections.values()):
                 if connection.blocked:
                     connection.blocked = False
                     connection.client.say(oslo_logs.AMQP_UNBLOCKED, None)
-            flow.succeed()
+                    self._send_late(connection)
 
     def _say_alarm(self, speaker: RabbitMQ, node: RabbitMQ, kind: str, on: bool) -> None:
         if on:

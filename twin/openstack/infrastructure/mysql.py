@@ -130,6 +130,10 @@ class MySQL(Service):
         self._sessions[number] = None
         self.writing += write
         try:
+            if write and self.conditions:
+                yield from self._wait_for_rows(number, context)
+            if write and self.node.conditions and self.node.disk_full:
+                yield from self._wait_for_room(number)
             with self.threads.slot() as slot:
                 if slot.turn is not None:
                     session = self._sessions[number] = self.clock.event()
@@ -137,10 +141,6 @@ class MySQL(Service):
                     slot.turn.callbacks.append(_wake(session))
                     if not (yield session):
                         raise DBConnectionError(oslo_logs.LOST_CONNECTION)
-                if write and self.conditions:
-                    yield from self._wait_for_rows(number, context)
-                if write and self.node.conditions and self.node.disk_full:
-                    yield from self._wait_for_room(number)
                 took = draw(self.world, context, facts.STATEMENT * statements, facts.SPREAD)
                 took *= self.value("service_time") * self.slow
                 if write:

@@ -36,6 +36,8 @@ class Message:
     arrived: float = 0.0
     """When its queue had it."""
     redelivered: bool = False
+    confirm: Event | None = None
+    """Succeeds when it is stored, where the publisher has to wait for that."""
 
 
 class Queue:
@@ -73,7 +75,7 @@ class Queue:
 class Connection:
     """A client's connection to one node."""
 
-    __slots__ = ("blocked", "client", "cut_since", "erlang", "node", "port", "unacked", "unconfirmed", "uuid")
+    __slots__ = ("blocked", "client", "cut_since", "erlang", "mended", "node", "port", "unacked", "unconfirmed", "uuid")
 
     def __init__(self, client: AmqpService, node: RabbitMQ, erlang: int, port: int, uuid: str) -> None:
         self.client = client
@@ -85,6 +87,8 @@ class Connection:
         """Since when the network lets nothing pass, if so."""
         self.blocked = False
         """Whether the broker has told the client that it reads nothing from it."""
+        self.mended: Event | None = None
+        """Succeeds when it passes again, or is given up."""
         self.unconfirmed: dict[int, Message] = {}
         self.unacked: list[Message] = []
         """What the client took up while its acknowledgements got lost."""

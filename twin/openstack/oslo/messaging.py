@@ -62,7 +62,9 @@ class AmqpService(Service):
     def cast(self, context: Context, topic: str, method: str, **arguments: Any) -> Steps:
         """Send a message and go on. Waits while the broker is away."""
         yield from self._until_connected()
-        self.site.broker.publish(Message(topic, method, context, arguments, publisher=self))
+        confirmed = self.site.broker.publish(Message(topic, method, context, arguments, publisher=self))
+        if confirmed is not None:
+            yield confirmed
 
     def call(
         self, context: Context, topic: str, method: str, timeout: float = facts.RPC_RESPONSE_TIMEOUT, **arguments: Any
@@ -88,16 +90,10 @@ class AmqpService(Service):
         return stream.hexadecimal(32, *message.context.trace.key, message.method, message.number)
 
     def _until_connected(self) -> Steps:
-        """Wait until something can be sent: connected, and not blocked by the broker."""
-        while True:
-            if self.connected:
-                event = self.site.broker.hold(self)
-                if event is None:
-                    return
-            else:
-                event = self._waiting_for_broker
-                if event is None or event.triggered:
-                    event = self._waiting_for_broker = self.clock.event()
+        while not self.connected:
+            event = self._waiting_for_broker
+            if event is None or event.triggered:
+                event = self._waiting_for_broker = self.clock.event()
             yield event
 
     _waiting_for_broker: Event | None = None
@@ -149,6 +145,9 @@ class AmqpService(Service):
 
     def _reply(self, message: Message, outcome: Any) -> Steps:
         yield from self._until_connected()
+        while (held := self.site.broker.hold(self)) is not None:
+            yield held
+            yield from self._until_connected()
         assert message.answer is not None and message.caller is not None
         if not message.caller.connected and not (yield from self.site.broker.reach(message.caller)):
             return

@@ -1,0 +1,235 @@
+"""RabbitMQ: nothing confirmed is lost with a node; a minority pauses; alarms block publishers; silence is noticed late."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from twin import Action
+from twin.mechanics import rabbitmq as limits
+from twin.mechanics.conditions import Condition, Traffic
+from twin.mechanics.layers import Layer
+from twin.openstack.oslo.exceptions import MessagingTimeout
+
+
+def _numbers(worker):
+    return Counter(number for _, number in worker.done)
+
+
+def _conserved(r):
+    broker = r.site.broker
+    left = sum(len(queue) for queue in broker.queues.values())
+    assert left == broker.waiting
+    gone = broker.delivered + broker.expired + broker.purged + broker.lost
+    assert broker.published + broker.duplicates == left + gone
+
+
+def test_clients_are_spread_over_the_nodes(rig):
+    r = rig(callers=30)
+    r.run(1)
+    assert {node.name for node in r.site.broker.nodes if len(node.connections) >= 4} == {
+        "rabbitmq-0",
+        "rabbitmq-1",
+        "rabbitmq-2",
+    }
+
+
+@pytest.mark.parametrize("node", [0, 1, 2])
+def test_nothing_is_lost_when_a_node_dies(rig, crash, node):
+    r = rig(crash(f"rabbitmq-{node}", 50, "container"))
+    r.every(0.02, 45.0, 60.0, lambda i: r.cast(i, caller=i % 6))
+    r.run(90)
+    assert _numbers(r.worker) == Counter(range(750))
+    assert r.published == 750
+    _conserved(r)
+
+
+def test_the_leader_s_death_delays_by_an_election_and_a_reconnection(rig, crash):
+    r = rig()
+    r.run(1)
+    leader = r.site.broker.queues["work"].leader
+    r = rig(crash(leader.name, 50, "container"))
+    r.at(50.001, lambda: r.cast(1))
+    r.run(80)
+    (took,) = (time - 50 for time, _ in r.worker.done)
+    assert limits.ELECTION[0] < took < 5.0
+    assert r.site.broker.queues["work"].leader is not leader
+    assert r.lines("rabbitmq.elected")
+
+
+def test_calls_survive_a_node_s_death_late(rig, crash):
+    r = rig(crash("rabbitmq-0", 50, "container"))
+    outcomes = []
+    r.every(0.1, 49.0, 52.0, lambda i: r.call(i, outcomes, caller=i % 6))
+    r.run(120)
+    assert sorted(outcome for _, outcome in outcomes) == list(range(30))
+
+
+def test_clients_of_a_dead_node_go_on_to_the_next(rig, crash):
+    r = rig(crash("rabbitmq-0", 50, "container"), callers=12)
+    r.run(49)
+    before = set(r.site.broker.nodes[0].connections)
+    assert before
+    r.run(60)
+    moved = {line.component for line in r.lines("amqp.reconnected")}
+    assert moved == before
+    assert all(line.args[4] in ("controller-1", "controller-2") for line in r.lines("amqp.reconnected"))
+    assert all(line.args[4] == "controller-0" for line in r.lines("amqp.unreachable"))
+
+
+def test_one_of_three_pauses_and_serves_again_with_its_majority(rig, crash):
+    r = rig(crash("rabbitmq-1", 50, "container"), crash("rabbitmq-2", 50, "container"))
+    r.at(55.0, lambda: r.cast(1))
+    r.run(60)
+    alone = r.site.broker.nodes[0]
+    assert alone.up
+    assert alone.paused
+    assert not r.site.broker.up
+    assert r.lines("rabbitmq.minority", "rabbitmq-0")
+    assert not r.worker.done
+    r.world.apply(Action("recreate", "rabbitmq-1", "immediate"))
+    r.run(120)
+    assert not alone.paused
+    assert [number for _, number in r.worker.done] == [1]
+
+
+def test_a_partition_is_noticed_by_the_net_tick_and_pauses_the_minority(rig, fault):
+    r = rig(fault("BrokerChaos", "partition", "rabbitmq-2", 50, duration=200))
+    minority = r.site.broker.nodes[2]
+    r.every(0.5, 40.0, 200.0, lambda i: r.cast(i, caller=i % 6))
+    r.run(80)
+    assert not minority.paused
+    r.run(130)
+    assert minority.paused
+    noticed = r.lines("rabbitmq.minority", "rabbitmq-2")[0].time
+    assert 0.75 * limits.NET_TICK <= noticed - 50 <= 1.25 * limits.NET_TICK
+    r.run(300)
+    assert not minority.paused
+    assert _numbers(r.worker) == Counter(range(320))
+    _conserved(r)
+
+
+def test_a_memory_alarm_blocks_publishers_and_not_consumers(rig, fault):
+    r = rig(fault("BrokerChaos", "memoryAlarm", "rabbitmq-1", 50, duration=100, growth="5GB"))
+    r.worker.job_seconds = 15.0
+    outcomes = []
+    r.run(52)
+    for number in range(2000):  # more than the consumer can take up
+        r.cast(number)
+    r.run(70)
+    assert r.site.broker.waiting
+    r.call(-1, outcomes)
+    r.cast(-2)
+    done = len(r.worker.done)
+    r.run(148)
+    assert len(r.worker.done) > done
+    assert {line.component for line in r.lines("rabbitmq.alarm")} == {f"rabbitmq-{i}" for i in range(3)}
+    assert [line.args[3] for line in r.lines("oslo.amqp-blocked", "caller-0")] == ["low on memory"]
+    assert isinstance(outcomes[0][1], MessagingTimeout)
+    assert -1 not in _numbers(r.worker)
+    r.run(300)
+    assert r.lines("oslo.amqp-unblocked", "caller-0")
+    assert {-1, -2} <= set(_numbers(r.worker))  # late, past the time at which the caller gave up
+    _conserved(r)
+
+
+def test_a_full_disk_on_one_node_blocks_all(rig, fault):
+    r = rig(fault("NodeChaos", "diskFull", "controller-2", 50, duration=60))
+    r.at(60.0, lambda: r.cast(1))
+    r.run(100)
+    assert not r.worker.done
+    assert {line.component for line in r.lines("rabbitmq.alarm")} == {"rabbitmq-0", "rabbitmq-1"}
+    r.run(130)
+    assert len(r.worker.done) == 1
+
+
+def test_a_silent_connection_is_given_up_after_the_heartbeats(rig):
+    r = rig()
+    r.run(1)
+    node = r.site.broker.host_of(r.callers[0]).node.name
+    host = r.callers[0].node
+    r.at(50.0, lambda: host.impose(Condition(Layer.NETWORK, "blocked", 1.0, "cut", Traffic("both", frozenset({node})))))
+    r.at(55.0, lambda: r.cast(1))
+    r.run(105)
+    assert not r.worker.done
+    assert r.callers[0].connected
+    r.run(140)
+    noticed = [line.time for line in r.lines("amqp.unreachable", "caller-0")][0] - 50
+    assert limits.HEARTBEAT <= noticed <= limits.HEARTBEAT + limits.CLIENT_CHECK + limits.WATCH
+    assert r.lines("rabbitmq.missed")
+    assert [number for _, number in r.worker.done] == [1]
+
+
+def test_what_was_taken_up_over_a_cut_connection_is_done_again(rig):
+    r = rig()
+    r.worker.job_seconds = 30.0
+    r.run(1)
+    for number in range(300):
+        r.cast(number)
+    r.run(10)
+    host, node = r.worker.node, r.site.broker.host_of(r.worker).node.name
+    host.impose(Condition(Layer.NETWORK, "blocked", 1.0, "cut", Traffic("both", frozenset({node}))))
+    r.run(300)
+    counts = _numbers(r.worker)
+    assert set(counts) == set(range(300))
+    assert max(counts.values()) == 2
+    assert sum(counts.values()) == 300 + r.site.broker.duplicates
+    _conserved(r)
+
+
+def test_messages_wait_for_a_consumer_and_not_for_ever(rig, crash):
+    r = rig(crash("worker", 10, "container"))
+    r.at(20.0, lambda: r.cast(1))
+    r.at(500.0, lambda: r.cast(2))
+    r.run(650)
+    broker = r.site.broker
+    assert [m.arguments["number"] for m in broker.queues["work"]] == [1, 2]
+    assert sum(node.sample()[0] for node in broker.nodes) == 2
+    r.world.apply(Action("recreate", "worker", "immediate"))
+    r.run(750)
+    assert [number for _, number in r.worker.done] == [2]
+    assert broker.expired == 1
+    _conserved(r)
+
+
+def test_a_purged_queue_is_empty(rig, crash):
+    r = rig(crash("worker", 10, "container"))
+    r.every(1.0, 20.0, 30.0, r.cast)
+    r.run(40)
+    assert r.site.broker.purge("work") == 10
+    assert r.site.broker.purge("work") == 0
+    _conserved(r)
+
+
+def test_a_broker_of_one_loses_its_classic_queues(rig, crash):
+    r = rig(crash("worker", 10, "container"), crash("rabbitmq", 30), controllers=1)
+    r.at(20.0, lambda: r.cast(1))
+    r.run(60)
+    assert r.site.broker.up
+    assert r.site.broker.lost == 1
+    assert not r.site.broker.waiting
+    _conserved(r)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    deaths=st.lists(
+        st.tuples(st.sampled_from([0, 1, 2]), st.floats(5.0, 80.0), st.sampled_from(["process", "container"])),
+        max_size=3,
+        unique_by=lambda death: death[0],
+    ),
+    gap=st.sampled_from([0.05, 0.3]),
+)
+def test_messages_are_conserved_whatever_dies(rig, crash, deaths, gap):
+    r = rig(*(crash(f"rabbitmq-{node}", at, layer) for node, at, layer in deaths))
+    r.every(gap, 1.0, 90.0, lambda i: r.cast(i, caller=i % 6))
+    r.run(95)
+    _conserved(r)
+    for name in {f"rabbitmq-{node}" for node, _, layer in deaths if layer == "container"}:
+        r.world.apply(Action("recreate", name, "immediate"))
+    r.run(500)
+    assert _numbers(r.worker) == Counter(range(int(89.0 / gap)))
+    _conserved(r)
