@@ -3,9 +3,9 @@
 The log has no times, only what nova prints after 'Took'. Its order tells the load: one client creates a server and
 deletes the eldest of nine, again and again, so that two builds overlap nearly always, three in a fifth of the cases
 (`boots.overlap`: 2.2). Builds are alike over as many builds as a server lives (their autocorrelation falls evenly from
-0.8 to nothing at the ninth), so what loads the host is the servers' own programs, each as long as it lives. The scenario
-draws each server's load from an exponential distribution; its mean and the client's pause are fitted on the median of
-the builds and on their overlap, and no other quantile is.
+0.8 to nothing at the ninth), so what loads the host is the servers' own programs, each as long as it lives. The
+scenario draws each server's load from an exponential distribution; its mean and the client's pause are fitted on the
+median of the builds and on their overlap, and no other quantile is.
 
 The profile `devstack` is `cloudlab` with one factor for the whole host: the first build of the log, the only one with
 nothing beside it, took 5.2 s to spawn instead of 19.7. Everything above that comes from sharing the host.
