@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 HOST_STOPS = ("reboot", "power-cycle", "replace", POWER_LOSS)
 """Reasons for which the daemon goes down with its machine, guests and all."""
 
+TELL_AT = 0.05
+"""Share by which a host must become slower or faster through its guests before its other programs look at it."""
+
 METRICS = (
     gauge("libvirt_up", "bool"),
     gauge("libvirt_domains", "domains", None),
@@ -92,6 +95,8 @@ class Hypervisor(Process):
         self._streams = 0.0
         self._cpu_seconds = 0.0
         self._looked = world.now
+        self._told = 1.0
+        """How slow the others on this host believe it to be."""
 
     # --- what happens to domains ---------------------------------------------------------------------------------
 
@@ -212,6 +217,12 @@ class Hypervisor(Process):
         self.cores.set_load(self._wanted + others + node.value("cpu_stress"), 1.0 / (memory * self.times.scale))
         self.disk.streams = self._streams
         self.disk.set_speed()
+        slow = node.slowdown
+        if abs(slow - self._told) > TELL_AT * self._told:
+            self._told = slow
+            for process in node.processes():
+                if process is not self:
+                    process.place_changed()
 
     @property
     def steal(self) -> float:

@@ -51,6 +51,8 @@ class Machines:
             host.boot()
         self.volumes.boot()
         self.agents = {node.name: Agent(self.world, f"agent@{node.name}", node) for node in (*self.nodes, self.control)}
+        for agent in self.agents.values():
+            agent.boot()
         self._network()
         self._asked = 0
 

@@ -8,6 +8,9 @@ from twin import Action
 from twin.mechanics.layers import Layer
 from twin.scenario import ScenarioError
 
+QUIET = "0.0001/s"
+"""No tenant asks for anything: these faults are judged by where they are."""
+
 
 def _conditions(world):
     return {
@@ -19,13 +22,13 @@ def _conditions(world):
 
 @pytest.mark.parametrize("target", ["libvirt@compute-0", "compute-0", "nova-compute@compute-0"])
 def test_a_hang_is_libvirt_s_whatever_on_the_host_is_named(openstack_world, on, target):
-    world = openstack_world(on(target, "HypervisorChaos", "hang", at="10s"))
+    world = openstack_world(on(target, "HypervisorChaos", "hang", at="10s"), rate=QUIET)
     world.run(until=20)
     assert _conditions(world) == {("libvirt@compute-0", Layer.PROCESS, "libvirt_hang"): 1.0}
 
 
 def test_a_restart_of_libvirt_cures_its_hang_and_one_of_nova_compute_does_not(openstack_world, on):
-    world = openstack_world(on("compute-0", "HypervisorChaos", "hang", at="10s"))
+    world = openstack_world(on("compute-0", "HypervisorChaos", "hang", at="10s"), rate=QUIET)
     world.run(until=20)
     useless = world.apply(Action("restart", "nova-compute@compute-0", "immediate"))
     world.run(until=40)
@@ -39,7 +42,9 @@ def test_a_restart_of_libvirt_cures_its_hang_and_one_of_nova_compute_does_not(op
 
 
 def test_a_tenant_s_demand_outlives_every_restart(openstack_world, on):
-    world = openstack_world(on("compute-0", "HypervisorChaos", "noisyNeighbour", at="10s", guests=3, duration="100s"))
+    world = openstack_world(
+        on("compute-0", "HypervisorChaos", "noisyNeighbour", at="10s", guests=3, duration="100s"), rate=QUIET
+    )
     world.run(until=20)
     world.apply(Action("recreate", "libvirt@compute-0", "immediate"))
     world.run(until=60)
@@ -61,7 +66,7 @@ def test_a_tenant_s_demand_outlives_every_restart(openstack_world, on):
     ],
 )
 def test_faults_of_the_backend_land_on_it(openstack_world, on, action, fields, expected):
-    world = openstack_world(on("lvm-0", "StorageChaos", action, at="10s", **fields))
+    world = openstack_world(on("lvm-0", "StorageChaos", action, at="10s", **fields), rate=QUIET)
     world.run(until=20)
     layer, parameter, value = expected
     assert _conditions(world) == {("lvm-0", layer, parameter): value}
@@ -71,7 +76,7 @@ def test_faults_of_the_backend_land_on_it(openstack_world, on, action, fields, e
 
 
 def test_small_packets_are_a_machine_s_or_its_agent_s(openstack_world, on):
-    world = openstack_world(on("compute-0", "NetworkAgentChaos", "mtuMismatch", at="10s", mtu=1400))
+    world = openstack_world(on("compute-0", "NetworkAgentChaos", "mtuMismatch", at="10s", mtu=1400), rate=QUIET)
     world.run(until=20)
     assert _conditions(world) == {("compute-0", Layer.NETWORK, "mtu"): 1400.0}
     assert world.cluster.site.dataplane.mtu_between("compute-0", "compute-1") == 1350
@@ -80,6 +85,6 @@ def test_small_packets_are_a_machine_s_or_its_agent_s(openstack_world, on):
 
 def test_a_fault_says_what_it_can_hit(openstack_world, on):
     with pytest.raises(ScenarioError, match=r"cannot hit 'keystone', a keystone: it hits a volume-backend"):
-        openstack_world(on("keystone", "StorageChaos", "backendFull"))
+        openstack_world(on("keystone", "StorageChaos", "backendFull"), rate=QUIET)
     with pytest.raises(ScenarioError, match="factor"):
-        openstack_world(on("lvm-0", "StorageChaos", "backendSlow", factor=1))
+        openstack_world(on("lvm-0", "StorageChaos", "backendSlow", factor=1), rate=QUIET)

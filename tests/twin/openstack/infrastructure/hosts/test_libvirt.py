@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from twin.mechanics.layers import Layer
@@ -209,3 +211,35 @@ def test_a_guest_on_a_volume_does_not_mind_a_full_disk(machines):
     machines.impose(machines.nodes[0], "disk_taken", full, Layer.BOARD)
     machines.world.run(until=machines.now + 100)
     assert machines.first.domains["s"].state is DomainState.RUNNING
+
+
+def test_other_programs_of_a_host_feel_its_guests(machines):
+    agent, seen = machines.agents["compute-0"], []
+    agent.place_changed = lambda: seen.append(machines.nodes[0].slowdown)
+    for i in range(3):
+        machines.do(machines.build(f"s{i}"))
+    assert not seen, "idle guests are not felt"
+    for domain in machines.first.domains.values():
+        domain.vcpus, domain.demand_cpu = 16, 16.0
+        machines.first.reload(domain)
+    assert seen[-1] == pytest.approx(3.0, rel=0.05)
+    machines.do(machines.first.destroy(machines.context(), "s0"))
+    assert seen[-1] == pytest.approx(2.0, rel=0.05)
+
+
+def test_lines_of_libvirtd_and_of_a_domain_s_log(machines):
+    machines.do(machines.build("s"))
+    machines.first.die("oom")
+    machines.first.stop("restart")
+    machines.first.start()
+    machines.world.run(until=machines.now + 5)
+    lines = [line.text for line in machines.world.log_lines(0, machines.now) if line.component == "libvirt@compute-0"]
+    stamp = r"2026-01-01 00:\d\d:\d\d\.\d{3}\+0000: "
+    for pattern in (
+        stamp + r"starting up libvirt version: 8\.0\.0, .*, hostname: compute-0",
+        stamp + r"\d+: error : qemuMonitorIO:577 : internal error: End of file from qemu monitor",
+        stamp + r"shutting down, reason=crashed",
+        stamp + r"\d+: info : libvirt version: 8\.0\.0, package: 1ubuntu7\.10 \(Ubuntu\)",
+        stamp + r"\d+: info : hostname: compute-0",
+    ):
+        assert sum(re.fullmatch(pattern, line) is not None for line in lines) == 1, pattern
