@@ -24,6 +24,14 @@ def _gaps(world):
     return gaps
 
 
+@pytest.fixture(scope="module")
+def in_2017(openstack_world):
+    """A quarter of an hour without a fault, as the release that was measured prints it."""
+    world = openstack_world(telemetry={"dialect": "loghub2017"})
+    world.run(until=900)
+    return world
+
+
 @pytest.mark.parametrize(
     ("before", "after", "measured"),
     [
@@ -37,8 +45,8 @@ def _gaps(world):
         ("delete.took", "delete.network", 0.473),
     ],
 )
-def test_stages_of_a_server_last_as_measured(healthy, before, after, measured):
-    assert median(_gaps(healthy)[before, after]) == pytest.approx(measured, rel=0.08)
+def test_stages_of_a_server_last_as_measured(in_2017, before, after, measured):
+    assert median(_gaps(in_2017)[before, after]) == pytest.approx(measured, rel=0.08)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +113,8 @@ def test_a_fault_later_on_changes_nothing_before(openstack_world, on):
     assert plain.log_lines(0, 150) == faulty.log_lines(0, 150)
 
 
-def test_small_fits_sixteen_components(healthy):
-    assert len(healthy.components) == 16
+def test_small_fits_the_second_size_of_the_spaces(healthy):
+    assert 16 < len(healthy.components) <= 64
 
 
 def test_scrapes_carry_the_exporters_names(healthy):
