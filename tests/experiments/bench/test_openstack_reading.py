@@ -206,9 +206,10 @@ def test_after_effects_end_where_the_next_fault_begins() -> None:
     assert second.end == 55.0 + recording.AFTERMATH
 
 
-def test_servers_asked_for_or_ready_in_a_fault_are_not_normal_running() -> None:
-    window = recording.Window("a", 100.0, 120.0, 180.0)
-    assert recording.calm([(50.0, 52.0), (98.0, 101.0), (110.0, 190.0), (130.0, 133.0)], [window]) == [2.0, 3.0]
+def test_servers_before_the_first_fault_and_after_the_last_restart_are_normal_running() -> None:
+    windows = [recording.Window("a", 100.0, 120.0, 180.0), recording.Window("b", 300.0, 310.0, 370.0)]
+    made = [(50.0, 52.0), (98.0, 101.0), (130.0, 133.0), (309.0, 312.0), (311.0, 314.0)]
+    assert recording.calm(made, windows) == [2.0, 3.0]
 
 
 def test_the_recording_names_hosts_from_one() -> None:
