@@ -59,7 +59,9 @@ class CommandLine:
                 return response.body
             if response.status not in (400, 404):
                 raise self.session.failure(resource.service, resource.show, response)
-        listed = yield from self.session.ask(resource.service, resource.list, "GET", f"{resource.path}?name={name}")
+        filters = {"name": name} if resource.service == "neutron-server" else {}
+        uri = f"{resource.path}?name={name}"
+        listed = yield from self.session.ask(resource.service, resource.list, "GET", uri, **filters)
         matching = [one for one in listed if one["name"] == name]
         if len(matching) != 1:
             which = "No" if not matching else "More than one"
