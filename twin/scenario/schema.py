@@ -88,13 +88,16 @@ class OpenStackCluster(Model):
 
     kind: Literal["openstack"] = Field(description="an OpenStack cloud")
     preset: str | None = Field(None, description="what is not given is the preset's")
-    computes: int | None = Field(None, ge=1, le=128, description="compute hosts")
+    computes: int | None = Field(None, ge=1, le=2000, description="compute hosts")
     spares: int | None = Field(None, ge=0, le=64, description="compute hosts that can be added")
     controllers: Literal[1, 3] | None = Field(None, description="controllers; three have clusters of database and broker")
     api_workers: int | None = Field(None, ge=1, description="worker processes of nova-api")
     conductor_workers: int | None = Field(None, ge=1, description="worker processes of nova-conductor")
     host_vcpus: int | None = Field(None, ge=1, description="virtual CPUs that a host offers")
     host_memory: Size | None = Field(None, description="RAM of a host")
+    profile: Literal["cloudlab", "devstack"] | None = Field(
+        None, description="whose hosts: how long things take on one that has nothing else to do"
+    )
     quotas: Quotas | None = Field(None, description="of every project; what is not given is the service's default")
 
 
