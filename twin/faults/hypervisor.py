@@ -15,6 +15,13 @@ class Hang(Model):
     """libvirtd's threads wait for each other: calls do not return. Guests go on; a new daemon is healthy."""
 
 
+class GuestStuck(Model):
+    """The qemu of some guests waits for its storage and answers nobody: calls on them do not end, the next ones time
+    out. A new libvirtd waits for them as well; to kill and start them anew (a hard reboot) helps."""
+
+    guests: int = Field(1, ge=1, le=1000, description="of those that run on the host then")
+
+
 class NoisyNeighbour(Model):
     """Guests of one tenant work as hard as they can. It is theirs to ask: what helps is to move guests apart."""
 
@@ -49,6 +56,13 @@ KINDS: dict[str, dict[str, FaultKind]] = {
             Hang,
             libvirt_of,
             lambda _, cause, __: (Condition(Layer.PROCESS, "libvirt_hang", 1.0, cause),),
+        ),
+        "guestStuck": FaultKind(
+            "hypervisor",
+            _HITS,
+            GuestStuck,
+            libvirt_of,
+            lambda p, cause, _: (Condition(Layer.OS, "stuck_guests", float(p.guests), cause),),
         ),
         "noisyNeighbour": FaultKind("workload", _HITS, NoisyNeighbour, libvirt_of, _noise),
     },

@@ -107,6 +107,7 @@ PARAMETERS: dict[str, Parameter] = {
     "abuse_output": Parameter("tokens", 0.0, max),
     "mutation": Parameter("calls", 0.0, sum),  # of the program, changed by a bad release
     "libvirt_hang": Parameter("bool", 0.0, max),  # libvirtd's threads wait for a lock nobody gives back
+    "stuck_guests": Parameter("guests", 0.0, max),  # on a host, whose qemu answers nobody
     "noisy_guests": Parameter("guests", 0.0, max),  # of one tenant on a host, that work hard
     "guest_cpu": Parameter("cores", 0.0, max),  # that each of them wants
     "guest_streams": Parameter("streams", 0.0, max),  # of requests to the disk that each of them keeps going

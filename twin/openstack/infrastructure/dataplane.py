@@ -213,8 +213,8 @@ class DataPlane:
         domain = self._domain(server, path.host)
         if domain is None or not domain.active:
             return _lost("no guest", routed=True)
-        if domain.state is not DomainState.RUNNING:
-            return _lost("guest paused", routed=True)
+        if domain.state is not DomainState.RUNNING or domain.stuck is not None:
+            return _lost("guest stands still", routed=True)
         guest, now = domain.guest, switch.node.world.now
         if not guest.booted:
             return _lost("booting", routed=True)

@@ -60,6 +60,11 @@ def not_running() -> LibvirtError:
     return LibvirtError("Requested operation is not valid: domain is not running", VIR_ERR_OPERATION_INVALID)
 
 
+def gone() -> LibvirtError:
+    """The domain's qemu ended while a call waited for it."""
+    return LibvirtError("operation failed: domain is no longer running", VIR_ERR_OPERATION_FAILED)
+
+
 def locked(holder: str) -> LibvirtError:
     """Another call on the domain does not end."""
     text = f"Timed out during operation: cannot acquire state change lock (held by monitor={holder})"

@@ -55,7 +55,7 @@ class Hypervisor(Process):
     """
 
     kind: ClassVar[str] = "libvirt"
-    layers = frozenset({Layer.PROCESS, Layer.CONTAINER, Layer.CONFIGURATION, Layer.DEMAND})
+    layers = frozenset({Layer.PROCESS, Layer.CONTAINER, Layer.CONFIGURATION, Layer.OS, Layer.DEMAND})
     metrics = METRICS
     program = "libvirtd"
     most_threads = math.inf
@@ -133,6 +133,7 @@ class Hypervisor(Process):
 
     def stopped(self, domain: Domain, reason: str) -> None:
         """A domain's qemu is gone. Event: Stopped."""
+        self.unstick(domain)
         domain.guest.power_off()
         self.enter(domain, DomainState.SHUTOFF, reason)
         self.log(logs.SHUTTING_DOWN, reason)
@@ -164,6 +165,27 @@ class Hypervisor(Process):
                 self._blocked(domain)
 
         self.clock.at(self.world.now + wait, write)
+
+    def unstick(self, domain: Domain, killed: bool = True) -> None:
+        """A qemu that answered nobody is killed, or answers again. With the last one the condition is over."""
+        stuck, domain.stuck = domain.stuck, None
+        if stuck is not None:
+            stuck.succeed(killed)
+            if not any(other.stuck for other in self.domains.values()):
+                self.renew(frozenset({Layer.OS}), by="its qemu was killed")
+
+    def _stick(self) -> None:
+        """Guests stop answering under `stuck_guests`, and answer again when it is lifted."""
+        wanted = int(self.value("stuck_guests"))
+        stuck = [domain for domain in self.domains.values() if domain.stuck is not None]
+        if wanted and not stuck:
+            stream = self.world.streams["guest/stuck"]
+            running = [domain for domain in self.domains.values() if domain.state is DomainState.RUNNING]
+            for domain in sorted(running, key=lambda d: stream.uniform(d.uuid))[:wanted]:
+                domain.stuck = self.clock.event()
+        elif not wanted:
+            for domain in stuck:
+                self.unstick(domain, killed=False)
 
     def pause(self, domain: Domain) -> None:
         """Its processors stand still. Event: Paused."""
@@ -280,6 +302,7 @@ class Hypervisor(Process):
         if reason in HOST_STOPS:
             for domain in self.domains.values():
                 if domain.active:
+                    self.unstick(domain)
                     domain.guest.power_off()
                     self.enter(domain, DomainState.SHUTOFF, "host")
 
@@ -291,6 +314,7 @@ class Hypervisor(Process):
             for uuid, transition in held:
                 self.tell(uuid, transition)
         self.noise.demand_changed()
+        self._stick()
 
     def release(self) -> None:
         """Wake the calls that hang."""

@@ -112,7 +112,13 @@ class Libvirt(Hypervisor):
         yield from self._change("remoteDispatchDomainSuspend", uuid, body)
 
     def destroy(self, context: Context, uuid: str) -> Steps:
-        """Kill a domain's qemu; it stays defined. Event: Stopped. Raises LibvirtError where it does not run."""
+        """Kill a domain's qemu; it stays defined. Event: Stopped. Raises LibvirtError where it does not run.
+
+        One that answers nobody is killed, too: the calls that wait for it end.
+        """
+        stuck = self.domains.get(uuid)
+        if stuck is not None and stuck.stuck is not None and self.up and not self.value("libvirt_hang"):
+            self.unstick(stuck)
 
         def body(domain: Domain) -> Steps:
             if not domain.active:
@@ -217,6 +223,8 @@ class Libvirt(Hypervisor):
         domain = self.domain(uuid)
         yield from self.begin(domain, api)
         try:
+            if domain.stuck is not None and (yield domain.stuck):
+                raise errors.gone()
             yield from body(domain)
         finally:
             self.finish(domain)

@@ -51,6 +51,8 @@ def migrate(
     _connect(source, target)
     yield from source.begin(domain, JOB)
     try:
+        if domain.stuck is not None and (yield domain.stuck):
+            raise errors.gone()
         began = world.now
         touched = domain.memory * domain.touched
         busy = facts.WORKING_SET * touched if domain.demand_cpu else 0.05 * touched

@@ -67,7 +67,7 @@ def test_guests_on_a_full_disk_stop_and_nobody_resumes_them(machines):
     domain = machines.first.domains["s"]
     assert (domain.state, domain.reason) == (DomainState.PAUSED, "io error")
     assert [what for _, _, _, what in machines.events] == ["Paused"]
-    assert machines.plane.reaches("s").why == "guest paused"
+    assert machines.plane.reaches("s").why == "guest stands still"
     machines.nodes[0].lift(full)
     machines.world.run(until=machines.now + 600)
     assert domain.state is DomainState.PAUSED

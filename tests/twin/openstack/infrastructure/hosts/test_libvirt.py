@@ -243,3 +243,38 @@ def test_lines_of_libvirtd_and_of_a_domain_s_log(machines):
         stamp + r"\d+: info : hostname: compute-0",
     ):
         assert sum(re.fullmatch(pattern, line) is not None for line in lines) == 1, pattern
+
+
+def test_a_stuck_guest_holds_its_lock_until_it_is_killed(machines):
+    machines.do(machines.build("s"))
+    machines.world.run(until=machines.now + 60)
+    machines.impose(machines.first, "stuck_guests", 1.0, Layer.OS)
+    assert machines.plane.reaches("s").why == "guest stands still"
+    first = machines.begin(machines.first.attach_device(machines.context(), "s", "vol"))
+    machines.world.run(until=machines.now + 5)
+    with pytest.raises(LibvirtError, match="held by monitor=remoteDispatchDomainAttachDeviceFlags"):
+        machines.do(machines.first.shutdown(machines.context(), "s"))
+    machines.first.stop("restart")
+    machines.first.start()
+    machines.world.run(until=machines.now + 600)
+    assert machines.world.truth.active, "a new daemon does not help"
+    assert machines.do(machines.first.get_info(machines.context(), "s")).state is DomainState.RUNNING
+    machines.do(machines.first.destroy(machines.context(), "s"))
+    assert "no longer running" in str(first[0])
+    assert not machines.world.truth.active
+    machines.do(machines.first.create(machines.context(), "s"))
+    machines.world.run(until=machines.now + 60)
+    assert machines.plane.reaches("s").ok
+
+
+def test_a_stuck_guest_whose_storage_is_back_goes_on(machines):
+    machines.do(machines.build("s"))
+    machines.world.run(until=machines.now + 60)
+    stuck = machines.impose(machines.first, "stuck_guests", 1.0, Layer.OS)
+    attaching = machines.begin(machines.first.attach_device(machines.context(), "s", "vol"))
+    machines.world.run(until=machines.now + 100)
+    assert not attaching
+    machines.first.lift(stuck)
+    machines.world.run(until=machines.now + 5)
+    assert machines.plane.reaches("s").ok
+    assert machines.first.domains["s"].devices == ["vol"]

@@ -104,7 +104,7 @@ def _deleted(site):
         (_small_packets, "mtu", "hung", False),
         (_settings, "mtu", "hung", False),
         (_no_key, "no key", "denied", False),
-        (_paused, "guest paused", "no route", False),
+        (_paused, "guest stands still", "no route", False),
         (_destroyed, "no guest", "no route", False),
         (_partition, "no tunnel", "no route", False),
         (_deleted, "no port", "timed out", False),
