@@ -44,6 +44,7 @@ RBAC_UNKNOWN_TARGET = _RBAC.warning(
 
 # --- passwords and tokens ------------------------------------------------------------------------------------------
 
+# Whenever a service logs in with its password; before it knows who that is, so the request names nobody.
 KEYSTONE_PASSWORD = _HASHING.warning(
     "keystone.password", "Truncating password to algorithm specific maximum length 72 characters."
 )

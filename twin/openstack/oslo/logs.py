@@ -2,6 +2,9 @@
 
 Modules that use oslo.log have their logger under ``oslo.``, those with Python's logging under ``oslo_``. Sources:
 oslo.messaging 14.0, oslo.db 12.1, oslo.service 3.0, keystonemiddleware 10.1 (Zed), a recorded control plane.
+
+What these libraries say below the levels that oslo.log gives them by default (`DEFAULT_LOG_LEVELS`: oslo.messaging and
+oslo.policy INFO, keystonemiddleware, keystoneauth, urllib3 and taskflow WARNING) is in nobody's log and not here.
 """
 
 from __future__ import annotations
@@ -29,7 +32,6 @@ _SERVICEGROUP = Logger("nova.servicegroup.drivers.db")
 _AUTH = Logger("keystonemiddleware.auth_token")
 _POLICY = Logger("oslo_policy.policy")
 _CONFIG = Logger("oslo_config.cfg")
-_SESSION = Logger("keystoneauth.session")
 _URLLIB = Logger("urllib3.connectionpool")
 
 # --- oslo.service --------------------------------------------------------------------------------------------------
@@ -59,6 +61,10 @@ LOOP_FAILED = _LOOPING.error("oslo.loop-failed", "{} {!r} failed: {!s}")
 LOCK_ACQUIRING = _LOCK.debug("oslo.lock-acquiring", 'Acquiring lock "{}" by "{}"')
 LOCK_ACQUIRED = _LOCK.debug("oslo.lock-acquired", 'Lock "{}" acquired by "{}" :: waited {:.3f}s')
 LOCK_RELEASED = _LOCK.debug("oslo.lock-released", 'Lock "{}" "released" by "{}" :: held {:.3f}s')
+# the same around a block instead of a function: lock
+LOCK_BLOCK_ACQUIRING = _LOCK.debug("oslo.lock-block-acquiring", 'Acquiring lock "{}"')
+LOCK_BLOCK_ACQUIRED = _LOCK.debug("oslo.lock-block-acquired", 'Acquired lock "{}"')
+LOCK_BLOCK_RELEASED = _LOCK.debug("oslo.lock-block-released", 'Releasing lock "{}"')
 COMMAND_RUNNING = _PROCESS.debug("oslo.command-running", "Running cmd (subprocess): {}")
 COMMAND_RETURNED = _PROCESS.debug("oslo.command-returned", 'CMD "{}" returned: {} in {:.3f}s')
 
@@ -88,10 +94,6 @@ WSREP_NOT_READY = "(pymysql.err.InternalError) (1047, 'WSREP has not yet prepare
 
 # --- oslo.messaging: the connection --------------------------------------------------------------------------------
 
-AMQP_CONNECTING = _RABBIT.debug("oslo.amqp-connecting", "[{}] Connecting to AMQP server on {}:{}")
-AMQP_CONNECTED = _RABBIT.debug(
-    "oslo.amqp-connected", "[{}] Connected to AMQP server on {}:{} via [{}] client with port {}."
-)
 AMQP_UNREACHABLE = _RABBIT.error(
     "amqp.unreachable", "[{}] AMQP server on {}:5672 is unreachable: {}. Trying again in {} seconds.: {!s}"
 )
@@ -122,20 +124,11 @@ POOL_EXCEEDED = _POOL.warning(
     "oslo.pool-exceeded",
     "Connection pool limit exceeded: current size {} surpasses max configured rpc_conn_pool_size {}",
 )
-POOL_EXPIRED = _POOL.debug("oslo.pool-expired", "Idle connection has expired and been closed. Pool size: {}")
 
 # --- oslo.messaging: messages --------------------------------------------------------------------------------------
 
-CALLING = _AMQP.debug("oslo.calling", "CALL msg_id: {} exchange '{}' topic '{}'")
-CASTING = _AMQP.debug("oslo.casting", "CAST unique_id: {} exchange '{}' topic '{}'")
-CASTING_FANOUT = _AMQP.debug("oslo.casting-fanout", "CAST unique_id: {} FANOUT topic '{}'")
-MESSAGE_RECEIVED = _AMQP.debug("oslo.message-received", "received message msg_id: {} reply to {}")
-CAST_RECEIVED = _AMQP.debug("oslo.cast-received", "received message with unique_id: {}")
-REPLY_SENDING = _AMQP.debug("oslo.reply-sending", "sending reply msg_id: {} reply queue: {} time elapsed: {}s")
-REPLY_RECEIVED = _AMQP.debug("oslo.reply-received", "received reply msg_id: {}")
 LATE_REPLY = _AMQP.info("amqp.late", "No calling threads waiting for msg_id : {}")
 REPLY_QUEUE_GONE = _AMQP.warning("oslo.reply-queue-gone", "{} doesn't exist, drop reply to {}")
-REPLY_RETRY = _AMQP.debug("oslo.reply-retry", "The reply {} could not be sent due to a missing queue ({}). Retrying...")
 REPLY_ABANDONED = _AMQP.error(
     "oslo.reply-abandoned",
     "The reply {} failed to send after {} seconds due to a missing queue ({}). Abandoning...: {!s}",
@@ -156,9 +149,9 @@ CALL_QUEUES = _AMQP.warning(
 )
 INCOMING_FAILED = _AMQP.error("oslo.incoming-failed", "Failed to process incoming message, retrying..: {!s}")
 RPC_FAILED = _RPC.error("rpc.failed", "Exception during message handling: {!s}")
-RPC_EXPECTED = _RPC.debug("oslo.rpc-expected", "Expected exception during message handling ({})")
-RPC_NO_METHOD = _RPC.debug("oslo.rpc-no-method", "Method {} not found")
 RPC_REPLY_FAILED = _RPC.error("oslo.rpc-reply-failed", "Can not send reply for message: {!s}")
+# Recorded twice for every call or cast of nova-api or nova-conductor to a compute host, for both make a client for the
+# host's cell each time, and six times when a nova-compute starts.
 RPC_CLIENT_DEPRECATED = _CLIENT.warning(
     "oslo.rpc-client-deprecated",
     "Using RPCClient manually to instantiate client. Please use get_rpc_client to obtain an RPC client instance.",
@@ -176,7 +169,6 @@ REPORT_RECOVERED = _SERVICEGROUP.info("report.recovered", "Recovered from being 
 
 # --- keystonemiddleware and oslo.policy ----------------------------------------------------------------------------
 
-AUTH_STARTING = _AUTH.info("oslo.auth-starting", "Starting Keystone auth_token middleware")
 AUTH_NO_SERVICE_ROLES = _AUTH.warning(
     "oslo.auth-no-service-roles",
     "AuthToken middleware is set with keystone_authtoken.service_token_roles_required set to False. This is "
@@ -187,18 +179,11 @@ AUTH_NO_PUBLIC_ENDPOINT = _AUTH.warning(
     "Configuring www_authenticate_uri to point to the public identity endpoint is required; clients may not be "
     "able to authenticate against an admin endpoint",
 )
-AUTHENTICATING_USER = _AUTH.debug("oslo.authenticating-user", "Authenticating user token")
-REQUEST_RECEIVED = _AUTH.debug("oslo.request-received", "Received request from {}")
-TOKEN_INVALID = _AUTH.info("oslo.token-invalid", "Invalid user token")
 TOKEN_UNAUTHORIZED = _AUTH.warning("oslo.token-unauthorized", "Authorization failed for token: {!s}")
-REQUEST_REJECTED = _AUTH.info("oslo.request-rejected", "Rejecting request")
 AUTH_CRITICAL = _AUTH.critical(
     "auth.critical", "Unable to validate token: {0}: keystonemiddleware.auth_token._exceptions.ServiceError: {0}"
 )
-TOKEN_REJECTED = _AUTH.info("oslo.token-rejected", "Authorization failed for token")
-KEYSTONE_REJECTED = _AUTH.info("oslo.keystone-rejected", "Identity server rejected authorization")
 KEYSTONE_ANSWERED = _AUTH.warning("oslo.keystone-answered", "Identity response: {}: {!s}")
-KEYSTONE_RETRYING = _AUTH.info("oslo.keystone-retrying", "Retrying validation")
 KEYSTONE_FAILED = _AUTH.error("oslo.keystone-failed", "Bad response code while validating token: {} {}: {!s}")
 FETCH_FAILED = "Failed to fetch token data from identity server"
 POLICY_REDUNDANT = _POLICY.warning(
@@ -207,22 +192,11 @@ POLICY_REDUNDANT = _POLICY.warning(
     "remove these rules from policy files which will make maintenance easier. You can detect these redundant "
     "rules by ``oslopolicy-list-redundant`` tool also.",
 )
-POLICY_RELOADED = _POLICY.debug("oslo.policy-reloaded", "Reloaded policy file: {}")
 OPTION_DEPRECATED = _CONFIG.warning(
     "oslo.option-deprecated",
     'Deprecated: Option "{}" from group "{}" is deprecated for removal ({}).  Its value may be silently '
     "ignored in the future.",
 )
-# fields: method and URL of the request; status of the answer
-HTTP_REQUEST = _SESSION.debug(
-    "oslo.http-request", 'REQ: curl -g -i -X {} {} -H "Accept: application/json" -H "X-Auth-Token: {{SHA256}}{}"'
-)
-HTTP_RESPONSE = _SESSION.debug(
-    "oslo.http-response",
-    "RESP: [{}] Connection: keep-alive Content-Length: {} Content-Type: application/json X-Openstack-Request-Id: {}",
-)
-HTTP_REQUEST_ID = _SESSION.debug("oslo.http-request-id", "{} call to {} for {} used request id {}")
-URLLIB_REQUEST = _URLLIB.debug("oslo.urllib-request", '{} "{} {} HTTP/1.1" {} {}')
 URLLIB_RETRY = _URLLIB.warning(
     "oslo.urllib-retry",
     "Retrying (Retry(total={}, connect=None, read=None, redirect=None, status=None)) after connection broken "
