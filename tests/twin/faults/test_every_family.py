@@ -67,6 +67,8 @@ FAULTS: dict[str, dict[str, Any]] = {
 """One of every kind that hits the small inference cluster."""
 
 ELSEWHERE = {
+    "BalancerChaos",
+    "BrokerChaos",
     "DatabaseChaos",
     "HypervisorChaos",
     "MutationChaos",

@@ -50,7 +50,7 @@ def healthy() -> World:
 
 @pytest.fixture(scope="session")
 def on() -> Callable[..., dict[str, Any]]:
-    """A fault on a component: `on("mysql", "DatabaseChaos", "slow", factor=40)`."""
+    """A fault on a component: `on("mysql-0", "DatabaseChaos", "slow", factor=40)`."""
 
     def make(component: str, kind: str, action: str = "", at: str = "120s", **fields: Any) -> dict[str, Any]:
         selector = {"components": [component]}

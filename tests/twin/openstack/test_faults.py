@@ -19,7 +19,7 @@ def _templates(world, start, end, component=""):
 
 
 def test_slow_mysql_slows_the_apis_and_says_nothing(openstack_world, on):
-    world = openstack_world(on("mysql", "DatabaseChaos", "slow", factor=40))
+    world = openstack_world(on("mysql-0", "DatabaseChaos", "slow", factor=40))
     world.run(until=240)
     assert median(_api_times(world, 120, 240)) > 4 * median(_api_times(world, 0, 120))
     assert sum(world.slo.violated[120:]) > 60
@@ -27,9 +27,9 @@ def test_slow_mysql_slows_the_apis_and_says_nothing(openstack_world, on):
 
 
 def test_restarting_mysql_ends_the_slowness_and_costs_some_requests(openstack_world, on):
-    world = openstack_world(on("mysql", "DatabaseChaos", "slow", factor=40))
+    world = openstack_world(on("mysql-0", "DatabaseChaos", "slow", factor=40))
     world.run(until=240)
-    ticket = world.apply(Action("restart", "mysql"))
+    ticket = world.apply(Action("restart", "mysql-0"))
     world.run(until=420)
     assert ticket.relieved
     assert not world.truth.active
@@ -79,7 +79,7 @@ def test_messages_for_a_dead_compute_wait_in_its_queue(openstack_world, on):
     world.run(until=170)
     queue = world.cluster.site.broker.queues["compute.compute-0"]
     assert any(message.method == "build_and_run_instance" for message in queue)
-    assert world.components["rabbitmq"].sample()[0] == len(queue)
+    assert world.components["rabbitmq-0"].sample()[0] == len(queue)
 
 
 def test_a_call_without_an_answer_times_out_after_a_minute(openstack_world, on):
@@ -98,7 +98,7 @@ def test_late_answers_find_nobody(openstack_world, on):
 
 
 def test_clients_of_a_dead_broker_try_again_and_reconnect(openstack_world, on):
-    world = openstack_world(on("rabbitmq", "ProcessChaos", "crash"))
+    world = openstack_world(on("rabbitmq-0", "ProcessChaos", "crash"))
     world.run(until=260)
     for name in ("nova-api", "nova-conductor", "nova-compute@compute-1"):
         templates = _templates(world, 119, 260, name)
@@ -108,13 +108,13 @@ def test_clients_of_a_dead_broker_try_again_and_reconnect(openstack_world, on):
 
 
 def test_requests_are_conserved_through_faults(openstack_world, on):
-    for name in ("nova-api", "mysql", "rabbitmq", "keystone", "neutron-server"):
+    for name in ("nova-api", "mysql-0", "rabbitmq-0", "keystone", "neutron-server"):
         world = openstack_world(on(name, "ProcessChaos", "crash"), rate="0.3/s")
         world.run(until=230)
         requests = world.cluster.workload.requests
         assert requests.sent == requests.answered + requests.failed + requests.timed_out + requests.in_flight
         assert 0 <= requests.in_flight < 60
-        assert requests.failed + requests.timed_out > 0 or name == "rabbitmq"
+        assert requests.failed + requests.timed_out > 0 or name == "rabbitmq-0"
         for service in ("keystone", "nova-api", "placement", "glance-api", "neutron-server"):
             assert 0 <= world.components[service].in_flight < 60
 

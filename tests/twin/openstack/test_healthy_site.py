@@ -26,9 +26,9 @@ def _gaps(world):
 
 @pytest.fixture(scope="module")
 def in_2017(openstack_world):
-    """A quarter of an hour without a fault, as the release that was measured prints it."""
-    world = openstack_world(telemetry={"dialect": "loghub2017"})
-    world.run(until=900)
+    """Without a fault and hardly ever two builds at a time, as where it was measured, in the words of that release."""
+    world = openstack_world(rate="0.035/s", telemetry={"dialect": "loghub2017"})
+    world.run(until=1990)
     return world
 
 
@@ -52,8 +52,8 @@ def test_stages_of_a_server_last_as_measured(in_2017, before, after, measured):
 @pytest.mark.parametrize(
     ("template", "measured"), [("build.took-spawn", 19.72), ("build.took", 20.52), ("delete.took", 1.02)]
 )
-def test_the_log_says_how_long_it_took(healthy, template, measured):
-    took = [record.args[3] for record in healthy.recorder.logs if record.template.id == template]
+def test_the_log_says_how_long_it_took(in_2017, template, measured):
+    took = [record.args[3] for record in in_2017.recorder.logs if record.template.id == template]
     assert len(took) > 50
     assert median(took) == pytest.approx(measured, rel=0.03)
 
@@ -107,7 +107,7 @@ def test_two_runs_print_the_same(openstack_world):
 
 
 def test_a_fault_later_on_changes_nothing_before(openstack_world, on):
-    plain, faulty = openstack_world(), openstack_world(on("mysql", "DatabaseChaos", "slow", at="150s", factor=40))
+    plain, faulty = openstack_world(), openstack_world(on("mysql-0", "DatabaseChaos", "slow", at="150s", factor=40))
     for world in (plain, faulty):
         world.run(until=150)
     assert plain.log_lines(0, 150) == faulty.log_lines(0, 150)
@@ -121,8 +121,8 @@ def test_scrapes_carry_the_exporters_names(healthy):
     window = healthy.observe(last=20)
     for component, metric in (
         ("nova-compute@compute-0", "openstack_nova_agent_state"),
-        ("rabbitmq", "rabbitmq_connections"),
-        ("mysql", "mysql_global_status_queries"),
+        ("rabbitmq-0", "rabbitmq_connections"),
+        ("mysql-0", "mysql_global_status_queries"),
         ("nova-api", "haproxy_backend_active_servers"),
     ):
         value = window.metrics[window.topology.index[component], FEATURES.index(metric), -1]

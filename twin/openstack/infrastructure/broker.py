@@ -548,9 +548,8 @@ class Broker:
             queue.consumer.consume()
 
 
-def build(site: Site, nodes: Sequence[Node], names: Sequence[str] = ()) -> Broker:
+def build(site: Site, nodes: Sequence[Node]) -> Broker:
     """One node of RabbitMQ a machine, ``rabbitmq-0`` and on; with more than one, quorum queues."""
     broker = Broker(site, quorum=len(nodes) > 1)
-    names = names or [f"rabbitmq-{i}" for i in range(len(nodes))]
-    broker.nodes += [RabbitMQ(site, name, node, broker) for name, node in zip(names, nodes, strict=True)]
+    broker.nodes += [RabbitMQ(site, f"rabbitmq-{i}", node, broker) for i, node in enumerate(nodes)]
     return broker

@@ -19,10 +19,9 @@ def build(site: Site, controllers: Sequence[Node]) -> None:
 
     One controller has no balancer and no cache: its clients connect directly, and keep tokens in their processes.
     """
-    several = len(controllers) > 1
-    site.database = galera.build(site, controllers, () if several else ["mysql"])
-    site.broker = broker.build(site, controllers, () if several else ["rabbitmq"])
-    if several:
+    site.database = galera.build(site, controllers)
+    site.broker = broker.build(site, controllers)
+    if len(controllers) > 1:
         site.balancer = haproxy.build(site, controllers[0])
         site.memcached = Memcached(site, "memcached", controllers[0])
         haproxy.balance_database(site.balancer, site.database)

@@ -321,9 +321,8 @@ class Galera:
         return self.servers.index(server)
 
 
-def build(site: Site, nodes: Sequence[Node], names: Sequence[str] = ()) -> Galera:
+def build(site: Site, nodes: Sequence[Node]) -> Galera:
     """One server a node, ``mysql-0`` and on."""
     cluster = Galera(site)
-    names = names or [f"mysql-{i}" for i in range(len(nodes))]
-    cluster.servers += [MySQL(site, name, node, cluster) for name, node in zip(names, nodes, strict=True)]
+    cluster.servers += [MySQL(site, f"mysql-{i}", node, cluster) for i, node in enumerate(nodes)]
     return cluster

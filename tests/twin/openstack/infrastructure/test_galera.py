@@ -246,7 +246,7 @@ def test_a_slow_member_holds_the_writers_back(rig, fault):
 
 
 def test_without_a_balancer_a_dead_server_refuses(rig, crash):
-    r = rig(crash("mysql", 100, "container"), controllers=1)
+    r = rig(crash("mysql-0", 100, "container"), controllers=1)
     outcomes = []
     r.at(105.0, lambda: r.transaction(outcomes))
     r.run(110)
@@ -257,7 +257,7 @@ def test_without_a_balancer_a_dead_server_refuses(rig, crash):
 
 
 def test_a_service_finds_its_idle_connection_cut(rig, crash):
-    r = rig(crash("mysql", 100), controllers=1)
+    r = rig(crash("mysql-0", 100), controllers=1)
     client = r.callers[0]
     r.at(99.0, lambda: client.spawn(client.sql(r.context(), 2)))
     r.at(101.0, lambda: client.spawn(client.sql(r.context(), 2)))
