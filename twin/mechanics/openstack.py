@@ -39,6 +39,8 @@ RESOURCE_AUDIT_INTERVAL = 60.0
 """`update_resources_interval`."""
 POWER_SYNC_INTERVAL = 600.0
 """`sync_power_state_interval`."""
+HEAL_INTERVAL = 60.0
+"""`heal_instance_info_cache_interval`: one server a minute."""
 IMAGE_CACHE_INTERVAL = 240.0
 """Nova's default is 2400 s; shorter here, as on CloudLab, whose log shows a pass every few seconds."""
 GATEWAY_TIMEOUT = 60.0
@@ -67,6 +69,10 @@ STARTUP: dict[str, float] = {
     "cinder-scheduler": 4.0,
     "cinder-volume": 6.0,
     "neutron-server": 8.0,
+    "neutron-dhcp-agent": 5.0,
+    "neutron-l3-agent": 5.0,
+    "neutron-metadata-agent": 3.0,
+    "neutron-openvswitch-agent": 5.0,
     "nova-api": 5.0,
     "nova-conductor": 4.0,
     "nova-scheduler": 4.0,
@@ -107,6 +113,10 @@ API: dict[str, Work] = {
     "servers.show": Work(0.157, 14),
     "servers.detail": Work(0.23, 14),
     "servers.delete": Work(0.20, 24),
+    "servers.action": Work(0.16, 14),  # assumed: as a GET of the server, and a write
+    "keypairs": Work(0.03, 4),
+    "flavors.list": Work(0.02, 4),
+    "os-services.list": Work(0.03, 6),
     "servers.events": Work(0.058, 6),
     "images.show": Work(0.009, 3),
     "images.list": Work(0.03, 5),  # (assumed), as the next two
@@ -171,12 +181,36 @@ EVACUATION_PREPARE = 4.0
 
 # --- sizes -------------------------------------------------------------------------------------------------------
 
-FLAVOR_VCPUS, FLAVOR_MEMORY_MB, FLAVOR_DISK_GB = 1, 2048, 20
-"""m1.small, nova's classical default flavour."""
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """What a server gets: virtual CPUs, MB of memory, GB of root disk."""
+
+    name: str
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+
+
+FLAVORS: dict[str, Flavor] = {
+    flavor.name: flavor
+    for flavor in (
+        Flavor("cirros256", 1, 256, 1),
+        Flavor("m1.tiny", 1, 512, 1),
+        Flavor("m1.small", 1, 2048, 20),
+        Flavor("m1.medium", 2, 4096, 40),
+        Flavor("m1.large", 4, 8192, 80),
+        Flavor("m1.xlarge", 8, 16384, 160),
+    )
+}
+"""Nova's classical flavours, and devstack's smallest."""
+DEFAULT_FLAVOR = "m1.small"
+IMAGE_DISK_GB = 1
+"""`min_disk` of the default image."""
 RESIDENT_SHARE = 0.35
 """Share of a server's memory that its guest has touched (assumed)."""
-CPU_ALLOCATION_RATIO = 4.0
-"""`initial_cpu_allocation_ratio`."""
+CPU_ALLOCATION_RATIO, RAM_ALLOCATION_RATIO, DISK_ALLOCATION_RATIO = 4.0, 1.0, 1.0
+"""`initial_cpu_allocation_ratio` and its sisters."""
 RESERVED_MEMORY_MB = 512
 """`reserved_host_memory_mb`."""
 RESIDENT: dict[str, float] = {
@@ -189,9 +223,16 @@ RESIDENT: dict[str, float] = {
     "cinder-scheduler": 0.15e9,
     "cinder-volume": 0.25e9,
     "neutron-server": 0.6e9,
+    "neutron-dhcp-agent": 0.12e9,
+    "neutron-l3-agent": 0.13e9,
+    "neutron-metadata-agent": 0.1e9,
+    "neutron-openvswitch-agent": 0.14e9,
     "nova-api": 0.6e9,
     "nova-conductor": 0.5e9,
     "nova-scheduler": 0.35e9,
     "nova-compute": 0.16e9,
 }
 """Resident bytes of an idle service (glance-api as measured on a real control plane, the rest of that size)."""
+
+QUOTAS: dict[str, int] = {"instances": -1, "cores": -1, "ram": -1}
+"""Limits of a project; nova's defaults are 10, 20 and 51200 (MB), which clouds raise before their first tenant."""

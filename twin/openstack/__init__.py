@@ -5,7 +5,6 @@ from twin.openstack.cinder.api.service import CinderApi
 from twin.openstack.cinder.scheduler.service import CinderScheduler
 from twin.openstack.cinder.volume.service import CinderVolume
 from twin.openstack.cluster import PRESETS, OpenStackCluster, build
-from twin.openstack.controllers import Neutron, Placement
 from twin.openstack.glance.api import Glance
 from twin.openstack.infrastructure.haproxy import HAProxy
 from twin.openstack.infrastructure.libvirt import Libvirt
@@ -14,10 +13,13 @@ from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.keystone.service import Keystone
-from twin.openstack.nova.api import NovaApi
-from twin.openstack.nova.compute.manager import NovaCompute
-from twin.openstack.nova.conductor import NovaConductor
-from twin.openstack.nova.scheduler import NovaScheduler
+from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
+from twin.openstack.neutron.server import Neutron
+from twin.openstack.nova.api.service import NovaApi
+from twin.openstack.nova.compute.service import NovaCompute
+from twin.openstack.nova.conductor.service import NovaConductor
+from twin.openstack.nova.scheduler.service import NovaScheduler
+from twin.openstack.placement.service import Placement
 
 KINDS: tuple[type[Component], ...] = (
     Keystone,
@@ -27,6 +29,7 @@ KINDS: tuple[type[Component], ...] = (
     Placement,
     Glance,
     Neutron,
+    OpenvswitchAgent,
     RabbitMQ,
     MySQL,
     NovaCompute,

@@ -6,19 +6,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from twin.node import Node
+from twin.openstack import neutron
 from twin.openstack.cinder import deployment as cinder
-from twin.openstack.controllers import Neutron, Placement
 from twin.openstack.glance import api as glance
 from twin.openstack.infrastructure import control_plane, hosts
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.keystone import service as keystone
-from twin.openstack.nova.api import NovaApi
-from twin.openstack.nova.compute.manager import NovaCompute
-from twin.openstack.nova.conductor import NovaConductor
-from twin.openstack.nova.scheduler import NovaScheduler
+from twin.openstack.neutron.server import Neutron
+from twin.openstack.nova.api.service import NovaApi
+from twin.openstack.nova.compute.service import NovaCompute
+from twin.openstack.nova.conductor.service import NovaConductor
+from twin.openstack.nova.scheduler.service import NovaScheduler
 from twin.openstack.operations.hosts import Operations
 from twin.openstack.oslo.service import Service, connect
+from twin.openstack.placement.service import Placement
 from twin.openstack.site import Site
 from twin.openstack.tenants import capacity
 from twin.openstack.tenants.workload import Workload
@@ -43,12 +45,18 @@ class Preset:
     host_memory: float = 64e9
     controller_vcpus: int = 16
     controller_memory: float = 64e9
+    profile: str = "cloudlab"
+    """Uncontended times of its hosts (`twin.mechanics.hypervisor.HOSTS`)."""
+    all_in_one: bool = False
+    """Servers run on the controller."""
 
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(2, 1),  # 16 components
     "medium": Preset(8, 2, 1, 8, 8),
     "large": Preset(40, 4, 1, 16, 16, 32, 128e9, 32, 128e9),
+    "cloudlab": Preset(1, 0),
+    "all-in-one": Preset(1, 0, 1, 2, 2, 4, 32e9, 4, 32e9, "devstack", all_in_one=True),
 }
 
 AVAILABILITY = 0.999
@@ -112,13 +120,15 @@ def build(world: World) -> OpenStackCluster:
     site.scheduler = NovaScheduler(site, "nova-scheduler", node, preset.conductor_workers)
     site.api = NovaApi(site, "nova-api", node, preset.api_workers)
     for i in range(preset.computes + preset.spares):
-        host = Node(world, f"compute-{i}", preset.host_memory, preset.host_vcpus)
+        host = node if preset.all_in_one else Node(world, f"compute-{i}", preset.host_memory, preset.host_vcpus)
         site.hosts[host.name] = host
-        site.computes[host.name] = NovaCompute(site, f"nova-compute@{host.name}", host)
     network_node, storage_node = site.controllers[:2][-1], site.controllers[:3][-1]
-    under = hosts.build(world, site.hosts.values(), [network_node], storage_node)
+    under = hosts.build(world, site.hosts.values(), [network_node], storage_node, preset.profile)
     site.libvirts, site.dataplane, site.storage = under.libvirts, under.dataplane, under.volumes
+    for host in site.hosts.values():
+        site.computes[host.name] = NovaCompute(site, f"nova-compute@{host.name}", host, site.libvirts[host.name])
     cinder.build(site, node, storage_node, preset.api_workers)
+    neutron.build(site)
     control_plane.balance(site)
     _connect(site)
     return OpenStackCluster(site, Workload(site, list(site.computes)[: preset.computes]), preset.spares)

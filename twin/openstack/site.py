@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from twin.mechanics import openstack as facts
 from twin.node import Node
 from twin.openstack.cinder.tables import CinderTables
 from twin.openstack.glance.tables import ImageTables
+from twin.openstack.keystone.tables import TokenTable
 from twin.openstack.tables import Server, Tables
 
 if TYPE_CHECKING:
-    from twin.openstack.controllers import Neutron, Placement
     from twin.openstack.glance.api import Glance
     from twin.openstack.infrastructure.broker import Broker
     from twin.openstack.infrastructure.dataplane import DataPlane
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from twin.openstack.infrastructure.memcached import Memcached
     from twin.openstack.infrastructure.volumes import VolumeBackend
     from twin.openstack.keystone.service import Keystone
-    from twin.openstack.nova.api import NovaApi
-    from twin.openstack.nova.compute.manager import NovaCompute
-    from twin.openstack.nova.conductor import NovaConductor
-    from twin.openstack.nova.scheduler import NovaScheduler
+    from twin.openstack.neutron.server import Neutron
+    from twin.openstack.nova.api.service import NovaApi
+    from twin.openstack.nova.compute.service import NovaCompute
+    from twin.openstack.nova.conductor.service import NovaConductor
+    from twin.openstack.nova.scheduler.service import NovaScheduler
     from twin.openstack.oslo.wsgi import ApiService
+    from twin.openstack.placement.service import Placement
     from twin.world import World
 
 
@@ -53,8 +56,12 @@ class Site:
         self.mutated = False
         """Whether a program of this site has ever been mutated: only then may Python's own errors come up."""
         self.tables = Tables()
+        self.tables.listeners.append(self._server_changed)
+        self.quotas = dict(facts.QUOTAS)
+        """What a project may have of nova's resources; -1 for no limit."""
         self.volumes = CinderTables()
         self.images = ImageTables()
+        self.identity = TokenTable()
         self._addresses: dict[str, str] = {}
         self.controllers: list[Node] = []
         self.balancer: HAProxy | None = None
@@ -100,19 +107,10 @@ class Site:
             return float("nan")
         return float(self.heard_from(component))
 
-    def became_active(self, server: Server) -> None:
-        """Write ACTIVE; what the SLO counts from acceptance on."""
-        if server.uuid not in self.tables.servers or server.task == "deleting":
-            return
-        server.status, server.task = "ACTIVE", ""
-        self.world.slo.met("create", server.uuid, self.world.now)
-
-    def became_error(self, server: Server) -> None:
-        """Write ERROR."""
-        server.status, server.task = "ERROR", ""
-        self.world.slo.failed("create", server.uuid)
-
-    def deleted(self, server: Server) -> None:
-        """Remove the row; a server that is deleted before it was ACTIVE never will be."""
-        self.tables.servers.pop(server.uuid, None)
-        self.world.slo.failed("create", server.uuid)
+    def _server_changed(self, server: Server, before: str) -> None:
+        """What the SLO counts from a server's acceptance on: ACTIVE in time; ERROR or gone before that is a failure."""
+        slo = self.world.slo
+        if server.status == "ACTIVE":
+            slo.met("create", server.uuid, self.world.now)
+        elif server.status in ("ERROR", "DELETED"):
+            slo.failed("create", server.uuid)

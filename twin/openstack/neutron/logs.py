@@ -38,6 +38,7 @@ _DHCP_SCHEDULER = Logger("neutron.scheduler.dhcp_agent_scheduler")
 _DHCP_NOTIFIER = Logger("neutron.api.rpc.agentnotifiers.dhcp_rpc_agent_api")
 _L3_SCHEDULER = Logger("neutron.scheduler.l3_agent_scheduler")
 _L3_NOTIFIER = Logger("neutron.api.rpc.agentnotifiers.l3_rpc_agent_api")
+_PUSH = Logger("neutron.plugins.ml2.ovo_rpc")
 _BASE = Logger("neutron.db.db_base_plugin_v2")
 _IPAM = Logger("neutron.db.ipam_pluggable_backend")
 _L3 = Logger("neutron.db.l3_db")
@@ -91,6 +92,7 @@ BIND_CONCURRENT = _PLUGIN.warning("neutron.bind-concurrent", "Concurrent port bi
 BOUND_PORT_MISSING = _PLUGIN.info(
     "neutron.bound-port-missing", "Binding info for port {} was not found, it might have been deleted already."
 )
+PUSH_FAILED = _PUSH.error("neutron.push-failed", "Exception while dispatching {} events: {}: {!s}")
 PROVISION_ATTEMPT = _PLUGIN.info("neutron.provision-attempt", "Attempt {} to provision port {}")
 PORT_GONE = _PLUGIN.debug("neutron.port-gone", "Port {} was deleted so its status cannot be updated.")
 PORT_NOT_BOUND = _PLUGIN.debug("neutron.port-not-bound", "Port {} cannot update to ACTIVE because it is not bound.")
@@ -117,6 +119,7 @@ UPDATE_PORT_POSTCOMMIT_FAILED = _PLUGIN.error(
 DELETE_PORT_POSTCOMMIT_FAILED = _PLUGIN.error(
     "neutron.delete-port-postcommit-failed", "mechanism_manager.delete_port_postcommit failed for port {}: {!s}"
 )
+AUTO_DELETE_FAILED = _PLUGIN.error("neutron.auto-delete-failed", "Exception auto-deleting port {}: {!s}")
 BIND_IF_NEEDED_FAILED = _PLUGIN.error(
     "neutron.bind-if-needed-failed", "_bind_port_if_needed failed, deleting port '{}': {!s}"
 )

@@ -2,174 +2,276 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from simpy.events import Event
+from collections.abc import Sequence
 
 from twin.mechanics import openstack as facts
-from twin.openstack.infrastructure.queues import Message
+from twin.openstack.nova import exception
 from twin.openstack.nova.compute import logs
-from twin.openstack.nova.virt import logs as virt_logs
-from twin.openstack.oslo.context import Context, draw
-from twin.openstack.oslo.exceptions import HttpError, MessagingTimeout, RemoteError
+from twin.openstack.nova.compute.program import Program
+from twin.openstack.nova.network import NetworkInfo
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.service import Steps
-from twin.openstack.oslo.wsgi import expect
 from twin.openstack.tables import Server
 
-if TYPE_CHECKING:
-    from twin.openstack.nova.compute.manager import NovaCompute
+NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
+GONE = (exception.InstanceNotFound, exception.UnexpectedDeletingTaskStateError)
+"""The server was deleted while it was built."""
 
 
-class _AbortError(Exception):
-    """The build cannot succeed on any host."""
+class Building(Program):
+    """The build methods of nova.compute.manager.ComputeManager."""
 
+    def build_and_run_instance(
+        self,
+        context: Context,
+        instance: Server,
+        requested_networks: Sequence[str] = (),
+        host_list: Sequence[str] | None = None,
+    ) -> Steps:
+        """Build a server here; at most `max_concurrent_builds` at a time."""
+        with self.service.builds.slot() as slot:
+            if slot.turn is not None:
+                yield slot.turn
+            yield from self._do_build_and_run_instance(context, instance, requested_networks, host_list)
 
-class _GoneError(Exception):
-    """The server was deleted while it was built."""
+    def _do_build_and_run_instance(
+        self,
+        context: Context,
+        instance: Server,
+        requested_networks: Sequence[str],
+        host_list: Sequence[str] | None,
+    ) -> Steps:
+        began = self.world.now
+        self.say(logs.BUILD_STARTING, context, instance=instance.uuid)
+        try:
+            yield from self.objects.save(
+                context, instance, expected_task_state=("scheduling", None), vm_state="building", task_state=None
+            )
+        except GONE:
+            self.say(logs.DISAPPEARED, context, instance=instance.uuid)
+            return
+        try:
+            yield from self._build_and_run_instance(context, instance, requested_networks)
+            self.say(logs.TOOK_BUILD, context, self.world.now - began, instance=instance.uuid)
+        except exception.RescheduledException as error:
+            yield from self._reschedule(context, instance, error, requested_networks, host_list)
+        except GONE:
+            self.say(logs.DISAPPEARED, context, instance=instance.uuid)
+            self.rt.abort_instance_claim(context, instance)
+        except exception.BuildAbortException as error:
+            self.exception(logs.BUILD_ABORTED, context, error, instance.uuid, error, instance=instance.uuid)
+            yield from self._give_up(context, instance, error)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.BUILD_UNEXPECTED, context, error, instance=instance.uuid)
+            yield from self._give_up(context, instance, error)
 
+    def _reschedule(
+        self,
+        context: Context,
+        instance: Server,
+        error: exception.RescheduledException,
+        requested_networks: Sequence[str],
+        host_list: Sequence[str] | None,
+    ) -> Steps:
+        """Give the build back to nova-conductor, which tries another host."""
+        self.rt.abort_instance_claim(context, instance)
+        self.say(logs.RESCHEDULED, context, instance.uuid, error, instance=instance.uuid)
+        retry = {"host": self.host, "exc": str(error)}
+        yield from self._cleanup_allocated_networks(context, instance)
+        yield from self._delete_allocation_for_instance(context, instance)
+        yield from self.objects.save(context, instance, host=None, task_state="scheduling")
+        yield from self.compute_task_api.build_instances(
+            context, [instance], retry, requested_networks=requested_networks, host_list=host_list
+        )
 
-class _RescheduleError(Exception):
-    """The build may succeed on another host."""
+    def _give_up(self, context: Context, instance: Server, error: Exception) -> Steps:
+        self.rt.abort_instance_claim(context, instance)
+        yield from self._cleanup_allocated_networks(context, instance)
+        yield from self._cleanup_volumes(context, instance)
+        yield from self.objects.add_fault(context, instance, error)
+        yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
+        yield from self._delete_allocation_for_instance(context, instance)
 
+    def _delete_allocation_for_instance(self, context: Context, instance: Server) -> Steps:
+        yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid)
 
-def build(host: NovaCompute, context: Context, server: Server, tried: tuple[str, ...]) -> Steps:
-    """Build a server on this host; where that fails, give it back to conductor or set it to ERROR."""
-    began = host.world.now
-    try:
-        yield from _claim(host, context, server)
-        yield from _network(host, context, server)
-        yield from _spawn(host, context, server)
-        yield from host.save(context, lambda: host.site.became_active(server))
-        yield from host.host_work(context, facts.BUILD.finish)
-        host.say(logs.TOOK_BUILD, context, host.world.now - began, instance=server.uuid)
-    except _GoneError:
-        host.say(logs.DISAPPEARED, context, instance=server.uuid)
-        host.guests.pop(server.uuid, None)
-    except _AbortError as error:
-        host.say(logs.BUILD_ABORTED, context, server.uuid, error, instance=server.uuid)
-        yield from _clean_up(host, context, server, set_error=True)
-    except _RescheduleError as error:
-        host.say(logs.RESCHEDULED, context, server.uuid, error, instance=server.uuid)
-        yield from _clean_up(host, context, server, set_error=False)
-        yield from host.cast(context, "conductor", "build_instances", server=server, tried=tried, reason=str(error))
-    except (MessagingTimeout, RemoteError) as error:
-        host.exception(logs.BUILD_UNEXPECTED, context, error)
-        yield from _clean_up(host, context, server, set_error=True)
+    def _build_and_run_instance(self, context: Context, instance: Server, requested_networks: Sequence[str]) -> Steps:
+        """Raises RescheduledException (another host may do), BuildAbortException (none will)."""
+        self.notify(context, "instance.create.start", instance=instance.uuid)
+        try:
+            yield from self.rt.instance_claim(context, instance)
+            network_info = yield from self._build_resources(context, instance, requested_networks)
+            yield from self._spawn(context, instance, network_info)
+        except GONE:
+            raise
+        except exception.ComputeResourcesUnavailable as error:
+            raise exception.RescheduledException(instance_uuid=instance.uuid, reason=error) from error
+        except exception.BuildAbortException:
+            raise
+        except (exception.VirtualInterfaceCreateException, exception.PortBindingFailed) as error:
+            self.exception(logs.NETWORK_FAILED, context, error, instance=instance.uuid)
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=NO_NETWORK) from error
+        except (exception.FlavorDiskSmallerThanImage, exception.ImageNotActive, exception.InvalidBDM) as error:
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=error) from error
+        except Exception as error:
+            self.unexpected(error)
+            raise exception.RescheduledException(instance_uuid=instance.uuid, reason=error) from error
+        yield from self._finish_build(context, instance)
 
+    def _finish_build(self, context: Context, instance: Server) -> Steps:
+        """Write ACTIVE, if the server is still wanted."""
+        try:
+            yield from self.objects.save(
+                context,
+                instance,
+                expected_task_state="spawning",
+                vm_state="active",
+                task_state=None,
+                launched=self.world.now,
+            )
+        except GONE:
+            yield from self._shutdown_instance(context, instance)
+            raise
+        yield from self.service.host_work(context, facts.BUILD.finish)
+        self.notify(context, "instance.create.end", instance=instance.uuid)
 
-def _still_wanted(host: NovaCompute, server: Server) -> None:
-    if server.uuid not in host.site.tables.servers or server.task == "deleting":
-        raise _GoneError
+    # --- resources --------------------------------------------------------------------------------------------
 
+    def _build_resources(self, context: Context, instance: Server, requested_networks: Sequence[str]) -> Steps:
+        """Interfaces and volumes. Raises BuildAbortException, or what the spawn may be rescheduled for."""
+        try:
+            self.say(logs.NETWORKS_STARTING, context, instance=instance.uuid)
+            network_info = yield from self._build_networks_for_instance(context, instance, requested_networks)
+            yield from self.service.host_work(context, facts.BUILD.prepare)
+            yield from self.objects.save(context, instance, task_state="block_device_mapping")
+            self.say(logs.DEVICES_STARTING, context, instance=instance.uuid)
+            yield from self._prep_block_device(context, instance)
+        except GONE:
+            raise
+        except (exception.InvalidBDM, exception.PortBindingFailed) as error:
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=error) from error
+        except Exception as error:
+            self.unexpected(error)
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=NO_NETWORK) from error
+        return network_info
 
-def _claim(host: NovaCompute, context: Context, server: Server) -> Steps:
-    _still_wanted(host, server)
-    provider = host.site.tables.providers[host.node.name]
-    used = facts.RESERVED_MEMORY_MB + len(host.guests) * facts.FLAVOR_MEMORY_MB
-    limit = provider.memory_mb
-    say, uuid = host.say, server.uuid
-    say(logs.CLAIM_ATTEMPT, context, facts.FLAVOR_MEMORY_MB, facts.FLAVOR_DISK_GB, facts.FLAVOR_VCPUS, instance=uuid)
-    say(logs.CLAIM_MEMORY, context, int(host.node.memory / 2**20), used, instance=uuid)
-    say(logs.CLAIM_LIMIT, context, limit, limit - used, instance=uuid)
-    say(logs.CLAIM_VCPU, context, host.node.cores, len(host.guests) * facts.FLAVOR_VCPUS, instance=uuid)
-    yield from host.host_work(context, facts.BUILD.claim)
-    _still_wanted(host, server)
-    server.host, server.task = host.node.name, "spawning"
-    say(logs.CLAIM_OK, context, host.node.name, instance=uuid)
+    def _build_networks_for_instance(
+        self, context: Context, instance: Server, requested_networks: Sequence[str]
+    ) -> Steps:
+        """The server's ports; those it has from an attempt before are bound to this host."""
+        if instance.ports:
+            yield from self.network_api.setup_networks_on_host(context, instance, self.host)
+            network_info = yield from self.network_api.get_instance_nw_info(context, instance)
+            return network_info
+        network_info = yield from self._allocate_network(context, instance, requested_networks)
+        return network_info
 
+    def _allocate_network(self, context: Context, instance: Server, requested_networks: Sequence[str]) -> Steps:
+        yield from self.objects.save(context, instance, task_state="networking")
+        self.say(logs.ALLOCATING_IN_BACKGROUND, context)
+        network_info = yield from self._allocate_network_async(context, instance, requested_networks)
+        return network_info
 
-def _network(host: NovaCompute, context: Context, server: Server) -> Steps:
-    """A port from neutron; without one the build is over for good."""
-    yield from host.save(context)
-    try:
-        if not server.port:
-            answer = host.site.neutron.serve(context, "ports.create", "POST", "/v2.0/ports", server=server)
-            expect((yield answer), "neutron")
-        yield from host.host_work(context, facts.BUILD.prepare)
-    except HttpError as error:
-        host.exception(logs.NETWORK_FAILED, context, error)
-        raise _AbortError(logs.NO_NETWORK) from None
-    yield from host.save(context)
+    def _allocate_network_async(self, context: Context, instance: Server, requested_networks: Sequence[str]) -> Steps:
+        try:
+            network_info = yield from self.network_api.allocate_for_instance(
+                context, instance, requested_networks, bind_host_id=self.host
+            )
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.NETWORK_SETUP_FAILED, context, error, 1, instance=instance.uuid)
+            raise
+        self.say(logs.NETWORK_INFO, context, [vif["id"] for vif in network_info], instance=instance.uuid)
+        return network_info
 
+    def _prep_block_device(self, context: Context, instance: Server) -> Steps:
+        """Attach the volumes that the server boots with. Raises InvalidBDM."""
+        for volume_id, attachment_id in instance.volumes.items():
+            try:
+                connector = self.driver.get_volume_connector(instance)
+                attachment = yield from self.volume_api.attachment_update(context, attachment_id, connector)
+                yield from self.driver._connect_volume(context, attachment["connection_info"], instance)
+                yield from self.volume_api.attachment_complete(context, attachment_id)
+            except Exception as error:
+                self.unexpected(error)
+                self.exception(logs.DEVICE_SETUP_FAILED, context, error, instance=instance.uuid)
+                raise exception.InvalidBDM(str(error)) from error
+            self.service.connections_of.setdefault(instance.uuid, {})[volume_id] = attachment["connection_info"]
 
-def _spawn(host: NovaCompute, context: Context, server: Server) -> Steps:
-    from twin.openstack.nova.compute.manager import Guest
+    def _spawn(self, context: Context, instance: Server, network_info: NetworkInfo) -> Steps:
+        try:
+            yield from self.objects.save(
+                context,
+                instance,
+                expected_task_state="block_device_mapping",
+                vm_state="building",
+                task_state="spawning",
+            )
+            self.say(logs.SPAWN_STARTING, context, instance=instance.uuid)
+            began = self.world.now
+            yield from self.driver.spawn(context, instance, network_info)
+            self.say(logs.TOOK_SPAWN, context, self.world.now - began, instance=instance.uuid)
+        except GONE:
+            yield from self._shutdown_instance(context, instance)
+            raise
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.SPAWN_FAILED, context, error, instance=instance.uuid)
+            yield from self._clean_up_spawn(context, instance)
+            raise
 
-    began, stages, uuid = host.world.now, facts.BUILD, server.uuid
-    yield from _fetch_image(host, context, server)
-    host.say(virt_logs.CREATING_IMAGE, context, instance=uuid)
-    yield from host.host_work(context, stages.create)
-    _still_wanted(host, server)
-    host.guests[uuid] = Guest(server)
-    host.say(logs.LIFECYCLE, context, "Started", instance=uuid)
-    yield from host.host_work(context, stages.pause)
-    host.say(logs.LIFECYCLE, context, "Paused", instance=uuid)
-    host.say(logs.PENDING_TASK, context, instance=uuid)
-    yield from _wait_for_network(host, context, server)
-    yield from host.host_work(context, stages.resume)
-    host.say(logs.LIFECYCLE, context, "Resumed", instance=uuid)
-    yield from host.host_work(context, stages.spawned)
-    host.say(virt_logs.SPAWNED, None, instance=uuid)
-    host.say(logs.TOOK_SPAWN, context, host.world.now - began, instance=uuid)
+    def _clean_up_spawn(self, context: Context, instance: Server) -> Steps:
+        """Remove what a failed spawn left. Raises BuildAbortException where that fails, too."""
+        try:
+            yield from self._shutdown_instance(context, instance)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.BUILD_CLEANUP_FAILED, context, error, error)
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=error) from error
 
+    # --- clean-up ---------------------------------------------------------------------------------------------
 
-def _fetch_image(host: NovaCompute, context: Context, server: Server) -> Steps:
-    image = host.site.image
-    if image in host.images:
-        return
-    uri = f"/v2/images/{image}/file"
-    response = yield host.site.glance.serve(context, "images.file", "GET", uri)
-    if response.status >= 500:
-        host.exception(logs.SPAWN_FAILED, context, HttpError("glance-api", response.status))
-        raise _RescheduleError(f"Connection to glance host failed: HTTP {response.status}")
-    yield from host.host_work(context, facts.IMAGE_BYTES / facts.IMAGE_BANDWIDTH)
-    host.images[image] = host.world.now
+    def _cleanup_allocated_networks(self, context: Context, instance: Server) -> Steps:
+        try:
+            yield from self._deallocate_network(context, instance)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.DEALLOCATE_FAILED, context, error, instance=instance.uuid)
 
+    def _cleanup_volumes(self, context: Context, instance: Server) -> Steps:
+        for volume_id, attachment_id in list(instance.volumes.items()):
+            try:
+                yield from self.volume_api.attachment_delete(context, attachment_id)
+                del instance.volumes[volume_id]
+            except CloudError as error:
+                self.say(logs.VOLUME_ERROR_IGNORED, context, volume_id, error, instance=instance.uuid)
 
-def _wait_for_network(host: NovaCompute, context: Context, server: Server) -> Steps:
-    """Plug the interface and wait until neutron says that it is wired, at most `VIF_PLUGGING_TIMEOUT`."""
-    clock, began = host.clock, host.world.now
-    plugged = host.plugged[server.uuid] = clock.event()
-    clock.process(_agent_wires(host, context, server))
+    def _deallocate_network(self, context: Context, instance: Server) -> Steps:
+        self.say(logs.DEALLOCATING, context, instance=instance.uuid)
+        began = self.world.now
+        yield from self.network_api.deallocate_for_instance(context, instance)
+        yield from self.service.host_work(context, facts.DESTROY.deallocate)
+        self.say(logs.TOOK_DEALLOCATE, None, self.world.now - began, instance=instance.uuid)
 
-    def give_up(_: Event) -> None:
-        if not plugged.triggered:
-            plugged.succeed(False)
+    def _shutdown_instance(self, context: Context, instance: Server) -> Steps:
+        """Take a guest down and let go of its volumes."""
+        began = self.world.now
+        self.say(logs.TERMINATING, context, instance=instance.uuid)
+        network_info = self._network_info(instance)
+        self.say(logs.DESTROY_STARTING, context, instance=instance.uuid)
+        yield from self.driver.destroy(context, instance, network_info)
+        yield from self.service.host_work(context, facts.DESTROY.finish)
+        self.say(logs.TOOK_DESTROY, context, self.world.now - began, instance=instance.uuid)
+        yield from self._terminate_volume_connections(context, instance)
 
-    clock.at(began + facts.VIF_PLUGGING_TIMEOUT, give_up)
-    woken = yield plugged
-    _still_wanted(host, server)
-    if woken:
-        return
-    host.plugged.pop(server.uuid, None)
-    host.say(virt_logs.VIF_TIMEOUT, context, server.port, host.world.now - began, instance=server.uuid)
-    host.exception(logs.SPAWN_FAILED, context, _AbortError(logs.VIF_FAILED))
-    raise _AbortError(logs.NO_NETWORK)
-
-
-def _agent_wires(host: NovaCompute, context: Context, server: Server) -> Steps:
-    """The host's L2 agent, a process of its own: finds the interface, wires it, tells neutron through the bus."""
-    left = draw(host.world, context, facts.BUILD.plug, facts.NETWORK_SPREAD)
-    yield host.clock.timeout(left * host.node.slowdown)
-    broker = host.site.broker
-    while not (broker.up and host.node.up):
-        yield host.clock.timeout(2.0)
-    broker.publish(Message("q-plugin", "update_device_up", context, {"server": server}))
-
-
-def _clean_up(host: NovaCompute, context: Context, server: Server, set_error: bool) -> Steps:
-    """Remove the guest and its network; write ERROR where nobody else tries."""
-    host.guests.pop(server.uuid, None)
-    if server.port:
-        uri = f"/v2.0/ports/{server.port}"
-        yield host.site.neutron.serve(context, "ports.delete", "DELETE", uri, server=server)
-        server.port = ""
-    uri = f"/allocations/{server.uuid}"
-    yield host.site.placement.serve(context, "release", "DELETE", uri, server=server)
-    if not set_error:
-        server.host, server.task = None, "scheduling"
-        return
-    try:
-        yield from host.save(context, lambda: host.site.became_error(server))
-    except (MessagingTimeout, RemoteError) as error:
-        host.say(logs.DELETE_FAILED, context, error, instance=server.uuid)
+    def _terminate_volume_connections(self, context: Context, instance: Server) -> Steps:
+        for volume_id, attachment_id in list(instance.volumes.items()):
+            try:
+                yield from self.volume_api.attachment_delete(context, attachment_id)
+            except Exception as error:
+                self.unexpected(error)
+                self.exception(logs.VOLUME_ERROR_IGNORED, context, error, volume_id, error, instance=instance.uuid)
+            instance.volumes.pop(volume_id, None)
+        self.service.connections_of.pop(instance.uuid, None)

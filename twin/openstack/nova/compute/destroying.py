@@ -2,67 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from twin.mechanics import openstack as facts
 from twin.openstack.nova.compute import logs
-from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.nova.compute.building import Building
+from twin.openstack.nova.exception import InstanceNotFound
 from twin.openstack.oslo.context import Context
-from twin.openstack.oslo.exceptions import HttpError, MessagingTimeout, RemoteError
 from twin.openstack.oslo.service import Steps
-from twin.openstack.oslo.wsgi import expect
 from twin.openstack.tables import Server
 
-if TYPE_CHECKING:
-    from twin.openstack.nova.compute.manager import NovaCompute
 
+class Destroying(Building):
+    """The deletion methods of nova.compute.manager.ComputeManager."""
 
-def destroy(host: NovaCompute, context: Context, server: Server) -> Steps:
-    """Destroy the guest, free its network and its allocation, remove the row."""
-    uuid, began, stages, say = server.uuid, host.world.now, facts.DESTROY, host.say
-    say(logs.TERMINATING, context, instance=uuid)
-    try:
-        building = host.plugged.pop(uuid, None)
-        if building is not None and not building.triggered:
-            building.succeed(False)
-        guest = host.guests.pop(uuid, None)
-        if guest is not None:
-            yield from host.host_work(context, stages.destroy)
-            say(virt_logs.DESTROYED, None, instance=uuid)
-            pid = host.pid
-            host.clock.at(host.world.now + stages.stopped_event, lambda _: _stopped(host, uuid, pid))
-            yield from host.host_work(context, stages.unplug)
-            say(virt_logs.DELETING_FILES, context, uuid, instance=uuid)
-            yield from host.host_work(context, stages.delete)
-            say(virt_logs.DELETED_FILES, context, uuid, instance=uuid)
-        yield from host.host_work(context, stages.finish)
-        say(logs.TOOK_DESTROY, context, host.world.now - began, instance=uuid)
-        deallocating = host.world.now
-        if server.port:
-            uri = f"/v2.0/ports/{server.port}"
-            expect((yield host.site.neutron.serve(context, "ports.delete", "DELETE", uri, server=server)), "neutron")
-        yield from host.host_work(context, stages.deallocate)
-        say(logs.TOOK_DEALLOCATE, None, host.world.now - deallocating, instance=uuid)
-        uri = f"/allocations/{uuid}"
-        expect((yield host.site.placement.serve(context, "release", "DELETE", uri, server=server)), "placement")
-        say(logs.DELETED_ALLOCATIONS, context, uuid)
-        yield from host.save(context, lambda: host.site.deleted(server))
-    except (HttpError, MessagingTimeout, RemoteError) as error:
-        host.exception(logs.DELETE_FAILED, context, error)
-        yield from host.save(context, lambda: host.site.became_error(server))
+    def terminate_instance(self, context: Context, instance: Server) -> Steps:
+        """Destroy a server's guest, free what it had, remove its row."""
+        self.instance_events.clear_events_for_instance(instance)
+        try:
+            yield from self._delete_instance(context, instance)
+        except InstanceNotFound:
+            self.say(logs.TERMINATE_DISAPPEARED, context, instance=instance.uuid)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.SET_TO_ERROR, context, error, instance=instance.uuid)
+            yield from self.objects.add_fault(context, instance, error)
+            yield from self._set_instance_obj_error_state(context, instance)
 
+    def _delete_instance(self, context: Context, instance: Server) -> Steps:
+        self.notify(context, "instance.delete.start", instance=instance.uuid)
+        yield from self._shutdown_instance(context, instance)
+        yield from self._try_deallocate_network(context, instance)
+        yield from self._complete_deletion(context, instance)
+        self.notify(context, "instance.delete.end", instance=instance.uuid)
 
-def finish_deletions(host: NovaCompute, context: Context) -> Steps:
-    """At the start of nova-compute: go on with deletions that the process before had begun or was to begin."""
-    for server in host.site.tables.on(host.node.name):
-        if server.task == "deleting" and server.status != "ERROR":
-            host.say(logs.DELETION_RESTARTED, context, instance=server.uuid)
-            yield from destroy(host, context, server)
-    known = host.site.tables.servers
-    for uuid in [uuid for uuid in host.guests if uuid not in known]:
-        del host.guests[uuid]  # deleted from the database while the host was away
+    def _try_deallocate_network(self, context: Context, instance: Server) -> Steps:
+        try:
+            yield from self._deallocate_network(context, instance)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.DEALLOCATE_GAVE_UP, context, error, error, instance=instance.uuid)
+            yield from self._set_instance_obj_error_state(context, instance)
+            raise
 
+    def _complete_deletion(self, context: Context, instance: Server) -> Steps:
+        self._update_resource_tracker(context, instance)
+        yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid)
+        self.say(logs.DELETED_ALLOCATIONS, context, instance.uuid)
+        yield from self.objects.destroy(context, instance)
 
-def _stopped(host: NovaCompute, uuid: str, pid: int) -> None:
-    if host.up and host.pid == pid:
-        host.say(logs.LIFECYCLE, None, "Stopped", instance=uuid)
+    def _update_resource_tracker(self, context: Context, instance: Server) -> None:
+        self.rt.update_usage(context, instance)
+
+    def cleanup_running_deleted_instances(self, context: Context) -> Steps:
+        """The periodic task that removes guests whose servers are gone (`running_deleted_instance_action` reap)."""
+        known = self.site.tables.servers
+        for uuid in [uuid for uuid in self.service.libvirt.domains if uuid not in known]:
+            name = self.service.libvirt.domains[uuid].name
+            self.say(logs.DESTROYING_DELETED, context, name, instance=uuid)
+            domain = self.service.libvirt.domains[uuid]
+            if domain.active:
+                yield from self.service.libvirt.destroy(context, uuid)
+            yield from self.service.libvirt.undefine(context, uuid)
+            self.service.libvirt.disk.delete_instance(uuid)
+
+    def finish_deletions(self, context: Context) -> Steps:
+        """At the start of nova-compute: go on with deletions that the process before had begun or was to begin."""
+        for instance in self.site.tables.on(self.host):
+            if instance.task_state == "deleting" and instance.vm_state != "error":
+                self.say(logs.DELETION_RESTARTED, context, instance=instance.uuid)
+                yield from self.terminate_instance(context, instance)

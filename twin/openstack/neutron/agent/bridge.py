@@ -1,0 +1,91 @@
+"""br-int through the agent's eyes, and the local VLANs of the networks on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twin.mechanics import neutron as facts
+from twin.openstack.infrastructure.openvswitch import BridgePort, Switch
+from twin.openstack.neutron.exceptions import MappingNotFound
+from twin.openstack.neutron.tables import Row
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.flow import Flow
+from twin.openstack.oslo.service import Service, Steps
+
+
+class LocalVlanManager(Flow):
+    """Local VLAN tags by network."""
+
+    source = "neutron.plugins.ml2.drivers.openvswitch.agent.vlanmanager"
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self.mapping: dict[str, int] = {}
+
+    def add(self, net_id: str) -> int:
+        """The first tag that is free."""
+        taken = set(self.mapping.values())
+        vlan = next(tag for tag in range(1, 4095) if tag not in taken)
+        self.mapping[net_id] = vlan
+        return vlan
+
+    def get(self, net_id: str, segmentation_id: Any) -> int:
+        """The tag of a network. Raises MappingNotFound."""
+        if net_id not in self.mapping:
+            raise MappingNotFound(net_id=net_id, seg_id=segmentation_id)
+        return self.mapping[net_id]
+
+    def pop(self, net_id: str) -> int | None:
+        """Forget a network."""
+        return self.mapping.pop(net_id, None)
+
+    def network_of(self, vif_id: str, ports: Mapping[str, Row]) -> str | None:
+        """The network of a port, as far as it is known."""
+        port = ports.get(vif_id)
+        return None if port is None else port["network_id"]
+
+
+class OVSIntegrationBridge(Flow):
+    """Commands on br-int."""
+
+    source = "neutron.agent.common.ovs_lib"
+
+    def __init__(self, service: Service, switch: Switch) -> None:
+        super().__init__(service)
+        self.switch = switch
+        self.events = 0
+        self._seen = 0
+
+    def has_events(self) -> bool:
+        """Whether OVSDB's monitor has told of ports that came or went."""
+        return self.events > self._seen
+
+    def polling_completed(self) -> None:
+        """What was told is worked off."""
+        self._seen = self._scanned
+
+    _scanned = 0
+
+    def get_vif_port_set(self, context: Context) -> Steps:
+        """The ports of guests that are on the bridge, by their neutron ids."""
+        yield from self.think(context, facts.SCAN)
+        self._scanned = self.events
+        return set(self.switch.ports)
+
+    def get_vifs_by_ids(self, context: Context, port_ids: list[str]) -> dict[str, BridgePort]:
+        """Ports by their neutron ids, as far as they are there."""
+        ports = self.switch.ports
+        return {port_id: ports[port_id] for port_id in port_ids if port_id in ports}
+
+    def set_db_attribute(self, context: Context, table: str, record: str, column: str, value: int) -> bool:
+        """Write the tag of a port, and its flows; whether the port is there."""
+        return self.switch.wire(record, value)
+
+    def drop_port(self, context: Context, port_id: str) -> None:
+        """A port's packets go nowhere."""
+        self.switch.unwire(port_id)
+
+    def has_ports_of(self, net_uuid: str, known: Mapping[str, Row]) -> bool:
+        """Whether any port of a network is on the bridge."""
+        return any(port in known and known[port]["network_id"] == net_uuid for port in self.switch.ports)

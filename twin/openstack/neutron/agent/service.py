@@ -1,0 +1,76 @@
+"""Neutron's agents as components: connected to the message bus, heard of every 30 s."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from twin.mechanics import neutron as facts
+from twin.openstack.neutron.tables import Row
+from twin.openstack.oslo.context import Context, admin_context
+from twin.openstack.oslo.messaging import AmqpService
+from twin.openstack.oslo.service import PROCESS_METRICS, Steps
+from twin.telemetry.records import Metric, gauge
+
+AGENT_STATE = gauge("openstack_neutron_agent_state", "bool")
+
+
+class Reporter(Protocol):
+    """The agent's own code."""
+
+    def _report_state(self, context: Context) -> Steps: ...
+
+
+class NeutronAgent(AmqpService):
+    """A process that neutron-server judges by its heartbeat."""
+
+    metrics: tuple[Metric, ...] = (AGENT_STATE, *PROCESS_METRICS)
+    agent_type: ClassVar[str]
+    """As neutron's table names it."""
+    agent: Reporter
+
+    def new_context(self, *what: str | int) -> Context:
+        """The context of something that the agent does of its own accord."""
+        self._acts += 1
+        return admin_context(self.world, self.name, self.pid, *what, self._acts)
+
+    _acts = 0
+
+    def on_running(self) -> None:
+        super().on_running()
+        self.spawn(self._reports())
+
+    def _reports(self) -> Steps:
+        """`FixedIntervalLoopingCall(self._report_state)`."""
+        if self.world.now == 0:
+            self.site.neutron.agents._save_heartbeat(self.new_context("report"), self.report())
+            yield self.clock.timeout(
+                self.world.streams["neutron/heartbeat"].between(0.0, facts.REPORT_INTERVAL, self.name)
+            )
+        while True:
+            began = self.world.now
+            yield from self.agent._report_state(self.new_context("report"))
+            yield self.clock.timeout(max(0.0, began + facts.REPORT_INTERVAL - self.world.now))
+
+    def report(self, start_flag: bool = False) -> Row:
+        """What it reports."""
+        state = {"binary": self.kind, "host": self.node.name, "agent_type": self.agent_type, "topic": self.topic}
+        return state | {"start_flag": True} if start_flag else state
+
+    # --- telemetry -----------------------------------------------------------------------------------------------
+
+    @property
+    def reachable(self) -> bool:
+        # openstack-exporter, which asks neutron-server, and the process exporter on the node
+        return self.site.answers_queries() or super().reachable
+
+    def sample(self) -> Sequence[float]:
+        return (self._seen_alive(), *self.process_sample())
+
+    def _seen_alive(self) -> float:
+        """`openstack_neutron_agent_state`, absent where the exporter has no answer."""
+        neutron = self.site.neutron
+        row = neutron.tables.agent(self.agent_type, self.node.name)
+        if row is None or not neutron.up or not self.site.answers_queries():
+            return float("nan")
+        return float(row.alive(self.world.now))
