@@ -65,6 +65,7 @@ class DataPlane:
         self.hosts: dict[str, Libvirt] = {}
         self.switches: dict[str, Switch] = {}
         """By machine."""
+        self._numbers: dict[str, int] = {}
         self.network_nodes: dict[str, NetworkNode] = {}
         self.agents: dict[str, Component] = {}
         """The Open vSwitch agent of each machine, whose configuration has a say in its MTU."""
@@ -89,7 +90,9 @@ class DataPlane:
         return self.network_nodes.setdefault(node.name, NetworkNode(node))
 
     def _switch(self, node: Node) -> Switch:
-        return self.switches.setdefault(node.name, Switch(node))
+        if node.name not in self.switches:
+            self.switches[node.name] = Switch(node, self._numbers)
+        return self.switches[node.name]
 
     def bind(self, port: str, path: PortPath) -> None:
         """A port is bound to a host, or to another one after a migration."""

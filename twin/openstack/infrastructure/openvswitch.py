@@ -6,7 +6,7 @@ none any more. A machine that boots has its bridge, without ports and flows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, MutableSet
 from dataclasses import dataclass
 
 from twin.components import Component
@@ -29,6 +29,43 @@ class BridgePort:
     flows: bool = False
 
 
+class Tunnels(MutableSet[str]):
+    """Machines to which one switch has a tunnel: a set of names, a byte a machine, as every switch has one to every
+    other. `numbers` gives the machines of a site their numbers and is shared by its switches."""
+
+    def __init__(self, numbers: dict[str, int]) -> None:
+        self._numbers = numbers
+        self._made = bytearray()
+
+    def __contains__(self, machine: object) -> bool:
+        number = self._numbers.get(machine, -1)  # type: ignore[call-overload]
+        return 0 <= number < len(self._made) and bool(self._made[number])
+
+    def __iter__(self) -> Iterator[str]:
+        made = self._made
+        return (name for name, number in self._numbers.items() if number < len(made) and made[number])
+
+    def __len__(self) -> int:
+        return sum(self._made)
+
+    def add(self, value: str) -> None:
+        """Make a tunnel."""
+        number = self._numbers.setdefault(value, len(self._numbers))
+        if number >= len(self._made):
+            self._made.extend(bytes(number + 1 - len(self._made)))
+        self._made[number] = 1
+
+    def discard(self, value: str) -> None:
+        """Take a tunnel away."""
+        if value in self:
+            self._made[self._numbers[value]] = 0
+
+    def update(self, machines: Iterable[str]) -> None:
+        """Make several."""
+        for machine in machines:
+            self.add(machine)
+
+
 class Switch:
     """Open vSwitch on one machine.
 
@@ -38,12 +75,13 @@ class Switch:
     agent's program does not know it.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, numbers: dict[str, int] | None = None) -> None:
         self.node = node
+        self._numbers = {} if numbers is None else numbers
         self.on_plug: Callable[[str], None] | None = None
         self.on_unplug: Callable[[str], None] | None = None
         self._ports: dict[str, BridgePort] = {}
-        self._tunnels: set[str] = set()
+        self._tunnels = Tunnels(self._numbers)
         self._lost: set[object] = set()
         self._booted = node.booted
 
@@ -52,11 +90,11 @@ class Switch:
         """By neutron port."""
         if self.node.booted != self._booted:
             self._booted = self.node.booted
-            self._ports, self._tunnels = {}, set()
+            self._ports, self._tunnels = {}, Tunnels(self._numbers)
         return self._ports
 
     @property
-    def tunnels(self) -> set[str]:
+    def tunnels(self) -> Tunnels:
         """Machines to which the agent has made a tunnel; it adds to and takes from this set."""
         _ = self.ports
         return self._tunnels

@@ -7,6 +7,7 @@ import pytest
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.openstack.infrastructure.dataplane import PortPath
+from twin.openstack.infrastructure.openvswitch import Tunnels
 
 
 @pytest.fixture
@@ -267,3 +268,19 @@ def test_conditions_of_settings_go_with_a_rollback(site):
     assert site.plane.reaches("a").why == "mtu"
     agent.renew(frozenset({Layer.CONFIGURATION}), "rollback-config")
     assert site.plane.reaches("a").ok
+
+
+def test_a_thousand_machines_have_tunnels_to_each_other_in_little_room():
+    numbers: dict[str, int] = {}
+    names = [f"compute-{i}" for i in range(1000)]
+    meshes = [Tunnels(numbers) for _ in names]
+    for name, mesh in zip(names, meshes, strict=True):
+        mesh.update(other for other in names if other != name)
+    assert all(len(mesh) == 999 for mesh in meshes)
+    assert set(meshes[3]) == {*names} - {"compute-3"}
+    meshes[3].discard("compute-7")
+    meshes[3].discard("elsewhere")
+    assert "compute-7" not in meshes[3]
+    assert "compute-3" not in meshes[3]
+    assert "compute-8" in meshes[3]
+    assert sum(len(mesh._made) for mesh in meshes) <= 1e6
