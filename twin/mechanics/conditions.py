@@ -105,6 +105,8 @@ PARAMETERS: dict[str, Parameter] = {
     "abuse_rate": Parameter("1/s", 0.0, sum),  # calls of a client that asks too much
     "abuse_prompt": Parameter("tokens", 0.0, max),  # of each of its calls
     "abuse_output": Parameter("tokens", 0.0, max),
+    "fernet_mismatch": Parameter("ratio", 0.0, max),  # of keystone's processes, with other keys than the rest
+    "certificate_expired": Parameter("bool", 0.0, max),  # of what ends TLS: no client accepts it
     "mutation": Parameter("calls", 0.0, sum),  # of the program, changed by a bad release
     "libvirt_hang": Parameter("bool", 0.0, max),  # libvirtd's threads wait for a lock nobody gives back
     "stuck_guests": Parameter("guests", 0.0, max),  # on a host, whose qemu answers nobody

@@ -66,6 +66,9 @@ RULES: tuple[Rule, ...] = (
     Rule("NovaAgentDown", "critical", "openstack_nova_agent_state", "<", 1.0, 0.0),
     Rule("LibvirtDown", "critical", "libvirt_up", "<", 1.0, 10.0),
     Rule("RabbitMQMessagesReady", "warning", "rabbitmq_queue_messages_ready", ">", 3.0, 30.0),
+    Rule("RabbitMQMemoryAlarm", "critical", "rabbitmq_alarms_memory_used_watermark", ">", 0.0, 0.0),
+    Rule("MySQLGaleraOutOfSync", "warning", "mysql_global_status_wsrep_local_state", "<", 4.0, 30.0),
+    Rule("DatabaseBackendDown", "critical", 'haproxy_backend_active_servers{proxy="mysql_back"}', "<", 1.0, 5.0),
     Rule("MySQLThreadsRunning", "warning", "mysql_global_status_threads_running", ">", 8.0, 15.0),
 )
 """The default rules. `hold` in seconds; nanoseconds of violation per second for the DCGM counter."""

@@ -17,6 +17,7 @@ from twin.mechanics import rabbitmq as limits
 from twin.node import Node
 from twin.openstack.infrastructure import logs
 from twin.openstack.infrastructure.queues import Connection, Message, Queue
+from twin.openstack.infrastructure.quorum import Quorum
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.service import Steps
@@ -32,12 +33,14 @@ REPLY_PATIENCE = 60.0
 class Broker:
     """The cluster."""
 
-    def __init__(self, site: Site, quorum: bool) -> None:
+    def __init__(self, site: Site, replicated: bool) -> None:
         self.site = site
         self.world = site.world
         self.clock = site.world.clock
-        self.quorum = quorum
+        self.replicated = replicated
+        """Whether its queues are quorum queues."""
         self.nodes: list[RabbitMQ] = []
+        self.quorum = Quorum(self)
         self.queues: dict[str, Queue] = {}
         self.clients: dict[str, AmqpService] = {}
         """Connected services by component name."""
@@ -51,7 +54,6 @@ class Broker:
         self._numbers = 0
         self._flow: Event | None = None
         """Succeeds when publishers may send again; None where nothing blocks them."""
-        self._partition: object = None
         self._watching = False
 
     # --- what clients ask ----------------------------------------------------------------------------------------
@@ -144,16 +146,17 @@ class Broker:
         node.received += 1
         queue = self.queues.get(message.topic)
         if queue is None:
-            queue = self.queues[message.topic] = Queue(message.topic, node, self.quorum)
+            queue = self.queues[message.topic] = Queue(message.topic, node, self.replicated)
         delay = facts.PUBLISH * node.value("service_time") * node.slow
-        self.clock.at(self.world.now + delay, lambda _: self._store(queue, message, connection))
+        self.clock.at(self.world.now + delay, lambda _: self.store(queue, message, connection))
         return queue
 
-    def _store(self, queue: Queue, message: Message, connection: Connection) -> None:
+    def store(self, queue: Queue, message: Message, connection: Connection) -> None:
+        """A message reaches its queue, which stores it where it has a leader."""
         if message.number not in connection.unconfirmed:  # its node is gone; it is sent again
             return
         leader = queue.leader
-        if leader is None or not (leader is connection.node or self._hears(connection.node, leader)):
+        if leader is None or not (leader is connection.node or self.quorum.hears(connection.node, leader)):
             queue.pending.append((message, connection))
             return
         del connection.unconfirmed[message.number]
@@ -202,7 +205,7 @@ class Broker:
             self._cut(connection)
         if connection.cut_since is not None:
             return queue.ready[0].arrived < connection.cut_since
-        return connection.node is queue.leader or self._hears(connection.node, queue.leader)
+        return connection.node is queue.leader or self.quorum.hears(connection.node, queue.leader)
 
     def purge(self, topic: str) -> int:
         """Drop what waits in a queue (`rabbitmqctl purge_queue`); how many messages."""
@@ -244,7 +247,7 @@ class Broker:
         if client.topic:
             queue = self.queues.get(client.topic)
             if queue is None:
-                queue = self.queues[client.topic] = Queue(client.topic, node, self.quorum)
+                queue = self.queues[client.topic] = Queue(client.topic, node, self.replicated)
             queue.consumer = client
         for message in self._resend.pop(client.name, ()):
             self.publish(message)
@@ -288,7 +291,7 @@ class Broker:
         queue.ready.appendleft(message)
         self.waiting += 1
 
-    def _break(self, connection: Connection, silent: bool = False) -> None:
+    def break_off(self, connection: Connection, silent: bool = False) -> None:
         """A connection ends under its client."""
         client = connection.client
         self._part(connection)
@@ -316,7 +319,7 @@ class Broker:
 
         def missed(_: Event) -> None:
             if connection.cut_since is not None and self._connections.get(connection.client.name) is connection:
-                self._break(connection, silent=True)
+                self.break_off(connection, silent=True)
 
         self.clock.at(self.world.now + late, missed)
 
@@ -383,173 +386,15 @@ class Broker:
 
     _disturbed = False
 
-    # --- nodes ---------------------------------------------------------------------------------------------------
-
-    def node_up(self, node: RabbitMQ) -> None:
-        """A node has started."""
-        if self.world.now > 0:
-            for other in self._others(node):
-                if other.up:
-                    other.log(logs.RABBIT_NODE_UP, 305, node.erlang_name)
-                    other.log(logs.RABBIT_PEER_UP, 305, node.erlang_name)
-            self._judge()
-
-    def node_down(self, node: RabbitMQ) -> None:
-        """A node has stopped: its clients are cut off at once where its machine still says so."""
-        for connection in list(node.connections.values()):
-            self._break(connection)
-        silent = not node.place_up
-        reason = "net_tick_timeout" if silent else "connection_closed"
-        at = self.world.now + (self._net_tick(node) if silent else 0.0)
-        life = node.started_at
-
-        def noticed(_: Event) -> None:
-            if node.up and node.started_at != life:
-                return
-            for other in self._others(node):
-                if other.up:
-                    other.log(logs.RABBIT_PEER_DOWN, 305, node.erlang_name)
-                    other.log(logs.RABBIT_NODE_DOWN, 305, node.erlang_name, reason)
-            self._judge()
-
-        if len(self.nodes) > 1:
-            self.clock.at(at, noticed)
-        for queue in self.queues.values():
-            if queue.leader is node:
-                self._lose_leader(queue, limits.SILENT_LEADER if silent else 0.0)
-
-    def look(self) -> None:
-        """The network between nodes, or a node, changed."""
-        if len(self.nodes) < 2 or not (self.world.network.disturbed or self._partition):
-            return
-        network, majority = self.world.network, self._majority()
-        apart = [node for node in self.nodes if node.up and node not in majority]
-        for queue in self.queues.values():
-            if queue.leader is not None and queue.leader in apart:
-                self._lose_leader(queue, limits.SILENT_LEADER)
-        if not apart:
-            self._partition = None
-            self.clock.at(self.world.now + limits.PAUSE_CHECK, lambda _: self._heal())
-            return
-        partition = self._partition = object()
-
-        def noticed(_: Event) -> None:
-            if self._partition is partition:
-                for node in self.nodes:
-                    for other in self._others(node):
-                        if node.up and other.up and not network.reachable(node, other):
-                            node.log(logs.RABBIT_PEER_DOWN, 305, other.erlang_name)
-                            node.log(logs.RABBIT_NODE_DOWN, 305, other.erlang_name, "net_tick_timeout")
-                self._judge()
-
-        self.clock.at(self.world.now + self._net_tick(apart[0]), noticed)
-
-    def _heal(self) -> None:
-        self._judge()
-        for queue in self.queues.values():
-            self._flush(queue)
-
-    def _judge(self) -> None:
-        """Nodes without a majority pause; those that have it again resume; queues without a leader elect one."""
-        majority = self._majority()
-        for node in self.nodes:
-            if node.up and not node.paused and node not in majority:
-                node.log(logs.RABBIT_MINORITY, 305)
-                node.paused = True
-                for connection in list(node.connections.values()):
-                    self._break(connection)
-                for queue in self.queues.values():
-                    if queue.leader is node:
-                        self._lose_leader(queue, 0.0)
-            elif node.paused and node in majority:
-                self._resume(node)
-        for queue in self.queues.values():
-            if queue.leader is None:
-                self._elect_later(queue, 0.0)
-
-    def _resume(self, node: RabbitMQ) -> None:
-        """The application starts again inside the running Erlang node."""
-        life = node.started_at
-
-        def running(_: Event) -> None:
-            if node.up and node.started_at == life and node.paused and node in self._majority():
-                node.paused = False
-                node.log(logs.RABBIT_STARTED, 9)
-                self.node_up(node)
-
-        self.clock.at(self.world.now + facts.STARTUP["rabbitmq"] * node.slow, running)
-
-    def _majority(self) -> list[RabbitMQ]:
-        """The nodes that hear more than half of all, themselves included."""
-        up = [node for node in self.nodes if node.up and node.place_up]
-        return [node for node in up if 2 * sum(self._hears(node, other) for other in up) > len(self.nodes)]
-
-    def _hears(self, one: RabbitMQ, other: RabbitMQ) -> bool:
-        network = self.world.network
-        return one is other or not network.disturbed or network.reachable(one, other)
-
-    def _others(self, node: RabbitMQ) -> list[RabbitMQ]:
-        return [other for other in self.nodes if other is not node]
-
-    def _net_tick(self, node: RabbitMQ) -> float:
-        stream = self.world.streams["rabbitmq/tick"]
-        return limits.NET_TICK * stream.between(0.75, 1.25, node.name, int(self.world.now))
-
-    # --- leaders -------------------------------------------------------------------------------------------------
-
-    def _lose_leader(self, queue: Queue, suspected: float) -> None:
-        """A queue's leader is gone: another is elected, or, of a classic queue, everything in it is lost."""
-        old, queue.leader = queue.leader, None
-        if not queue.quorum:
-            self.lost += len(queue.ready)
-            self.waiting -= len(queue.ready)
-            queue.ready.clear()
-            return
-        for node in self.nodes:
-            if node is not old and node.serving:
-                reason = "noconnection" if suspected else "noproc"
-                node.log(logs.RABBIT_LEADER_DOWN, 1200 + queue.term, queue.name, reason)
-        self._elect_later(queue, suspected)
-
-    def _elect_later(self, queue: Queue, suspected: float) -> None:
-        term = queue.term
-        low, high = limits.ELECTION
-        took = 0.0
-        if queue.quorum and len(self.nodes) > 1:
-            took = self.world.streams["rabbitmq/election"].between(low, high, queue.name, term, int(self.world.now))
-
-        def elect(_: Event) -> None:
-            if queue.leader is None and queue.term == term:
-                self._elect(queue)
-
-        self.clock.at(self.world.now + suspected + took, elect)
-
-    def _elect(self, queue: Queue) -> None:
-        candidates = [node for node in self._majority() if node.serving]
-        if not candidates:
-            return  # a node that comes back brings it up again
-        leader = self.world.streams["rabbitmq/leader"].choice(candidates, queue.name, queue.term)
-        queue.leader = leader
-        queue.term += 1
-        if queue.quorum and self.world.now > 0 and len(self.nodes) > 1:
-            leader.log(logs.RABBIT_ELECTED, 1200 + queue.term, queue.name, queue.term)
-            for node in candidates:
-                if node is not leader:
-                    name, term = leader.erlang_name, queue.term
-                    node.log(logs.RABBIT_NEW_LEADER, 1200 + term, queue.name, queue.name, name, term)
-        self._flush(queue)
-
-    def _flush(self, queue: Queue) -> None:
-        """What waited for a leader is stored now; consumers go on."""
-        pending, queue.pending = queue.pending, []
-        for message, connection in pending:
-            self._store(queue, message, connection)
-        if queue.consumer is not None and queue.ready:
-            queue.consumer.consume()
+    def lose(self, queue: Queue) -> None:
+        """A classic queue is gone with its node."""
+        self.lost += len(queue.ready)
+        self.waiting -= len(queue.ready)
+        queue.ready.clear()
 
 
 def build(site: Site, nodes: Sequence[Node]) -> Broker:
     """One node of RabbitMQ a machine, ``rabbitmq-0`` and on; with more than one, quorum queues."""
-    broker = Broker(site, quorum=len(nodes) > 1)
+    broker = Broker(site, replicated=len(nodes) > 1)
     broker.nodes += [RabbitMQ(site, f"rabbitmq-{i}", node, broker) for i, node in enumerate(nodes)]
     return broker

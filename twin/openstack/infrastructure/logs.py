@@ -146,6 +146,13 @@ RABBIT_PEER_UP = _rabbit("rabbitmq.peer-up", INFO, "rabbit on node {} up")
 RABBIT_MINORITY = _rabbit(
     "rabbitmq.minority", WARNING, "Cluster minority/secondary status detected - awaiting recovery"
 )
+RABBIT_PARTIAL = _rabbit("rabbitmq.partial", ERROR, "Partial partition detected:")
+RABBIT_PARTIAL_DOWN = _rabbit("rabbitmq.partial-down", ERROR, " * We saw DOWN from {}")
+RABBIT_PARTIAL_PROXY = _rabbit("rabbitmq.partial-proxy", ERROR, " * We can still see {} which can see {}")
+RABBIT_PARTIAL_MODE = _rabbit("rabbitmq.partial-mode", ERROR, " * pause_minority mode enabled")
+RABBIT_PARTIAL_PAUSE = _rabbit(
+    "rabbitmq.partial-pause", ERROR, "We will therefore pause until the *entire* cluster recovers"
+)
 RABBIT_LEADER_DOWN = _rabbit(
     "rabbitmq.leader-down",
     INFO,

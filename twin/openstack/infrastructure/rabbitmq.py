@@ -128,11 +128,11 @@ class RabbitMQ(Service):
         super().conditions_changed()
         self._leaked = self._leaked_now()
         self._leaking_since, self._leak = self.world.now, self.value("memory_leak")
-        self.broker.look()
+        self.broker.quorum.look()
 
     def place_changed(self) -> None:
         super().place_changed()
-        self.broker.look()
+        self.broker.quorum.look()
 
     # --- clients -------------------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class RabbitMQ(Service):
         self._forget_counters()
         if self.world.now > 0:
             self.log(logs.RABBIT_STARTED, 9)
-        self.broker.node_up(self)
+        self.broker.quorum.node_up(self)
 
     def on_down(self, reason: str) -> None:
         super().on_down(reason)
@@ -186,7 +186,7 @@ class RabbitMQ(Service):
         for kind in list(self.alarms):
             self.alarms.discard(kind)
             self.broker.alarm_changed(self, kind, on=False)
-        self.broker.node_down(self)
+        self.broker.quorum.node_down(self)
 
     def busy(self) -> bool:
         return False

@@ -112,6 +112,19 @@ def test_a_partition_is_noticed_by_the_net_tick_and_pauses_the_minority(rig, fau
     _conserved(r)
 
 
+def test_of_two_that_do_not_hear_each_other_one_pauses(rig, fault):
+    r = rig(fault("BrokerChaos", "partition", "rabbitmq-1", 50, duration=200, peers=["rabbitmq-0"]))
+    r.every(0.5, 40.0, 200.0, lambda i: r.cast(i, caller=i % 6))
+    r.run(140)
+    assert sum(node.paused for node in r.site.broker.nodes) == 1
+    assert not r.site.broker.nodes[2].paused
+    assert len(r.lines("rabbitmq.partial")) == 1
+    r.run(300)
+    assert not any(node.paused for node in r.site.broker.nodes)
+    assert _numbers(r.worker) == Counter(range(320))
+    _conserved(r)
+
+
 def test_a_memory_alarm_blocks_publishers_and_not_consumers(rig, fault):
     r = rig(fault("BrokerChaos", "memoryAlarm", "rabbitmq-1", 50, duration=100, growth="5GB"))
     r.worker.job_seconds = 15.0
