@@ -105,8 +105,9 @@ class NeutronDbPluginV2(Flow):
     def get_networks(self, context: Context, filters: Mapping[str, Any]) -> list[Row]:
         """Networks with these attributes."""
         if "id" in filters:
-            found = self.tables.networks.get(filters["id"])
-            return [] if found is None else [found.show()]
+            wanted = filters["id"] if isinstance(filters["id"], list) else [filters["id"]]
+            found = (self.tables.networks.get(network) for network in wanted)
+            return [network.show() for network in found if network is not None]
         return [network.show() for network in self.tables.networks.values()]
 
     def delete_network_db(self, context: Context, network: Network) -> None:

@@ -13,8 +13,8 @@ from twin.mechanics.durations import DURATIONS, seconds_of
 from twin.mechanics.layers import RESETS
 from twin.node import Node
 from twin.openstack.nova import logs
-from twin.openstack.nova.compute import moving
-from twin.openstack.nova.compute.manager import NovaCompute
+from twin.openstack.nova.compute.service import NovaCompute
+from twin.openstack.operations import moving
 from twin.openstack.oslo.service import Service
 from twin.openstack.site import Site
 from twin.process import Process, State
@@ -68,7 +68,7 @@ class Operations:
         compute = self._compute(target)
         if compute is None:
             return "it is no compute host"
-        if not compute.guests:
+        if not self.site.tables.count_on(compute.node.name):
             return "no server is on it"
         if compute.node.name in self.world.in_flight:
             return "an action on it is in flight"
@@ -134,7 +134,7 @@ class Operations:
         compute = self._compute(target) if target.kind == "node" else None
         if compute is None:
             return "it is no compute host that takes servers"
-        if compute.guests:
+        if self.site.tables.count_on(compute.node.name):
             return "servers are on it: migrate them first"
         return "" if self._spares() else "no spare node"
 

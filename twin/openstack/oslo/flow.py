@@ -15,7 +15,10 @@ from twin.telemetry.records import LogTemplate
 if TYPE_CHECKING:
     from twin.openstack.oslo.service import Service, Steps
 
-MACHINERY = ("say", "debug", "exception", "unexpected", "think", "spend", "sql", "notify", "draw")
+MACHINERY = (
+    *("say", "exception", "unexpected", "notify"),
+    *("think", "sql", "compute", "transfer", "timeout", "event", "at"),
+)
 """Methods of a flow that are the twin's, not the program's: time, SQL and log lines. No call site is among them."""
 
 

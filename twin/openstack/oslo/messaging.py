@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -53,7 +53,7 @@ class AmqpService(Service):
     """Messages that its process took with it."""
 
     @property
-    def procedures(self) -> dict[str, Procedure]:
+    def procedures(self) -> Mapping[str, Procedure]:
         """What it serves: method -> generator function (context, **arguments)."""
         return {}
 
@@ -125,7 +125,7 @@ class AmqpService(Service):
         except Exception as error:
             self.unexpected(error)
             status, outcome = 500, _Failure(error, self.kind)
-            if not isinstance(error, self.expected):
+            if not isinstance(error, self.expected.get(message.method, ())):
                 self.exception(logs.RPC_FAILED, context, error, entry=traceback.RPC_ENTRY)
         finally:
             self._serving -= 1
@@ -140,8 +140,8 @@ class AmqpService(Service):
             raise UnsupportedVersion(version="6.0", method=message.method)
         return (yield from procedure(context, **message.arguments))
 
-    expected: tuple[type[CloudError], ...] = ()
-    """Errors that its procedures declare (`expected_exceptions`): they go to the caller and into no log."""
+    expected: Mapping[str, tuple[type[Exception], ...]] = {}
+    """By method, the errors that it declares (`expected_exceptions`): they go to the caller and into no log."""
 
     def _reply(self, message: Message, outcome: Any) -> Steps:
         yield from self._until_connected()

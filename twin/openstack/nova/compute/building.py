@@ -60,7 +60,8 @@ class Building(Program):
             self.say(logs.DISAPPEARED, context, instance=instance.uuid)
             self.rt.abort_instance_claim(context, instance)
         except exception.BuildAbortException as error:
-            self.exception(logs.BUILD_ABORTED, context, error, instance.uuid, error, instance=instance.uuid)
+            reason = str(error.fields["reason"])
+            self.say(logs.BUILD_ABORTED, context, instance.uuid, reason, instance=instance.uuid)
             yield from self._give_up(context, instance, error)
         except Exception as error:
             self.unexpected(error)
@@ -77,7 +78,7 @@ class Building(Program):
     ) -> Steps:
         """Give the build back to nova-conductor, which tries another host."""
         self.rt.abort_instance_claim(context, instance)
-        self.say(logs.RESCHEDULED, context, instance.uuid, error, instance=instance.uuid)
+        self.say(logs.RESCHEDULED, context, instance.uuid, str(error.fields["reason"]), instance=instance.uuid)
         retry = {"host": self.host, "exc": str(error)}
         yield from self._cleanup_allocated_networks(context, instance)
         yield from self._delete_allocation_for_instance(context, instance)

@@ -1,215 +1,124 @@
-"""nova-compute and its hypervisor: builds and destroys guests, waits for their network, audits its host."""
+"""nova-compute's manager: everything that happens to servers on their host.
+
+The real class is one file of ten thousand lines; here each chapter is a module, and each builds on the one before:
+`building`, `destroying`, `powering`, `devices`, `moving`. This one adds what runs by the clock.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
 
-from simpy.events import Event
-
-from twin.mechanics import openstack as facts
-from twin.node import Node
-from twin.openstack.nova import logs as nova_logs
+from twin.openstack.infrastructure.errors import LibvirtError
 from twin.openstack.nova.compute import logs
-from twin.openstack.nova.compute.building import build
-from twin.openstack.nova.compute.destroying import destroy, finish_deletions
-from twin.openstack.nova.compute.periodic import audit_resources, check_images, sync_power_states
+from twin.openstack.nova.compute.moving import Moving
+from twin.openstack.nova.exception import HypervisorUnavailable
 from twin.openstack.nova.virt import logs as virt_logs
-from twin.openstack.oslo.context import Context, admin_context, draw
-from twin.openstack.oslo.exceptions import MessagingTimeout, RemoteError
-from twin.openstack.oslo.messaging import Procedure
-from twin.openstack.oslo.pool import Pool
-from twin.openstack.oslo.reporting import AGENT_STATE, ReportingService
-from twin.openstack.oslo.service import PROCESS_METRICS, Steps
-from twin.openstack.site import Site
-from twin.openstack.tables import Provider, Server
-from twin.telemetry.records import gauge
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import CloudError
+from twin.openstack.oslo.service import Steps
+from twin.openstack.tables import Server
 
-HOST_CHUNK = 5.0
-"""Host work looks this often (seconds) at how slow the host is."""
+REMOVE_UNUSED_AFTER = 86400.0
+"""`remove_unused_original_minimum_age_seconds`."""
 
 
-@dataclass(slots=True)
-class Guest:
-    """A libvirt domain. It lives on without nova-compute, and not without its host."""
+class ComputeManager(Moving):
+    """nova.compute.manager.ComputeManager."""
 
-    server: Server
-    running: bool = True
-
-
-class NovaCompute(ReportingService):
-    """nova-compute with libvirt on one host.
-
-    The guests belong to the host: the death of nova-compute leaves them alone, a reboot of the host stops them until
-    nova-compute starts them again. The kernel out of memory kills the largest guest, not nova-compute.
-    """
-
-    kind = "nova-compute"
-    metrics = (
-        AGENT_STATE,
-        gauge("openstack_nova_running_vms", "servers"),
-        gauge("openstack_nova_memory_used_bytes", "bytes"),
-        gauge("openstack_nova_vcpus_used", "cores"),
-        *PROCESS_METRICS,
-    )
-
-    def __init__(self, site: Site, name: str, place: Node) -> None:
-        super().__init__(site, name, place)
-        self.topic = f"compute.{place.name}"
-        self.guests: dict[str, Guest] = {}
-        """By server uuid."""
-        self.builds = Pool(self.clock, facts.MAX_CONCURRENT_BUILDS)
-        self.images: dict[str, float] = {}
-        """Cached base files: image -> when it was fetched."""
-        self.plugged: dict[str, Event] = {}
-        """Who waits for network-vif-plugged, by server uuid."""
-        self._hypervisor_stopped = False
-
-    @property
-    def procedures(self) -> dict[str, Procedure]:
-        return {
-            "build_and_run_instance": self._build,
-            "terminate_instance": self._terminate,
-            "external_instance_event": self._external_event,
-        }
-
-    # --- procedures ----------------------------------------------------------------------------------------------
-
-    def _build(self, context: Context, server: Server, tried: tuple[str, ...]) -> Steps:
-        with self.builds.slot() as slot:
-            if slot.turn is not None:
-                yield slot.turn
-            yield from build(self, context, server, tried)
-
-    def _terminate(self, context: Context, server: Server) -> Steps:
-        yield from destroy(self, context, server)
-
-    def _external_event(self, context: Context, server: Server, port: str) -> Steps:
-        yield from self.think(context, 0.004)
-        waiting = self.plugged.pop(server.uuid, None)
-        if waiting is not None and not waiting.triggered:
-            waiting.succeed(True)
-
-    # --- work on the host ----------------------------------------------------------------------------------------
-
-    def host_work(self, context: Context, median: float, spread: float = facts.STAGE_SPREAD) -> Steps:
-        """Work of libvirt, qemu-img and the kernel: a median of seconds on an idle host, longer on a stressed one."""
-        left = draw(self.world, context, median, spread)
-        while left > 1e-9:
-            slowdown = self.node.slowdown
-            done = min(left, HOST_CHUNK / slowdown)
-            yield self.clock.timeout(done * slowdown)
-            left -= done
-
-    def save(self, context: Context, change: Any = None) -> Steps:
-        """Save an object through conductor. Raises MessagingTimeout, RemoteError."""
-        yield from self.call(context, "conductor", "object_action", change=change)
-
-    def write_heartbeat(self, context: Context) -> Steps:
-        yield from self.call(context, "conductor", "service_update", service=self.name)
-
-    # --- life ----------------------------------------------------------------------------------------------------
-
-    def startup(self) -> Generator[Any, Any, bool]:
-        self.say(virt_logs.LOADING_DRIVER, None)
-        came_up = yield from super().startup()
-        while came_up and not self._conductor_answers():
-            yield self.clock.timeout(10.0)
-            self.say(logs.CONDUCTOR_WAIT, None)
-        self.say(virt_logs.LIBVIRT_CONNECTED, None)
-        return came_up
-
-    def _conductor_answers(self) -> bool:
-        return self.site.conductor.accepting and self.site.conductor.connected
-
-    def on_running(self) -> None:
-        memory = self.node.memory / 2**20 - facts.RESERVED_MEMORY_MB
-        offer = Provider(self.node.cores * facts.CPU_ALLOCATION_RATIO, memory)
-        self.site.tables.providers.setdefault(self.node.name, offer)
-        super().on_running()
-        self.site.tables.services[self.name].disabled = False  # an operator takes it back in with the start
-        self.plugged.clear()
-        if self.world.now > 0:
-            self.say(nova_logs.STARTING, None, "compute")
-            self.spawn(self._init_host())
-        self.spawn(self._periodic(audit_resources, facts.RESOURCE_AUDIT_INTERVAL))
-        self.spawn(self._periodic(sync_power_states, facts.POWER_SYNC_INTERVAL))
-        self.spawn(self._periodic(check_images, facts.IMAGE_CACHE_INTERVAL))
-
-    def _init_host(self) -> Steps:
-        """What the process before left behind: guests to start, builds that broke off, deletions to finish."""
-        context = admin_context(self.world, self.name, self.pid, "init")
+    def init_host(self, context: Context) -> Steps:
+        """At the start of the process: what the one before left behind."""
         self.say(logs.INIT_STUCK, context)
-        if self._hypervisor_stopped:
-            self._hypervisor_stopped = False
-            for guest in list(self.guests.values()):
-                self.say(logs.INIT_REBOOT, context, instance=guest.server.uuid)
-                yield from self.host_work(context, 2.0)
-                guest.running = True
-                self.say(logs.LIFECYCLE, context, "Started", instance=guest.server.uuid)
-        try:
-            for server in self.site.tables.on(self.node.name):
-                if server.status == "BUILD" and server.task == "spawning":
-                    yield from self.save(context, lambda server=server: self.site.became_error(server))
-            yield from finish_deletions(self, context)
-        except (MessagingTimeout, RemoteError) as error:
-            self.exception(logs.BUILD_UNEXPECTED, context, error)
+        instances = yield from self.objects.get_by_host(context, self.host)
+        yield from self.destroy_evacuated_instances(context)
+        for instance in instances:
+            yield from self._init_instance(context, instance)
+        yield from self.finish_deletions(context)
+        yield from self.cleanup_running_deleted_instances(context)
 
-    def _periodic(self, task: Any, interval: float) -> Steps:
-        """Run a periodic task; its phase belongs to the process."""
-        phase = self.world.streams["openstack/periodic"].between(0.2, 1.0, self.name, self.pid, task.__name__)
-        yield self.clock.timeout(interval * phase)
-        tick = 0
-        while True:
-            tick += 1
-            began = self.world.now
-            yield from task(self, admin_context(self.world, self.name, self.pid, task.__name__, tick))
-            yield self.clock.timeout(max(0.0, began + interval - self.world.now))
-
-    def on_down(self, reason: str) -> None:
-        super().on_down(reason)
-        if reason in ("reboot", "power-cycle"):
-            self._hypervisor_stopped = True
-            for guest in self.guests.values():
-                guest.running = False
-
-    def die(self, reason: str) -> None:
-        victim = self._largest_guest()
-        if reason == "oom" and victim is not None:
-            victim.running = False
-            self.say(logs.LIFECYCLE, None, "Stopped", instance=victim.server.uuid)
+    def _init_instance(self, context: Context, instance: Server) -> Steps:
+        if instance.task_state == "deleting":
             return
-        super().die(reason)
+        if instance.vm_state == "building":
+            self.say(logs.INIT_SPAWN_FAILED, context, instance=instance.uuid)
+            yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
+            return
+        if instance.task_state in ("rebooting", "reboot_pending", "reboot_started", "powering-off", "powering-on"):
+            self.say(logs.INIT_TRANSITIONAL, context, instance.task_state, instance=instance.uuid)
+            yield from self.objects.save(context, instance, task_state=None)
+        elif instance.task_state == "migrating":
+            self.say(logs.INIT_MIGRATING, context, instance=instance.uuid)
+            yield from self.objects.save(context, instance, task_state=None)
+        elif instance.task_state is not None:
+            yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
+            return
+        if instance.vm_state == "active" and not self.driver.is_running(instance):
+            yield from self._resume_guest(context, instance)
 
-    def _largest_guest(self) -> Guest | None:
-        return next((guest for guest in self.guests.values() if guest.running), None)
+    def _resume_guest(self, context: Context, instance: Server) -> Steps:
+        """`resume_guests_state_on_host_boot`: a guest that its host's reboot stopped."""
+        self.say(logs.INIT_REBOOT, context, instance=instance.uuid)
+        try:
+            network_info = yield from self.network_api.get_instance_nw_info(context, instance)
+            yield from self.driver.power_on(context, instance, network_info)
+        except CloudError as error:
+            self.exception(logs.INIT_RESUME_FAILED, context, error, instance=instance.uuid)
+            yield from self._set_instance_obj_error_state(context, instance)
 
-    # --- telemetry -----------------------------------------------------------------------------------------------
+    # --- periodic tasks ---------------------------------------------------------------------------------------
 
-    @property
-    def program(self) -> str:  # type: ignore[override]
-        return "nova-compute" if self._largest_guest() is None else "qemu-system-x86"
+    def update_available_resource(self, context: Context) -> Steps:
+        """Every minute: what the host has and uses."""
+        try:
+            yield from self.rt.update_available_resource(context)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.RESOURCES_FAILED, context, error, self.host)
 
-    @property
-    def resident_memory(self) -> float:
-        guests = sum(1 for guest in self.guests.values() if guest.running)
-        return facts.RESIDENT[self.kind] + guests * facts.FLAVOR_MEMORY_MB * 2**20 * facts.RESIDENT_SHARE
+    def sync_power_states(self, context: Context) -> Steps:
+        """Every ten minutes: the database's view of the guests against the hypervisor's."""
+        instances = yield from self.objects.get_by_host(context, self.host)
+        try:
+            guests = yield from self.driver.host.list_domains(context)
+        except LibvirtError as error:
+            raise HypervisorUnavailable() from error
+        if len(instances) != len(guests):
+            self.say(logs.SYNC_COUNT, context, len(instances), len(guests))
+        for instance in instances:
+            self.say(logs.SYNC_TRIGGERED, context, instance.uuid)
+            yield from self._sync_instance_power_state(context, instance)
 
-    most_threads = math.inf
+    def heal_instance_info_cache(self, context: Context) -> Steps:
+        """Every minute: the network info cache of one server, brought up to date with neutron."""
+        self.say(logs.HEAL_STARTING, context)
+        instances = [s for s in self.site.tables.on(self.host) if s.vm_state == "active" and s.task_state is None]
+        if not instances:
+            self.say(logs.HEAL_NOTHING, context)
+            return
+        self._healed = getattr(self, "_healed", 0) + 1
+        instance = instances[self._healed % len(instances)]
+        try:
+            yield from self.network_api.get_instance_nw_info(context, instance)
+            self.say(logs.HEAL_DONE, context, instance=instance.uuid)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.HEAL_FAILED, context, error, instance=instance.uuid)
 
-    @property
-    def runnable_threads(self) -> float:
-        return 0.1 + 0.1 * len(self.guests) + self.builds.busy
-
-    def sample(self) -> Sequence[float]:
-        nan = float("nan")
-        nova: tuple[float, ...] = (nan, nan, nan, nan)
-        if self.site.answers_queries() and self.name in self.site.tables.services:
-            placed = sum(1 for host in self.site.tables.allocations.values() if host == self.node.name)
-            active = sum(1 for server in self.site.tables.on(self.node.name) if server.status == "ACTIVE")
-            used = (facts.RESERVED_MEMORY_MB + placed * facts.FLAVOR_MEMORY_MB) * 2.0**20
-            nova = (self.site.agent_state(self.name), active, used, placed * facts.FLAVOR_VCPUS)
-        memory = facts.RESIDENT[self.kind] if self.up else nan
-        return (*nova, memory, self.cpu_seconds if self.up else nan)
+    def run_image_cache_manager_pass(self, context: Context) -> Steps:
+        """Which base files are in use, which are old enough to go."""
+        disk = self.service.libvirt.disk
+        users = Counter(server.image for server in self.site.tables.on(self.host))
+        for image, since in list(disk.base_files.items()):
+            path = disk.base_path(image)
+            self.say(virt_logs.IMAGE_CHECKING, context, image, path)
+            yield from disk.compute(context, 0.05)
+            if users[image]:
+                self.say(virt_logs.IMAGE_IN_USE, context, image, path, users[image])
+                self.say(virt_logs.IMAGE_ACTIVE, context, path)
+                continue
+            self.say(virt_logs.IMAGE_UNKNOWN, context, path)
+            self.say(virt_logs.IMAGE_REMOVABLE, context, path)
+            if self.world.now - since < REMOVE_UNUSED_AFTER:
+                self.say(virt_logs.IMAGE_YOUNG, context, path)
+            else:
+                self.say(virt_logs.IMAGE_REMOVING, context, path)
+                disk.remove_base(image)

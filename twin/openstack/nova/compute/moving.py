@@ -100,7 +100,7 @@ class Moving(Devices):
         try:
             yield from self.driver.cleanup(context, instance, [])
         except LibvirtError as error:
-            self.exception(logs.CONFIRM_RESIZE_FAILED, context, error, self.host, instance=instance.uuid)
+            self.exception(logs.CONFIRM_RESIZE_FAILED, context, error, self.host, instance.host, instance=instance.uuid)
             yield from self._set_instance_obj_error_state(context, instance)
         yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid, self.host)
         yield from self.objects.save(

@@ -1,0 +1,1 @@
+"""nova-api: the compute API, resource by resource."""

@@ -1,0 +1,117 @@
+"""Claims on a host's resources, and the tracker that audits them."""
+
+from __future__ import annotations
+
+from twin.mechanics import openstack as facts
+from twin.openstack.nova import exception
+from twin.openstack.nova.compute import logs
+from twin.openstack.nova.objects import Instances
+from twin.openstack.nova.report import SchedulerReportClient
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.flow import Flow
+from twin.openstack.oslo.service import Service, Steps
+from twin.openstack.tables import Server
+
+
+class ResourceTracker(Flow):
+    """nova.compute.resource_tracker.ResourceTracker."""
+
+    source = "nova.compute.resource_tracker"
+
+    def __init__(self, service: Service, objects: Instances, report: SchedulerReportClient) -> None:
+        super().__init__(service)
+        self.objects = objects
+        self.reportclient = report
+        self.host = service.node.name
+        self.tracked: dict[str, Server] = {}
+        """Servers that count on this host."""
+
+    def instance_claim(self, context: Context, instance: Server, task_state: str = "spawning") -> Steps:
+        """Count a server in, and write that it is here. Raises ComputeResourcesUnavailable."""
+        flavor = instance.flavor
+        memory = self.service.node.memory / 2**20
+        used = facts.RESERVED_MEMORY_MB + sum(server.flavor.memory_mb for server in self.tracked.values())
+        vcpus = sum(server.flavor.vcpus for server in self.tracked.values())
+        disk = sum(server.flavor.disk_gb for server in self.tracked.values())
+        uuid = instance.uuid
+        self.say(logs.CLAIM_ATTEMPT, context, flavor.memory_mb, flavor.disk_gb, flavor.vcpus, instance=uuid)
+        self.say(logs.CLAIM_MEMORY, context, int(memory), float(used), instance=uuid)
+        self.say(logs.CLAIM_LIMIT, context, memory * facts.RAM_ALLOCATION_RATIO, memory - used, instance=uuid)
+        self.say(
+            logs.CLAIM_DISK, context, int(self.site.tables.providers[self.host].disk_gb), float(disk), instance=uuid
+        )
+        self.say(logs.CLAIM_DISK_UNLIMITED, context, instance=uuid)
+        self.say(logs.CLAIM_VCPU, context, self.service.node.cores, float(vcpus), instance=uuid)
+        self.say(logs.CLAIM_VCPU_UNLIMITED, context, instance=uuid)
+        if used + flavor.memory_mb > memory * facts.RAM_ALLOCATION_RATIO:
+            reason = f"Free memory {memory - used:.2f} MB < requested {flavor.memory_mb} MB"
+            self.say(logs.CLAIM_FAILED, context, reason, instance=uuid)
+            raise exception.ComputeResourcesUnavailable(reason=reason)
+        yield from self._compute_claim(context)
+        self.say(logs.CLAIM_OK, context, self.host, instance=uuid)
+        self.tracked[uuid] = instance
+        yield from self.objects.save(context, instance, host=self.host)
+
+    def _compute_claim(self, context: Context) -> Steps:
+        yield from self.service.host_work(context, facts.BUILD.claim)  # type: ignore[attr-defined]
+
+    def abort_instance_claim(self, context: Context, instance: Server) -> None:
+        """Count a server out again."""
+        self.say(logs.CLAIM_ABORTED, context, instance.uuid, instance=instance.uuid)
+        self.tracked.pop(instance.uuid, None)
+
+    def update_usage(self, context: Context, instance: Server) -> None:
+        """A server is no longer here."""
+        self.tracked.pop(instance.uuid, None)
+
+    # --- the audit --------------------------------------------------------------------------------------------
+
+    def update_available_resource(self, context: Context) -> Steps:
+        """The periodic audit: what the host has and uses, told to the database and to placement."""
+        self.say(logs.AUDITING, context, self.host, self.host)
+        instances = yield from self.objects.get_by_host(context, self.host)
+        self.tracked = {instance.uuid: instance for instance in instances}
+        self._report_final_resource_view(context)
+        yield from self._update(context)
+        yield from self._remove_deleted_instances_allocations(context)
+        self.say(logs.NODE_UPDATED, context, self.host, self.host)
+
+    def _update(self, context: Context) -> Steps:
+        row = self.site.tables.services.get(self.service.name)
+        yield from self.reportclient.update_from_provider_tree(context, self.host, row is not None and row.disabled)
+
+    def _remove_deleted_instances_allocations(self, context: Context) -> Steps:
+        """Give back what servers hold here that are gone."""
+        consumers = yield from self.reportclient.get_allocations_for_resource_provider(context, self.host)
+        for uuid in consumers:
+            if uuid in self.tracked:
+                continue
+            server = self.site.tables.servers.get(uuid)
+            if server is None:
+                self.say(logs.ALLOCATION_OF_DELETED, context, uuid, "{}")
+                yield from self.reportclient.delete_allocation_for_instance(context, uuid, self.host)
+            elif server.host is None:
+                self.say(logs.ALLOCATION_NOT_STARTED, context, uuid, _allocation(server.flavor))
+            elif server.task_state is not None:
+                provider = self.site.tables.providers[self.host].uuid
+                state = (server.task_state, provider, _allocation(server.flavor))
+                self.say(logs.ALLOCATION_IN_TRANSITION, context, *state, instance=uuid)
+            elif server.old_host != self.host:
+                self.say(logs.ALLOCATION_NOT_MANAGED, context, uuid, _allocation(server.flavor))
+
+    def _report_final_resource_view(self, context: Context) -> None:
+        node = self.service.node
+        flavors = [instance.flavor for instance in self.tracked.values()]
+        memory = facts.RESERVED_MEMORY_MB + sum(flavor.memory_mb for flavor in flavors)
+        self.say(logs.USABLE_VCPUS, context, node.cores, sum(flavor.vcpus for flavor in flavors))
+        self.say(
+            logs.FINAL_VIEW,
+            context,
+            self.host,
+            int(node.memory / 2**20),
+            memory,
+            int(self.site.tables.providers[self.host].disk_gb),
+            sum(flavor.disk_gb for flavor in flavors),
+            node.cores,
+            sum(flavor.vcpus for flavor in flavors),
+        )

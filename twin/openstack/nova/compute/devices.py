@@ -1,0 +1,99 @@
+"""Volumes and interfaces of servers, on the compute host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twin.openstack.nova.compute import event_logs as logs
+from twin.openstack.nova.compute.powering import Powering
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.service import Steps
+from twin.openstack.tables import Server
+
+
+class Devices(Powering):
+    """The device methods of nova.compute.manager.ComputeManager."""
+
+    def reserve_block_device_name(self, context: Context, instance: Server, volume_id: str) -> Steps:
+        """The name that the volume will have in the guest."""
+        yield from self.service.think(context, 0.01)
+        taken = len(self.service.connections_of.get(instance.uuid, {}))
+        return f"/dev/vd{chr(ord('b') + taken)}"
+
+    def attach_volume(self, context: Context, instance: Server, volume_id: str, attachment_id: str) -> Steps:
+        """Connect a volume to this host and give it to the guest."""
+        self.say(logs.ATTACHING, context, volume_id, "/dev/vdb", instance=instance.uuid)
+        try:
+            yield from self._attach_volume(context, instance, volume_id, attachment_id)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.ATTACH_FAILED, context, error, volume_id, "/dev/vdb", instance=instance.uuid)
+            instance.volumes.pop(volume_id, None)
+            yield from self.objects.add_fault(context, instance, error)
+            yield from self.volume_api.attachment_delete(context, attachment_id)
+            raise
+
+    def _attach_volume(self, context: Context, instance: Server, volume_id: str, attachment_id: str) -> Steps:
+        connector = self.driver.get_volume_connector(instance)
+        attachment = yield from self.volume_api.attachment_update(context, attachment_id, connector)
+        connection_info = attachment["connection_info"]
+        yield from self.driver.attach_volume(context, instance, volume_id, connection_info)
+        self.service.connections_of.setdefault(instance.uuid, {})[volume_id] = connection_info
+        yield from self.volume_api.attachment_complete(context, attachment_id)
+        self.notify(context, "instance.volume_attach.end", instance=instance.uuid)
+
+    def detach_volume(
+        self, context: Context, instance: Server, volume_id: str, attachment_id: str | None = None
+    ) -> Steps:
+        """Take a volume from the guest and disconnect it from this host."""
+        self.say(logs.DETACHING, context, volume_id, instance=instance.uuid)
+        try:
+            yield from self._detach_volume(context, instance, volume_id, attachment_id)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.DETACH_FAILED_AT, context, error, volume_id, "/dev/vdb", instance=instance.uuid)
+            yield from self.objects.add_fault(context, instance, error)
+            raise
+
+    def _detach_volume(self, context: Context, instance: Server, volume_id: str, attachment_id: str | None) -> Steps:
+        connection_info = self.service.connections_of.get(instance.uuid, {}).get(volume_id, {})
+        yield from self.driver.detach_volume(context, instance, volume_id, connection_info)
+        if attachment_id is not None:
+            yield from self.volume_api.attachment_delete(context, attachment_id)
+        self.service.connections_of.get(instance.uuid, {}).pop(volume_id, None)
+        instance.volumes.pop(volume_id, None)
+        yield from self.objects.save(context, instance)
+        self.notify(context, "instance.volume_detach.end", instance=instance.uuid)
+
+    def attach_interface(self, context: Context, instance: Server, network_id: str) -> Steps:
+        """One more port, plugged into the running guest."""
+        try:
+            before = set(instance.ports)
+            network_info = yield from self.network_api.allocate_port_for_instance(context, instance, network_id)
+            vif = next(vif for vif in network_info if vif["id"] not in before)
+            yield from self.driver.attach_interface(context, instance, vif)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.ATTACH_INTERFACE_FAILED, context, error, network_id, error, instance=instance.uuid)
+            raise
+        return vif
+
+    def external_instance_event(self, context: Context, instances: Sequence[Server], events: Sequence[Any]) -> Steps:
+        """Events that neutron or cinder sent for servers of this host."""
+        yield from self.service.think(context, 0.004)
+        by_uuid = {instance.uuid: instance for instance in instances}
+        for event in events:
+            instance = by_uuid[event["server_uuid"]]
+            if event["name"] == "network-changed":
+                self.say(
+                    logs.REFRESHING_ON_EVENT, context, event["name"], instance=instance.uuid
+                )
+                yield from self.network_api.get_instance_nw_info(context, instance)
+            elif event["name"] == "volume-extended":
+                self.say(logs.VOLUME_EXTENDED, context, event.get("tag"), instance=instance.uuid)
+            else:
+                self._process_instance_event(context, instance, event)
+
+    def _process_instance_event(self, context: Context, instance: Server, event: dict[str, Any]) -> None:
+        self.instance_events.pop_instance_event(context, instance, event)

@@ -1,0 +1,201 @@
+"""The process nova-compute, one on each compute host."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+from simpy.events import Event
+
+from twin.mechanics import openstack as facts
+from twin.node import Node
+from twin.openstack.infrastructure.libvirt import Libvirt
+from twin.openstack.nova.compute import logs
+from twin.openstack.nova.compute.manager import ComputeManager
+from twin.openstack.nova.logs import STARTING
+from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.oslo import logs as oslo_logs
+from twin.openstack.oslo.context import Context, admin_context
+from twin.openstack.oslo.messaging import Procedure
+from twin.openstack.oslo.pool import Pool
+from twin.openstack.oslo.reporting import AGENT_STATE, ReportingService
+from twin.openstack.oslo.service import PROCESS_METRICS, Steps
+from twin.openstack.site import Site
+from twin.openstack.tables import Provider
+from twin.telemetry.records import gauge
+
+STOPPED_DELAY = 15.0
+"""Nova holds libvirt's Stopped back this long, lest a reboot look like an end (`_event_delayed`)."""
+
+
+class NovaCompute(ReportingService):
+    """nova-compute with libvirt on one host. The guests are libvirt's: its own death leaves them alone."""
+
+    kind = "nova-compute"
+    program = "nova-compute"
+    metrics = (
+        AGENT_STATE,
+        gauge("openstack_nova_running_vms", "servers"),
+        gauge("openstack_nova_memory_used_bytes", "bytes"),
+        gauge("openstack_nova_vcpus_used", "cores"),
+        *PROCESS_METRICS,
+    )
+    most_threads = math.inf
+
+    def __init__(self, site: Site, name: str, place: Node, libvirt: Libvirt) -> None:
+        super().__init__(site, name, place)
+        self.topic = f"compute.{place.name}"
+        self.libvirt = libvirt
+        libvirt.on_event = self._lifecycle
+        self.builds = Pool(self.clock, facts.MAX_CONCURRENT_BUILDS)
+        self.fetching: dict[str, Event] = {}
+        """Images on their way into the cache."""
+        self.incoming: dict[str, float] = {}
+        """Bytes of disks that a resize has brought here, by server."""
+        self.connections_of: dict[str, dict[str, dict[str, str]]] = {}
+        """Connections of attached volumes: server -> volume -> connection info."""
+        self.manager = manager = ComputeManager(self)
+        self._procedures: dict[str, Procedure] = {
+            "build_and_run_instance": manager.build_and_run_instance,
+            "terminate_instance": manager.terminate_instance,
+            "stop_instance": manager.stop_instance,
+            "start_instance": manager.start_instance,
+            "reboot_instance": manager.reboot_instance,
+            "snapshot_instance": manager.snapshot_instance,
+            "external_instance_event": manager.external_instance_event,
+            "reserve_block_device_name": manager.reserve_block_device_name,
+            "attach_volume": manager.attach_volume,
+            "detach_volume": manager.detach_volume,
+            "attach_interface": manager.attach_interface,
+            "prep_resize": manager.prep_resize,
+            "resize_instance": manager.resize_instance,
+            "finish_resize": manager.finish_resize,
+            "confirm_resize": manager.confirm_resize,
+            "revert_resize": manager.revert_resize,
+            "finish_revert_resize": manager.finish_revert_resize,
+            "check_can_live_migrate_destination": manager.check_can_live_migrate_destination,
+            "pre_live_migration": manager.pre_live_migration,
+            "live_migration": manager.live_migration,
+            "post_live_migration_at_destination": manager.post_live_migration_at_destination,
+            "rollback_live_migration_at_destination": manager.rollback_live_migration_at_destination,
+            "rebuild_instance": manager.rebuild_instance,
+        }
+
+    @property
+    def procedures(self) -> Mapping[str, Procedure]:
+        return self._procedures
+
+    # --- the host ------------------------------------------------------------------------------------------------
+
+    def host_work(self, context: Context, median: float) -> Steps:
+        """Work of nova-compute's own threads and their helpers on the host's cores, seconds on an idle host."""
+        yield from self.libvirt.disk.compute(context, median)
+
+    def plug(self, port: str) -> None:
+        """A tap device has been added to the integration bridge: the host's agent will find it."""
+        self.site.dataplane.switches[self.node.name].plug(port)
+
+    def unplug(self, port: str) -> None:
+        """A tap device is gone."""
+        self.site.dataplane.switches[self.node.name].unplug(port)
+
+    def write_heartbeat(self, context: Context) -> Steps:
+        yield from self.call(context, "conductor", "service_update", name=self.name)
+
+    def _lifecycle(self, uuid: str, transition: str) -> None:
+        """libvirt's event, in a thread of its own; Stopped is held back."""
+        if not self.up:
+            return
+        context = admin_context(self.world, self.name, "lifecycle", uuid, transition, int(self.world.now * 1000))
+        if transition != "Stopped":
+            self.spawn(self.manager.handle_lifecycle_event(context, uuid, transition))
+            return
+        pid = self.pid
+
+        def later(_: Event) -> None:
+            domain = self.libvirt.domains.get(uuid)
+            if self.up and self.pid == pid and (domain is None or not domain.active):
+                self.spawn(self.manager.handle_lifecycle_event(context, uuid, transition))
+
+        self.clock.at(self.world.now + STOPPED_DELAY, later)
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def startup(self) -> Generator[Any, Any, bool]:
+        self.say(virt_logs.LOADING_DRIVER, None)
+        came_up = yield from super().startup()
+        while came_up and not self._conductor_answers():
+            yield self.clock.timeout(10.0)
+            self.say(logs.CONDUCTOR_WAIT, None)
+        self.say(virt_logs.LIBVIRT_CONNECTED, None)
+        return came_up
+
+    def _conductor_answers(self) -> bool:
+        return self.site.conductor.accepting and self.site.conductor.connected
+
+    def on_running(self) -> None:
+        self._offer()
+        super().on_running()
+        self.site.tables.services[self.name].disabled = False  # an operator takes it back in with the start
+        self.manager.instance_events.clear()
+        self.fetching.clear()
+        manager = self.manager
+        if self.world.now > 0:
+            self.say(STARTING, None, "compute")
+            self.spawn(self._initialised())
+        self.spawn(self._periodic("update_available_resource", manager.update_available_resource, 60.0))
+        self.spawn(self._periodic("sync_power_states", manager.sync_power_states, facts.POWER_SYNC_INTERVAL))
+        self.spawn(self._periodic("image_cache", manager.run_image_cache_manager_pass, facts.IMAGE_CACHE_INTERVAL))
+        self.spawn(self._periodic("heal_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
+
+    def _offer(self) -> None:
+        """What placement knows of this host."""
+        node, name = self.node, self.node.name
+        if name not in self.site.tables.providers:
+            self.site.tables.providers[name] = Provider(
+                self.world.streams["placement/provider"].uuid(name),
+                node.cores * facts.CPU_ALLOCATION_RATIO,
+                node.memory / 2**20 * facts.RAM_ALLOCATION_RATIO - facts.RESERVED_MEMORY_MB,
+                node.disk_size / 2**30 * facts.DISK_ALLOCATION_RATIO,
+            )
+
+    def _initialised(self) -> Steps:
+        context = admin_context(self.world, self.name, self.pid, "init")
+        try:
+            yield from self.manager.init_host(context)
+        except Exception as error:
+            self.unexpected(error)
+            self.exception(logs.BUILD_UNEXPECTED, context, error)
+
+    def _periodic(self, name: str, task: Callable[[Context], Steps], interval: float) -> Steps:
+        """Run a periodic task; its phase belongs to the process."""
+        phase = self.world.streams["openstack/periodic"].between(0.2, 1.0, self.name, self.pid, name)
+        yield self.clock.timeout(interval * phase)
+        tick = 0
+        while True:
+            tick += 1
+            began = self.world.now
+            context = admin_context(self.world, self.name, self.pid, name, tick)
+            try:
+                yield from task(context)
+            except Exception as error:
+                self.unexpected(error)
+                self.exception(oslo_logs.PERIODIC_FAILED, context, error, f"ComputeManager.{name}")
+            yield self.clock.timeout(max(0.0, began + interval - self.world.now))
+
+    # --- telemetry -----------------------------------------------------------------------------------------------
+
+    @property
+    def runnable_threads(self) -> float:
+        return 0.1 + self.builds.busy
+
+    def sample(self) -> Sequence[float]:
+        nan = float("nan")
+        nova: tuple[float, ...] = (nan, nan, nan, nan)
+        tables = self.site.tables
+        if self.site.answers_queries() and self.name in tables.services:
+            offer = tables.providers[self.node.name]
+            used = (facts.RESERVED_MEMORY_MB + offer.used_memory_mb) * 2.0**20
+            nova = (self.site.agent_state(self.name), tables.count_on(self.node.name), used, offer.used_vcpus)
+        return (*nova, *self.process_sample())

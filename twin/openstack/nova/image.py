@@ -1,0 +1,57 @@
+"""Nova's client of glance."""
+
+from __future__ import annotations
+
+from twin.openstack.nova.client_logs import GLANCE_UNREACHABLE
+from twin.openstack.nova.exception import ImageNotFound
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import HttpError
+from twin.openstack.oslo.flow import Flow
+from twin.openstack.oslo.service import Steps
+
+
+class ImageAPI(Flow):
+    """nova.image.glance: asks again `num_retries` times where glance does not answer."""
+
+    source = "nova.image.glance"
+    num_retries = 3
+    """`[glance] num_retries`."""
+
+    def get(self, context: Context, image_id: str) -> Steps:
+        """The image's properties. Raises ImageNotFound, HttpError."""
+        image = yield from self.call(context, "images.show", "GET", f"/v2/images/{image_id}", image_id=image_id)
+        return image
+
+    def download(self, context: Context, image_id: str) -> Steps:
+        """Fetch the image's data; its size in bytes."""
+        uri = f"/v2/images/{image_id}/file"
+        size = yield from self.call(context, "images.data", "GET", uri, image_id=image_id)
+        return size
+
+    def upload(self, context: Context, name: str, size: float) -> Steps:
+        """Store a new image."""
+        image = yield from self.call(context, "images.create", "POST", "/v2/images", name=name, size=size)
+        return image
+
+    def delete(self, context: Context, image_id: str) -> Steps:
+        """Remove an image."""
+        yield from self.call(context, "images.delete", "DELETE", f"/v2/images/{image_id}", image_id=image_id)
+
+    def call(self, context: Context, operation: str, method: str, uri: str, **arguments: object) -> Steps:
+        """Ask glance, again where it does not answer."""
+        for attempt in range(1, self.num_retries + 2):
+            try:
+                body = yield from self.service.clients.request(
+                    context, "glance-api", operation, method, uri, **arguments
+                )
+                return body
+            except HttpError as error:
+                if error.status == 404:
+                    raise ImageNotFound(image_id=arguments.get("image_id", "")) from error
+                if error.status not in (502, 503) or attempt > self.num_retries:
+                    raise
+                extra = "retrying" if attempt <= self.num_retries else "done trying"
+                what = operation.split(".")[1]
+                self.exception(GLANCE_UNREACHABLE, context, error, "http://controller-0:9292", what, extra)
+                yield self.clock.timeout(1.0)
+        return None

@@ -1,0 +1,1 @@
+"""nova-scheduler: which host takes a server."""

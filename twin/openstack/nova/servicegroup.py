@@ -1,0 +1,24 @@
+"""Who is alive, as nova judges it: by the heartbeats in its database."""
+
+from __future__ import annotations
+
+from twin.openstack.nova import logs
+from twin.openstack.oslo.flow import Flow
+
+
+class ServiceGroup(Flow):
+    """nova.servicegroup.api.API over the database driver."""
+
+    source = "nova.servicegroup.api"
+
+    def service_is_up(self, host: str) -> bool:
+        """Whether the nova-compute of a host has been heard from within `service_down_time`."""
+        name = self.site.computes[host].name
+        row = self.site.tables.services.get(name)
+        if row is None:
+            return False
+        if not row.up(self.world.now):
+            elapsed = self.world.now - row.last_seen
+            self.say(logs.SERVICE_SEEMS_DOWN, None, row.binary, row.host, row.last_seen, elapsed)
+            return False
+        return True

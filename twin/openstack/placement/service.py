@@ -1,0 +1,79 @@
+"""Placement: what hosts offer, and who has been promised what of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from twin.mechanics import openstack as facts
+from twin.mechanics.openstack import Flavor
+from twin.openstack.oslo.context import Context, own_request
+from twin.openstack.oslo.exceptions import HTTPFault
+from twin.openstack.oslo.wsgi import ApiService, Operation, Response
+from twin.openstack.placement import logs, microversions
+
+Answer = Generator[Any, Any, Response]
+
+
+class Placement(ApiService):
+    """Resource providers and allocations."""
+
+    kind = "placement"
+    program = "placement-api"
+    port = 8778
+    wsgi_logger = "placement.deploy"
+    unexpected_error = logs.PLACEMENT_FAILED
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "candidates": self._candidates,
+            "claim": self._claim,
+            "release": self._release,
+            "inventory": self._inventory,
+            "allocations.show": self._allocations,
+            "provider.allocations": self._provider_allocations,
+        }
+
+    def inner_context(self, context: Context) -> Context:
+        return own_request(self.world, context)
+
+    def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
+        address = self.site.address(self.node)
+        version = microversions.asked(method, uri)
+        self.say(logs.PLACEMENT_ACCESS, context, address, method, uri, response.status, response.length, version)
+
+    def _candidates(self, context: Context, flavor: Flavor) -> Answer:
+        yield from self.work(context, facts.API["candidates"])
+        hosts = [
+            host for host, offer in self.site.tables.providers.items() if not offer.disabled and offer.fits(flavor)
+        ]
+        return Response(200, hosts, 120 + 480 * len(hosts))
+
+    def _claim(self, context: Context, consumer: str, host: str, flavor: Flavor) -> Answer:
+        yield from self.work(context, facts.API["claim"])
+        if host not in self.site.tables.providers:
+            raise HTTPFault(400, f"Allocation for resource provider '{host}' that does not exist.")
+        if not self.site.tables.allocate(consumer, host, flavor):
+            raise HTTPFault(409, "Unable to allocate inventory: the requested amount would exceed the capacity.")
+        return Response(204)
+
+    def _release(self, context: Context, consumer: str, host: str | None = None) -> Answer:
+        yield from self.work(context, facts.API["release"])
+        if not self.site.tables.release(consumer, host):
+            raise HTTPFault(404, f"No allocations for consumer '{consumer}'")
+        return Response(204)
+
+    def _inventory(self, context: Context, host: str, disabled: bool = False) -> Answer:
+        yield from self.work(context, facts.API["inventory"])
+        self.site.tables.providers[host].disabled = disabled
+        return Response(200, length=419)
+
+    def _allocations(self, context: Context, consumer: str) -> Answer:
+        yield from self.work(context, facts.API["inventory"])
+        return Response(200, dict(self.site.tables.allocations.get(consumer, {})), 257)
+
+    def _provider_allocations(self, context: Context, host: str) -> Answer:
+        yield from self.work(context, facts.API["inventory"])
+        consumers = self.site.tables.consumers(host)
+        return Response(200, consumers, 64 + 160 * len(consumers))
