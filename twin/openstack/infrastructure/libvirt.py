@@ -6,6 +6,7 @@ Each call is a generator that takes host time and raises LibvirtError.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from simpy.events import Event
 
@@ -19,6 +20,18 @@ from twin.openstack.infrastructure.guests import GuestOS
 from twin.openstack.infrastructure.hypervisor import Hypervisor
 from twin.openstack.infrastructure.sharing import Steps
 from twin.openstack.oslo.context import Context, draw
+
+
+@dataclass(frozen=True, slots=True)
+class HostInfo:
+    """What a host has and uses, as libvirt and the file system say: MiB of memory, GiB of disk."""
+
+    vcpus: int
+    memory_mb: int
+    memory_mb_used: int
+    local_gb: int
+    local_gb_used: int
+    running_vms: int
 
 
 class Libvirt(Hypervisor):
@@ -60,6 +73,8 @@ class Libvirt(Hypervisor):
             guest = GuestOS(self.world, uuid, self.cores, self.network, ports[0] if ports else "")
             domain = self.domains[uuid] = Domain(uuid, name, memory, vcpus, ports, project, guest)
             domain.demand_cpu = domain.demand_streams = self.demand.get(uuid, 0.0)
+            if uuid in self.noise.loud:
+                self.noise.demand_changed()
         yield from self.create(context, uuid, paused)
         return domain
 
@@ -134,7 +149,7 @@ class Libvirt(Hypervisor):
         def body(domain: Domain) -> Steps:
             yield from self.disk.compute(context, self.times.undefine)
             self.domains.pop(uuid, None)
-            self.noise.left(uuid)
+            self.noise.undefined(uuid)
 
         yield from self._change("remoteDispatchDomainUndefineFlags", uuid, body)
 
@@ -206,6 +221,22 @@ class Libvirt(Hypervisor):
         yield self.clock.timeout(self.times.info)
         yield from self.answering(life)
         return list(self.domains)
+
+    def host_info(self, context: Context) -> Steps:
+        """Return the HostInfo that a resource audit asks for."""
+        life = self.pid
+        yield from self.answering(life)
+        yield self.clock.timeout(self.times.info)
+        yield from self.answering(life)
+        node = self.node
+        return HostInfo(
+            node.cores,
+            int(node.memory / 2**20),
+            int(node.memory_used / 2**20),
+            int(node.disk_size / 2**30),
+            int((node.disk_size - node.disk_available) / 2**30),
+            sum(domain.active for domain in self.domains.values()),
+        )
 
     def ping(self) -> Steps:
         """getLibVersion: does the connection work. Raises LibvirtError."""

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from twin.openstack.infrastructure.hypervisor import Hypervisor
 
 
+BACK_WITHIN = 120.0
+"""Seconds after which a guest without a domain is taken for deleted (assumed; a hard reboot takes a few)."""
+
+
 class Noise:
     """The guests of one host that a tenant works hard, under the conditions `guest_cpu` and `guest_streams`.
 
@@ -51,6 +55,12 @@ class Noise:
                     host.world.truth.injected(target.name, condition, host.world.now)
                     target.impose(condition)
             self.left(uuid)
+
+    def undefined(self, uuid: str) -> None:
+        """A guest's domain is gone. A hard reboot defines it anew at once, and then it is as loud as before."""
+        if uuid in self.loud:
+            host = self.host
+            host.clock.at(host.world.now + BACK_WITHIN, lambda _: None if uuid in host.domains else self.left(uuid))
 
     def left(self, uuid: str) -> None:
         """A guest is not here any more. With the last loud one the demand has left this host."""

@@ -278,3 +278,33 @@ def test_a_stuck_guest_whose_storage_is_back_goes_on(machines):
     machines.world.run(until=machines.now + 5)
     assert machines.plane.reaches("s").ok
     assert machines.first.domains["s"].devices == ["vol"]
+
+
+def test_a_hard_reboot_does_not_quieten_a_tenant_and_a_deletion_does(machines):
+    machines.do(machines.build("s"))
+    for name, value in (("noisy_guests", 1.0), ("guest_cpu", 1.0), ("guest_streams", 4.0)):
+        machines.impose(machines.first, name, value, Layer.DEMAND)
+    for _ in range(2):
+        assert machines.first.domains["s"].demand_streams == 4.0
+        machines.do(machines.first.destroy(machines.context(), "s"))
+        machines.do(machines.first.undefine(machines.context(), "s"))
+        assert machines.world.truth.active
+        machines.do(machines.first.define_and_start(machines.context(), "s", "instance-s", 2 * 2**30, 1))
+        machines.do(machines.first.resume_domain(machines.context(), "s"))
+    machines.world.run(until=machines.now + 300)
+    assert machines.world.truth.active
+    machines.do(machines.first.destroy(machines.context(), "s"))
+    machines.do(machines.first.undefine(machines.context(), "s"))
+    machines.world.run(until=machines.now + 300)
+    assert not machines.world.truth.active
+
+
+def test_an_audit_sees_the_host_and_waits_while_the_daemon_hangs(machines):
+    machines.do(machines.build("s"))
+    info = machines.do(machines.first.host_info(machines.context()))
+    assert (info.vcpus, info.memory_mb, info.running_vms) == (16, int(64e9 / 2**20), 1)
+    assert 0 < info.memory_mb_used < info.memory_mb
+    assert 0 < info.local_gb_used < info.local_gb
+    machines.impose(machines.first, "libvirt_hang", 1.0)
+    with pytest.raises(TimeoutError):
+        machines.do(machines.first.host_info(machines.context()), until=machines.now + 60)
