@@ -10,6 +10,7 @@ from twin.faults import (
     gpu,
     host,
     hypervisor,
+    identity,
     mutation,
     network,
     neutron_network,
@@ -39,5 +40,6 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **hypervisor.KINDS,
     **neutron_network.KINDS,
     **storage.KINDS,
+    **identity.KINDS,
 }
 """Fault kinds by kind and action (the empty action is that of a kind that has none)."""

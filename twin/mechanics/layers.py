@@ -16,6 +16,7 @@ class Layer(StrEnum):
     PROCESS = "process"  # memory and state of the running program
     CONTAINER = "container"  # writable layer and mounts of a pod, or a service's unit and run-time files
     CONFIGURATION = "configuration"  # rolled-out settings
+    CREDENTIALS = "credentials"  # certificates and keys that were rolled out
     DATA = "data"  # what a store holds
     OS = "os"  # kernel, page cache, other processes of a node
     CONTEXT = "context"  # a GPU process's CUDA context and channels
@@ -93,6 +94,8 @@ RESETS: dict[str, tuple[Reset, ...]] = {
     "route-around": (),
     # A redeploy with other settings: a new container.
     "limit-kv": _NEW_CONTAINER,
+    # A new certificate and its key; the program that serves it is reloaded.
+    "renew-certificate": (_reset(Part.TARGET, Layer.CREDENTIALS),),
     # The last revision of what was rolled out, in a new container.
     "rollback-config": (
         _reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER, Layer.CONFIGURATION),

@@ -17,7 +17,6 @@ from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
 from twin.openstack.oslo.wsgi import API_METRICS, ApiService, Operation, Response
 from twin.openstack.site import Site
-from twin.process import Process
 from twin.telemetry.records import gauge
 
 METRICS = (gauge("openstack_glance_up", "bool", None), gauge("openstack_glance_images", "images", None))
@@ -27,7 +26,7 @@ class Glance(ApiService):
     """Images, and their data. What is in the store is its DATA layer."""
 
     kind = "glance-api"
-    layers = frozenset({*Process.layers, Layer.DATA})
+    layers = frozenset({*ApiService.layers, Layer.DATA})
     program = "glance-api"
     port = 9292
     wsgi_logger = "eventlet.wsgi.server"

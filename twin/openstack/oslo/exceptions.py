@@ -21,6 +21,8 @@ class CloudError(Exception):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message or self.text.format(**fields))
+        self.fields = fields
+        """What its text was made of."""
         self.remote = ""
         """The service in which it was raised, where it came back through an RPC."""
 
@@ -116,6 +118,12 @@ class HttpError(CloudError):
     def kind(self) -> str:
         module, names = CLIENTS.get(self.service, CLIENTS[""])
         return f"{module}.{names.get(self.status, REASONS.get(self.status, 'InternalServerError'))}"
+
+
+class SSLError(CloudError):
+    """The other side's certificate was not accepted: there was no HTTP at all."""
+
+    module = "keystoneauth1.exceptions.connection"
 
 
 class HTTPFault(CloudError):

@@ -13,6 +13,7 @@ from simpy.exceptions import Interrupt
 from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.mechanics.galera import DB_RETRIES, DB_RETRY_INTERVAL, DB_RETRY_LIMIT
+from twin.mechanics.layers import Layer
 from twin.node import Node
 from twin.openstack.dialects import SPOKEN
 from twin.openstack.mutation import mutants
@@ -39,6 +40,7 @@ class Service(Process):
     """A service under a supervisor that restarts it with growing back-off."""
 
     kind: ClassVar[str]
+    layers = frozenset({*Process.layers, Layer.CREDENTIALS})
     logs_oslo: ClassVar[bool] = True
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:

@@ -11,8 +11,10 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
-from twin.openstack.infrastructure.memcached import TokenCache
+from twin.mechanics.keystone import HANDSHAKE
+from twin.openstack.keystone.middleware import AuthProtocol
 from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo.clients import TLS_FAILED
 from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
 from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
@@ -20,7 +22,7 @@ from twin.openstack.site import Site
 from twin.telemetry.records import LogTemplate, Metric, counter, gauge
 
 if TYPE_CHECKING:
-    from twin.openstack.infrastructure.haproxy import Backend
+    from twin.openstack.infrastructure.backends import Backend
 
 Operation = Callable[..., Generator[Any, Any, "Response"]]
 
@@ -39,6 +41,18 @@ API_METRICS = (
     counter("haproxy_backend_redispatch_warnings_total", "retries", None),
     counter("haproxy_backend_check_up_down_total", "changes", None),
     *PROCESS_METRICS,
+)
+
+
+AUTH_MESSAGES = {
+    401: "The request you have made requires authentication.",
+    503: "The Keystone service is temporarily unavailable.",
+}
+"""What keystonemiddleware answers with."""
+CERTIFICATE_EXPIRED = (
+    "SSL exception connecting to https://{0}:{1}: HTTPSConnectionPool(host='{0}', port={1}): Max retries exceeded with "
+    "url: / (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+    "failed: certificate has expired (_ssl.c:992)')))"
 )
 
 
@@ -78,7 +92,7 @@ class ApiService(Service):
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
         self.ledger = Ledger()
-        self._tokens = TokenCache(self)
+        self.auth_token = AuthProtocol(self)
         self.backend: Backend | None = None
         """Where the load balancer has it; None where clients reach it directly."""
         self._sessions = 0
@@ -129,6 +143,8 @@ class ApiService(Service):
 
     def serve(self, context: Context, operation: str, method: str, uri: str, **arguments: Any) -> Event:
         """Take a request; the event succeeds with the `Response` that the client gets."""
+        if self._certificate_refused():
+            return self._refuse_connection()
         if self.backend is not None:
             return self.backend.serve(context, operation, method, uri, **arguments)
         ledger, clock, now = self.ledger, self.clock, self.world.now
@@ -150,6 +166,18 @@ class ApiService(Service):
                 answer.succeed(Response(504))
 
         clock.at(now + facts.GATEWAY_TIMEOUT, give_up)
+        return answer
+
+    def _certificate_refused(self) -> bool:
+        """Whether no client accepts the certificate of what ends TLS: the load balancer, or the service itself."""
+        end = self if self.backend is None else self.backend.proxy
+        return bool(end.conditions) and end.up and bool(end.value("certificate_expired"))
+
+    def _refuse_connection(self) -> Event:
+        """The client's end of a failed handshake: no request arrives."""
+        answer = self.clock.event()
+        message = CERTIFICATE_EXPIRED.format(self.site.address(self.node), self.port)
+        self.clock.at(self.world.now + HANDSHAKE, lambda _: answer.succeed(Response(TLS_FAILED, message=message)))
         return answer
 
     def take(
@@ -181,11 +209,11 @@ class ApiService(Service):
         self.log_access(inner, method, uri, response, self.world.now - start)
         self._close(context, span, operation, start, response, answer)
 
-    def _carry_out(
-        self, context: Context, operation: str, method: str, uri: str, arguments: dict[str, Any]
-    ) -> Steps:
+    def _carry_out(self, context: Context, operation: str, method: str, uri: str, arguments: dict[str, Any]) -> Steps:
         try:
-            yield from self.authenticate(context)
+            status = yield from self.authenticate(context)
+            if status:
+                return Response(status, length=114, message=AUTH_MESSAGES[status])
             self.log_request(context, method, uri)
             response = yield from self.operations[operation](context, **arguments)
         except Interrupt:
@@ -195,21 +223,8 @@ class ApiService(Service):
         return response
 
     def authenticate(self, context: Context) -> Steps:
-        """keystonemiddleware: ask keystone about a token that the cache does not know. Raises HttpError(503)."""
-        token = context.token
-        if not token:
-            return
-        known, lost = self._tokens.knows(token)
-        if lost:
-            yield self.clock.timeout(lost)
-        if known:
-            return
-        keystone = self.site.keystone
-        response = yield keystone.serve(context, "validate", "GET", "/v3/auth/tokens")
-        if response.status >= 500:
-            self.say(logs.AUTH_CRITICAL, context, f"Identity server rejected the request (HTTP {response.status})")
-            raise HttpError("keystone", 503)
-        self._tokens.add(token)
+        """keystonemiddleware: the status to refuse the request with, 0 or None where it may pass."""
+        return self.auth_token.process_request(context)
 
     def _close(
         self, context: Context, span: str, operation: str, start: float, response: Response, answer: Event
@@ -233,7 +248,7 @@ class ApiService(Service):
 
     def on_running(self) -> None:
         super().on_running()
-        self._tokens.forget()
+        self.auth_token.forget()
         if self.world.now > 0 and self.wsgi_logger:
             self.say(replace(logs.WSGI_UP, origin=self.wsgi_logger), None, self.pid, self.port)
 

@@ -138,7 +138,7 @@ def test_events_have_syslog_s_format(rig, crash):
 
 def test_tokens_are_known_from_memcached_and_again_only_after_its_time(rig, crash):
     r = rig(crash("memcached", 50, "process"))
-    tokens = r.api._tokens
+    tokens = r.api.auth_token.cache
     r.run(10)
     tokens.add("t")
     assert tokens.knows("t") == (True, 0.0)
@@ -159,11 +159,11 @@ def test_tokens_are_known_from_memcached_and_again_only_after_its_time(rig, cras
 def test_without_memcached_each_service_remembers_by_itself(rig):
     r = rig(controllers=1)
     r.run(1)
-    r.api._tokens.add("t")
-    assert r.api._tokens.knows("t") == (True, 0.0)
+    r.api.auth_token.cache.add("t")
+    assert r.api.auth_token.cache.knows("t") == (True, 0.0)
     r.world.apply(Action("restart", "placement", "immediate"))
     r.run(10)
-    assert r.api._tokens.knows("t") == (False, 0.0)
+    assert r.api.auth_token.cache.knows("t") == (False, 0.0)
 
 
 def test_a_cached_token_makes_room_for_a_newer_one(rig):

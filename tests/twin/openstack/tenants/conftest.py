@@ -83,7 +83,7 @@ class PaperCloud:
     def answer(self, operation: str, given: dict[str, Any]) -> Response:
         kind, _, verb = operation.partition(".")
         if operation == "token":
-            return Response(201)
+            return Response(201, {"id": f"token-{next(self._ids)}"})
         if operation == "flavors.list":
             return Response(200, self.flavors)
         if kind in ("security_group_rules", "volume_attachments", "interfaces"):

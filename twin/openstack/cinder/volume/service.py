@@ -96,7 +96,7 @@ class CinderVolume(CinderService):
             for key in mine:
                 del workers[key]
             context = admin_context(self.world, self.name, self.pid, "init")
-            unfinished = [volumes[key] for key in mine if key in volumes]  # type: ignore[index]
+            unfinished = [volumes[key] for key in mine if key in volumes]
             yield from self.manager.init_host(context, self.host, unfinished)
             self._listens = True
             self.consume()
