@@ -17,8 +17,8 @@ from twin.openstack.oslo.exceptions import DBConnectionError
 from twin.openstack.oslo.service import Service, Steps
 
 if TYPE_CHECKING:
+    from twin.openstack.infrastructure.backends import Backend
     from twin.openstack.infrastructure.galera import Galera
-    from twin.openstack.infrastructure.haproxy import Backend
 
 GIVEN_UP = sum(retransmission_timeout(0.0, attempt) for attempt in range(RETRANSMISSIONS + 1))
 """Seconds after which the kernel gives a silent connection up."""
