@@ -113,12 +113,12 @@ def _components(workload: str) -> tuple[Service, ...]:
 def _scenario(workload: str, mutation: Mutation | None = None) -> ResolvedScenario:
     spec: dict[str, Any] = {
         "cluster": CLUSTER,
-        "workload": {"loads": [{"kind": workload, "at": BEGINS, "repeat": 2}]},
+        "workload": {"loads": [{"kind": workload, "at": f"{BEGINS:g}s", "repeat": 2}]},
         "telemetry": {"mode": "recorded"},
-        "horizon": BEGINS + 2 * LONGEST,
+        "horizon": f"{BEGINS + 2 * LONGEST:g}s",
     }
     if mutation is not None:
-        fault = {"name": "release", "kind": "MutationChaos", "mode": "all", "at": RELEASED}
+        fault = {"name": "release", "kind": "MutationChaos", "mode": "all", "at": f"{RELEASED:g}s"}
         fault |= {"site": mutation.site.id, "mutation": mutation.operator.value}
         fault |= {"argument": mutation.argument} if mutation.argument else {}
         spec["faults"] = [{**fault, "selector": {"components": list(carriers(workload, mutation))}}]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from twin.openstack.mutation.mutants import Change, rebuilt, runs
+from twin.openstack.mutation.mutants import Change, rebuilt, replace, runs
 from twin.openstack.mutation.sites import PACKAGES, CallSite, Place, sites
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def count(components: Iterable[Component], packages: tuple[str, ...] = PACKAGES)
             for flow in flows:
                 if runs(flow, owner, function):
                     program = rebuilt(owner, function, _noting(those), {_NOTE: _note(counter, component.name)})
-                    setattr(flow, function, MethodType(program, flow))
+                    replace(flow, function, program)
     return counter
 
 

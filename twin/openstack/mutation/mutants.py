@@ -54,7 +54,7 @@ class Mutants:
         if wanted == self.present:
             return
         for flow, function in self._changed:
-            del vars(flow)[function]
+            restore(flow, function)
         self._changed.clear()
         self.present = wanted
         functions: dict[tuple[type[Flow], str], list[Mutation]] = {}
@@ -64,7 +64,7 @@ class Mutants:
             program = rebuilt(owner, function, changes(mutations), self._helpers())
             for flow in self.service.flows:
                 if runs(flow, owner, function):
-                    setattr(flow, function, MethodType(program, flow))
+                    replace(flow, function, program)
                     self._changed.append((flow, function))
 
     def _helpers(self) -> dict[str, Callable[..., Any]]:
@@ -94,6 +94,28 @@ def keep(service: Service) -> None:
     if wanted:
         service.site.mutated = True
     service.mutants.become(wanted)
+
+
+def replace(flow: Flow, function: str, program: Callable[..., Any]) -> None:
+    """Hang a changed function over a flow, and put it where the service has handed the function out."""
+    changed = MethodType(program, flow)
+    _handed_out(flow, function, changed)
+    setattr(flow, function, changed)
+
+
+def restore(flow: Flow, function: str) -> None:
+    """Let a flow run its own function again."""
+    del vars(flow)[function]
+    _handed_out(flow, function, getattr(flow, function))
+
+
+def _handed_out(flow: Flow, function: str, changed: Callable[..., Any]) -> None:
+    """Change a service's tables of procedures and operations, which hold the functions themselves."""
+    for table in vars(flow.service).values():
+        if isinstance(table, dict):
+            for key, handler in table.items():
+                if getattr(handler, "__self__", None) is flow and handler.__name__ == function:
+                    table[key] = changed
 
 
 def runs(flow: Flow, owner: type[Flow], function: str) -> bool:

@@ -23,6 +23,9 @@ from twin.openstack.oslo.flow import MACHINERY, Flow
 PACKAGES = ("twin.openstack.nova", "twin.openstack.neutron", "twin.openstack.cinder")
 """Where the flows are whose program may be wrong: the three projects of the study."""
 
+REMOTE_CALLS = ("call", "cast", "request")
+"""What the program does through its service all the same: RPC and HTTP."""
+
 CONTAINER_METHODS = frozenset(
     name for kind in (dict, list, set, str, deque) for name in dir(kind) if not name.startswith("_")
 )
@@ -98,6 +101,7 @@ def sites_in(module: ModuleType, package: str = "") -> Iterator[CallSite]:
     project = package.rpartition(".")[2]
     for name, functions in flow_functions(module).items():
         flow: type[Flow] = getattr(module, name)
+        real = flow.chapter_of or name
         for function, definition in functions.items():
             seen: Counter[str] = Counter()
             for number, place in enumerate(places(definition)):
@@ -105,7 +109,7 @@ def sites_in(module: ModuleType, package: str = "") -> Iterator[CallSite]:
                 seen[callee] += 1
                 again = f"#{seen[callee]}" if seen[callee] > 1 else ""
                 yield CallSite(
-                    f"{flow.source}.{name}.{function}/{callee}{again}",
+                    f"{flow.source}.{real}.{function}/{callee}{again}",
                     project,
                     module.__name__,
                     name,
@@ -159,7 +163,9 @@ def _places(node: ast.AST, parent: ast.AST | None, nested: bool) -> Iterator[Pla
 
 def _is_site(call: ast.Call, waits: bool) -> bool:
     names = _chain(call.func)
-    if len(names) < 2 or names[0] != "self" or names[1] in TWIN_ATTRIBUTES or names[-1] in MACHINERY:
+    if len(names) < 2 or names[0] != "self" or names[-1] in MACHINERY:
+        return False
+    if names[1] in TWIN_ATTRIBUTES and not (names[1] == "service" and names[-1] in REMOTE_CALLS):
         return False
     return waits or not _of_container(call, names[-1])
 

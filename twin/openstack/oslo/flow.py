@@ -7,6 +7,7 @@ are. That is what makes software faults possible: every call in a flow is a plac
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twin.openstack.oslo.context import Context
@@ -31,6 +32,14 @@ class Flow:
 
     source: ClassVar[str]
     """The real module, such as ``nova.compute.manager``."""
+    chapter_of: ClassVar[str] = ""
+    """The real class, where several flows are the chapters of one (``ComputeManager``)."""
+
+    def __init_subclass__(cls) -> None:
+        """What Python says of a wrong call names the real class."""
+        for function in vars(cls).values():
+            if cls.chapter_of and isfunction(function):
+                function.__qualname__ = f"{cls.chapter_of}.{function.__name__}"
 
     def __init__(self, service: Service) -> None:
         self.service = service
