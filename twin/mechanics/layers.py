@@ -94,8 +94,6 @@ RESETS: dict[str, tuple[Reset, ...]] = {
     "route-around": (),
     # A redeploy with other settings: a new container.
     "limit-kv": _NEW_CONTAINER,
-    # A new certificate and its key; the program that serves it is reloaded.
-    "renew-certificate": (_reset(Part.TARGET, Layer.CREDENTIALS),),
     # The last revision of what was rolled out, in a new container.
     "rollback-config": (
         _reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER, Layer.CONFIGURATION),

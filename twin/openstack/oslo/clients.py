@@ -23,7 +23,7 @@ class Clients:
         self.site = site
 
     def request(self, context: Context, service: str, operation: str, method: str, uri: str, **arguments: Any) -> Steps:
-        """Ask another service through the load balancer; its body. Raises HttpError for a status of 400 or more, SSLError."""
+        """Ask another service through the load balancer; its body. Raises HttpError for 400 or more, SSLError."""
         response = yield self.site.endpoint(service).serve(context, operation, method, uri, **arguments)
         if response.status == TLS_FAILED:
             raise SSLError(response.message)

@@ -18,7 +18,7 @@ from twin.openstack.oslo.context import Context, own_request
 from twin.openstack.oslo.exceptions import CloudError, HttpError, HTTPFault, described
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.messaging import AmqpService
-from twin.openstack.oslo.wsgi import API_METRICS, ApiService, Operation, Response
+from twin.openstack.oslo.wsgi import API_METRICS, AUTH_MESSAGES, ApiService, Operation, Response
 from twin.openstack.site import Site
 from twin.telemetry.records import gauge
 
@@ -102,6 +102,8 @@ class CinderApi(ApiService, AmqpService):
         self.say(logs.REQUEST, context, method, self._url(uri))
 
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
+        if response.message in AUTH_MESSAGES.values():
+            return  # keystonemiddleware stands before what prints
         said = logs.FAULT_RETURNED if response.status >= 500 or response.status == 413 else logs.RETURNED
         self.say(said, context, self._url(uri), response.status)
 

@@ -27,11 +27,12 @@ class Client:
         self.world = world
         self.user, self.project = user, project
         self.sent = 0
+        self.token = ""
 
     def ask(self, service: str, operation: str, method: str = "GET", uri: str = "/x", **arguments: Any) -> Response:
         """Send a request and run until it is answered."""
         self.sent += 1
-        context = new_context(self.world, self.user, self.project, "test", self.user, self.sent)
+        context = new_context(self.world, self.user, self.project, "test", self.user, self.sent, token=self.token)
         answer = self.world.cluster.site.endpoint(service).serve(context, operation, method, uri, **arguments)
         while not answer.processed:
             self.world.clock.step()
