@@ -32,6 +32,8 @@ class Server:
     """The network info cache."""
     own_ports: list[str] = field(default_factory=list)
     """Those of its ports that nova made, and will delete."""
+    security_groups: list[str] = field(default_factory=list)
+    """Names of the groups of its ports; none: the project's default."""
     volumes: dict[str, str] = field(default_factory=dict)
     """The block device mapping: volume -> attachment."""
     boot_volume: str = ""

@@ -189,3 +189,10 @@ class PortBindingNotFound(NotFound):
     """A port has no active binding."""
 
     text = "Binding for port {port_id} could not be found."
+
+
+class SecurityGroupInUse(Conflict):
+    """A port is in the group."""
+
+    module = "neutron.extensions.securitygroup"
+    text = "Security Group {id} {reason}."

@@ -125,6 +125,17 @@ class Ml2Plugin(Flow):
         yield from self.registry.publish(context, "subnet", callbacks.AFTER_CREATE, subnet=result)
         return result
 
+    def get_subnet(self, context: Context, id: str) -> Steps:
+        """Raises SubnetNotFound."""
+        yield from self.service.work(context, facts.API["show"])
+        return self.db._get_subnet(context, id).show()
+
+    def get_subnets(self, context: Context, filters: Mapping[str, Any]) -> Steps:
+        """Subnets with these attributes."""
+        yield from self.service.work(context, facts.API["index"])
+        shown = [subnet.show() for subnet in self.tables.subnets.values()]
+        return [subnet for subnet in shown if all(subnet.get(name) == value for name, value in filters.items())]
+
     def delete_subnet(self, context: Context, id: str) -> Steps:
         """Raises SubnetInUse."""
         work = facts.API["delete_subnet"]

@@ -71,15 +71,39 @@ class SecurityGroupDbMixin(Flow):
             raise errors.SecurityGroupNotFound(id=id)
         return group
 
-    def get_security_groups(self, context: Context, filters: Mapping[str, Any]) -> list[Row]:
+    def get_security_group(self, context: Context, id: str) -> Steps:
+        """Raises SecurityGroupNotFound."""
+        yield from self.service.work(context, facts.API["show"])
+        return self._get_security_group(context, id).show()
+
+    def delete_security_group(self, context: Context, id: str) -> Steps:
+        """Raises SecurityGroupInUse."""
+        work = facts.API["delete_security_group"]
+        yield from self.think(context, work.python)
+        group = self._get_security_group(context, id)
+        self._ensure_not_in_use(context, id)
+        yield from self.sql(context, work.statements, write=True)
+        if self.tables.security_groups.pop(id, None) is not None:
+            self.tables.count(group.project_id, "security_group", -1)
+            yield from self.registry.publish(
+                context, "security_group", callbacks.AFTER_DELETE, security_group=group.show()
+            )
+
+    def _ensure_not_in_use(self, context: Context, id: str) -> None:
+        if any(id in port.security_groups for port in self.tables.ports.values()):
+            raise errors.SecurityGroupInUse(id=id, reason="in use")
+
+    def get_security_groups(self, context: Context, filters: Mapping[str, Any]) -> Steps:
         """Groups with these attributes; of the project that asks, unless an id is named."""
+        yield from self.service.work(context, facts.API["index"])
         if "id" in filters:
             found = self.tables.security_groups.get(filters["id"])
             return [] if found is None else [found.show()]
         return [
             group.show()
             for group in self.tables.security_groups.values()
-            if all(getattr(group, name) == value for name, value in filters.items())
+            if group.project_id == context.request.project
+            and all(getattr(group, name) == value for name, value in filters.items())
         ]
 
     # --- rules ---------------------------------------------------------------------------------------------------

@@ -45,6 +45,10 @@ class ComputeHostNotFound(NotFound):
     text = "Compute host {host} could not be found."
 
 
+class SecurityGroupNotFound(NotFound):
+    text = "Security group {security_group_id} not found."
+
+
 class KeypairNotFound(NotFound):
     text = "Keypair {name} not found for user {user_id}"
 

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from twin.openstack.nova import client_logs as logs
-from twin.openstack.nova.exception import NetworkNotFound, PortBindingFailed, PortLimitExceeded, PortNotFound
+from twin.openstack.nova.exception import (
+    NetworkNotFound,
+    PortBindingFailed,
+    PortLimitExceeded,
+    PortNotFound,
+    SecurityGroupNotFound,
+)
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
@@ -57,10 +63,11 @@ class NetworkAPI(Flow):
         nets = yield from self._get_available_networks(context, requested_networks)
         if not nets:
             return []
+        security_group_ids = yield from self._process_security_groups(context, instance, instance.security_groups)
         created: list[str] = []
         try:
             for net in nets:
-                port = yield from self._create_port_minimal(context, instance, net["id"])
+                port = yield from self._create_port_minimal(context, instance, net["id"], security_group_ids)
                 created.append(port["id"])
                 port = yield from self._update_port(context, instance, port["id"], bind_host_id)
                 self._ensure_no_port_binding_failure(port)
@@ -73,7 +80,26 @@ class NetworkAPI(Flow):
         network_info = yield from self.get_instance_nw_info(context, instance)
         return network_info
 
-    def _create_port_minimal(self, context: Context, instance: Server, network_id: str) -> Steps:
+    def _process_security_groups(self, context: Context, instance: Server, security_groups: Sequence[str]) -> Steps:
+        """Ids of the groups that were asked for by name. Raises SecurityGroupNotFound."""
+        if not security_groups:
+            return []
+        listed = yield from self.service.clients.request(
+            context,
+            "neutron-server",
+            "security_groups.list",
+            "GET",
+            f"/v2.0/security-groups?fields=id&fields=name&tenant_id={instance.project}",
+        )
+        by_name = {group["name"]: group["id"] for group in listed}
+        missing = [name for name in security_groups if name not in by_name]
+        if missing:
+            raise SecurityGroupNotFound(security_group_id=missing[0])
+        return [by_name[name] for name in security_groups]
+
+    def _create_port_minimal(
+        self, context: Context, instance: Server, network_id: str, security_group_ids: Sequence[str] = ()
+    ) -> Steps:
         try:
             port = yield from self.service.clients.request(
                 context,
@@ -83,6 +109,7 @@ class NetworkAPI(Flow):
                 "/v2.0/ports",
                 network_id=network_id,
                 device_id=instance.uuid,
+                security_groups=security_group_ids or None,
             )
         except HttpError as error:
             if error.status == 409 and "quota" in str(error).lower():

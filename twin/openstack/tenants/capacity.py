@@ -6,15 +6,14 @@ from collections import Counter
 from math import ceil
 
 from twin.mechanics import openstack as facts
-from twin.mechanics.flavors import FLAVORS, Flavor
-from twin.mechanics.host import DISK_SIZE, DISK_USED
-from twin.openstack.tenants.fleet import DISK_BYTES
+from twin.mechanics.host import DISK_SIZE
+from twin.mechanics.openstack import FLAVORS, Flavor
 from twin.scenario.demand import placed
 from twin.scenario.errors import Path, ScenarioError, nearest
 from twin.scenario.schema import OpenStackCluster, Spec
 from twin.scenario.workload import Load
 
-MIB = 2.0**20
+MIB, GIB = 2.0**20, 2.0**30
 USERS = 4
 """Users, each with a project, among whom server lives are shared out."""
 
@@ -26,39 +25,34 @@ def flavor(name: str, path: Path) -> Flavor:
     return FLAVORS[name]
 
 
-def per_host(size: Flavor, vcpus: int, memory: float, disk: float) -> int:
-    """How many servers of a flavor one host takes: placement's count of processors and memory, and its disk.
+def per_host(size: Flavor, vcpus: int, memory: float) -> int:
+    """How many servers of a flavor one host takes, as placement counts processors, memory (bytes) and disk.
 
-    A server has at most as many processors as its host, whatever the overcommitment (placement's `max_unit`). Memory
-    and disk in bytes.
+    A server has at most as many processors as its host, whatever the overcommitment (placement's `max_unit`).
     """
     if size.vcpus > vcpus:
         return 0
-    usable = memory / MIB - facts.RESERVED_MEMORY_MB
-    return max(
-        0,
-        min(
-            int(vcpus * facts.CPU_ALLOCATION_RATIO / size.vcpus),
-            int(usable / size.memory_mb),
-            int(disk / DISK_BYTES),
-        ),
+    offered = (
+        (vcpus * facts.CPU_ALLOCATION_RATIO, size.vcpus),
+        (memory / MIB * facts.RAM_ALLOCATION_RATIO - facts.RESERVED_MEMORY_MB, size.memory_mb),
+        (DISK_SIZE / GIB * facts.DISK_ALLOCATION_RATIO, size.disk_gb),
     )
+    return max(0, min(int(offer / need) for offer, need in offered))
 
 
 def check(spec: Spec, hosts: int, vcpus: int, memory: float) -> None:
     """Raise ScenarioError for a flavor that fits no host, more servers than hosts hold, a quota below the need."""
     workload, path = spec.workload, ("spec", "workload")
-    free = DISK_SIZE - DISK_USED
     for load, where in placed(spec):
         name = load.flavor or DEFAULT_FLAVORS[load.kind]
         size = flavor(name, (*where, "flavor"))
-        if not per_host(size, vcpus, memory, free):
+        if not per_host(size, vcpus, memory):
             raise ScenarioError(_too_large(size, vcpus, memory), (*where, "flavor") if load.flavor else where)
         _check_quotas(spec, needs(load, size), f"the {load.kind} load")
     if workload.tenants is not None:
         where = (*path, "tenants")
         size = flavor(workload.tenants.flavor, (*where, "flavor"))
-        held = hosts * per_host(size, vcpus, memory, free)
+        held = hosts * per_host(size, vcpus, memory)
         if held == 0:
             raise ScenarioError(_too_large(size, vcpus, memory), (*where, "flavor"))
         if workload.tenants.servers > held:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twin.mechanics.arrivals import DAY, HOUR_FACTORS
-from twin.mechanics.flavors import FLAVORS
+from twin.mechanics.openstack import FLAVORS
 from twin.openstack.infrastructure.dataplane import PortPath
 from twin.openstack.infrastructure.disk import INSTANCES
 from twin.openstack.infrastructure.domains import Domain, DomainState
@@ -19,6 +19,7 @@ from twin.openstack.infrastructure.guests import GuestOS
 from twin.openstack.infrastructure.openvswitch import BridgePort
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
+from twin.openstack.tenants.networks import TenantNetwork, record_network, record_port
 from twin.scenario.workload import Tenants
 
 if TYPE_CHECKING:
@@ -93,36 +94,57 @@ class Fleet:
 
     def place(self) -> None:
         """Let every guest run, wired and with its address, on its host."""
-        self._networks()
+        networks = self._networks()
         tags: dict[str, dict[str, int]] = {}
         factor = self._factor(0.0)
         for server in self.servers:
             of_host = tags.setdefault(server.host, {})
             self._wire(server, of_host.setdefault(server.network, len(of_host) + 1))
             self._run(server, factor)
-            self._record(server)
+            self._record(server, networks[server.project])
 
-    def _networks(self) -> None:
-        """DHCP, a router and a metadata proxy for the network of each project."""
-        plane, ids = self.site.dataplane, self.world.streams["tenants/server"]
-        for machine, node in plane.network_nodes.items():
-            for network in dict.fromkeys(server.network for server in self.servers):
-                router = ids.uuid(network, "router")
-                node.dnsmasq[network] = set()
-                node.routers[router] = {network}
-                node.proxies.add(router)
-            for host in self.site.libvirts:
-                plane.switches[machine].tunnels.add(host)
-                plane.switches[host].tunnels.add(machine)
-            break  # the others are for what comes
+    def _networks(self) -> dict[str, TenantNetwork]:
+        """DHCP, a router and a metadata proxy for the network of each project; the networks by project."""
+        plane, ids = self.site.dataplane, self.world.streams["tenants/network"]
+        machine = next(iter(plane.network_nodes), None)
+        networks: dict[str, TenantNetwork] = {}
+        for server in self.servers:
+            if server.project in networks:
+                continue
+            number = len(networks)
+            net = TenantNetwork(
+                number, server.network, server.project, ids.uuid(number, "group"), ids.uuid(number, "router")
+            )
+            networks[server.project] = net
+            record_network(self.site, net, machine)
+            if machine is not None:
+                node = plane.network_nodes[machine]
+                node.dnsmasq[net.id] = set()
+                node.routers[net.router] = {net.id}
+                node.proxies.add(net.router)
+        return networks
 
-    def _record(self, server: TenantServer) -> None:
+    def _record(self, server: TenantServer, net: TenantNetwork) -> None:
+        """Insert a server's rows: nova's, placement's and neutron's."""
         tables = self.site.tables
         row = Server(
-            server.number, server.uuid, server.user, server.project, 0.0, "ACTIVE", "", server.host, server.port
+            server.uuid,
+            server.name,
+            server.user,
+            server.project,
+            self.flavor,
+            self.site.image,
+            0.0,
+            "active",
+            None,
+            server.host,
+            [server.port],
+            [server.port],
+            launched=0.0,
         )
-        tables.servers[server.uuid] = row
-        tables.allocations[server.uuid] = server.host
+        tables.add(row)
+        tables.allocate(server.uuid, server.host, self.flavor)
+        record_port(self.site, net, server)
 
     def _wire(self, server: TenantServer, tag: int) -> None:
         plane, port = self.site.dataplane, server.port

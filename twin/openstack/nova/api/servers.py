@@ -96,6 +96,7 @@ class ServersController(Flow):
         volume: str = "",
         key_name: str | None = None,
         min_count: int = 1,
+        security_groups: Sequence[str] = (),
     ) -> Answer:
         """POST servers: 202 once nova-conductor has been told."""
         work = facts.API["servers.create"]
@@ -115,6 +116,7 @@ class ServersController(Flow):
                 block_device_mapping=volume,
                 key_name=key_name,
                 min_count=min_count,
+                security_groups=security_groups,
             )
         except (exception.QuotaError, exception.PortLimitExceeded) as error:
             raise HTTPFault(403, str(error)) from error

@@ -61,6 +61,7 @@ class API(Flow):
         block_device_mapping: str = "",
         key_name: str | None = None,
         min_count: int = 1,
+        security_groups: Sequence[str] = (),
     ) -> Steps:
         """Accept new servers: checks, quota, rows, and a cast to nova-conductor. Returns the servers."""
         if image_href:
@@ -76,6 +77,7 @@ class API(Flow):
             instance = yield from self._provision_instance(
                 context, name if min_count == 1 else f"{name}-{index + 1}", flavor, image_href, key_name, index
             )
+            instance.security_groups = list(security_groups)
             if block_device_mapping:
                 yield from self._create_block_device_mapping(context, instance, block_device_mapping)
             instances.append(instance)
