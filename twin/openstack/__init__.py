@@ -13,6 +13,8 @@ from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.keystone.service import Keystone
+from twin.openstack.neutron.agent.dhcp_service import DhcpAgentService
+from twin.openstack.neutron.agent.l3_service import L3AgentService
 from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
 from twin.openstack.neutron.server import Neutron
 from twin.openstack.nova.api.service import NovaApi
@@ -30,6 +32,8 @@ KINDS: tuple[type[Component], ...] = (
     Glance,
     Neutron,
     OpenvswitchAgent,
+    DhcpAgentService,
+    L3AgentService,
     RabbitMQ,
     MySQL,
     NovaCompute,

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from twin.openstack.site import Site
 
-EXTERNAL_NETWORK, PRIVATE_NETWORK = "public", "private"
-
 
 def build(site: Site) -> None:
-    """The agents of a site whose server and hosts are there, and the networks that every cloud begins with."""
+    """The agents of a site whose server, hosts and data plane are there, and the networks that it begins with."""
+    from twin.openstack.neutron.agent.dhcp_service import DhcpAgentService
+    from twin.openstack.neutron.agent.l3_service import L3AgentService
     from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
+    from twin.openstack.neutron.agent.service import NeutronAgent
     from twin.openstack.neutron.networks import begin
     from twin.openstack.oslo.service import connect
 
-    machines = [*site.hosts.values(), *(node.node for node in site.dataplane.network_nodes.values())]
-    for node in dict.fromkeys(machines):  # a host may be a network node as well
-        agent = OpenvswitchAgent(site, f"neutron-openvswitch-agent@{node.name}", node)
+    network_nodes = [network_node.node for network_node in site.dataplane.network_nodes.values()]
+    agents: list[NeutronAgent] = [
+        OpenvswitchAgent(site, f"neutron-openvswitch-agent@{node.name}", node)
+        for node in (*site.hosts.values(), *network_nodes)
+    ]
+    for node in network_nodes[:1]:
+        agents += [DhcpAgentService(site, "neutron-dhcp-agent", node), L3AgentService(site, "neutron-l3-agent", node)]
+    for agent in agents:
         connect(agent, site.broker.nodes[0], site.neutron)
     begin(site)

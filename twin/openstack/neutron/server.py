@@ -17,7 +17,8 @@ from twin.openstack.neutron.agent_notifiers import DhcpAgentNotifyAPI, L3AgentNo
 from twin.openstack.neutron.agents_db import AgentDbMixin, AgentExtRpcCallback, DhcpAgentSchedulerDbMixin
 from twin.openstack.neutron.callbacks import CallbacksManager
 from twin.openstack.neutron.controllers import CollectionsController, ItemController, NotifierHook, QuotaEnforcementHook
-from twin.openstack.neutron.l3_db import L3RouterPlugin, L3RpcCallback
+from twin.openstack.neutron.l3_db import L3RouterPlugin
+from twin.openstack.neutron.l3_rpc import L3RpcCallback
 from twin.openstack.neutron.managers import MechanismManager, SimpleAgentMechanismDriverBase
 from twin.openstack.neutron.nova_notifier import Notifier
 from twin.openstack.neutron.plane import Plane
