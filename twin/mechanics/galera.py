@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import math
 
+from twin.mechanics.network import RETRANSMISSIONS, retransmission_timeout
+
 # --- sessions ----------------------------------------------------------------------------------------------------
 
+GIVEN_UP = sum(retransmission_timeout(0.0, attempt) for attempt in range(RETRANSMISSIONS + 1))
+"""Seconds after which the kernel gives a silent connection up."""
 MAX_CONNECTIONS = 10_000
 """`max_connections` as kolla-ansible sets it."""
 CONNECT_TIMEOUT = 10.0

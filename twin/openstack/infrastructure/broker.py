@@ -55,6 +55,8 @@ class Broker:
         self._flow: Event | None = None
         """Succeeds when publishers may send again; None where nothing blocks them."""
         self._watching = False
+        self._cuts = 0
+        """Connections over which nothing passes."""
 
     # --- what clients ask ----------------------------------------------------------------------------------------
 
@@ -94,10 +96,7 @@ class Broker:
         if self._flow is not None:
             self._block(connection)
             return self._flow
-        if self.world.network.disturbed and not self._passes(client, connection.node):
-            self._cut(connection)
-            return connection.mended
-        return None
+        return connection.mended if self._is_cut(connection) else None
 
     def _block(self, connection: Connection) -> None:
         """The broker reads no more from a client that has published."""
@@ -129,8 +128,7 @@ class Broker:
             if self._flow is not None:
                 self._block(connection)
                 return self._later(message)
-            if self.world.network.disturbed and not self._passes(client, connection.node):
-                self._cut(connection)
+            if self._is_cut(connection):
                 return self._later(message)
         queue = self._send(message, connection)
         return self._later(message) if queue.leader is None else None
@@ -188,7 +186,8 @@ class Broker:
         connection = self._connections.get(queue.consumer.name)
         if connection is None:
             return None
-        if self.world.network.disturbed and not self._delivers(queue, connection):
+        disturbed = self.world.network.disturbed or connection.cut_since is not None
+        if disturbed and not self._delivers(queue, connection):
             return None
         message = queue.ready.popleft()
         self.waiting -= 1
@@ -201,9 +200,8 @@ class Broker:
     def _delivers(self, queue: Queue, connection: Connection) -> bool:
         """Whether the next message reaches the consumer, or had reached it before its connection was cut."""
         assert queue.leader is not None
-        if connection.cut_since is None and not self._passes(connection.client, connection.node):
-            self._cut(connection)
-        if connection.cut_since is not None:
+        if self._is_cut(connection):
+            assert connection.cut_since is not None
             return queue.ready[0].arrived < connection.cut_since
         return connection.node is queue.leader or self.quorum.hears(connection.node, queue.leader)
 
@@ -273,9 +271,7 @@ class Broker:
         queue = self.queues.get(client.topic) if client.topic else None
         if queue is not None and queue.consumer is client:
             queue.consumer = None
-        if connection.mended is not None:
-            connection.mended.succeed()
-            connection.mended = None
+        self._uncut(connection)
         for message in reversed(connection.unacked):
             self._requeue(queue, message, connection)
         connection.unacked.clear()
@@ -306,14 +302,22 @@ class Broker:
 
     def _passes(self, client: AmqpService, node: RabbitMQ) -> bool:
         network = self.world.network
-        return not network.disturbed or network.reachable(client, node)
+        return node.place_up and (not network.disturbed or network.reachable(client, node))
 
-    def _cut(self, connection: Connection) -> None:
+    def _is_cut(self, connection: Connection) -> bool:
+        """Whether nothing passes between a client and its node; the network is asked only while it is disturbed."""
+        disturbed = connection.cut_since is None and self.world.network.disturbed
+        if disturbed and not self._passes(connection.client, connection.node):
+            self.cut(connection)
+        return connection.cut_since is not None
+
+    def cut(self, connection: Connection) -> None:
         """Nothing passes any more, and neither side knows: their heartbeats will tell them."""
         if connection.cut_since is not None:
             return
         connection.cut_since = self.world.now
         connection.mended = self.clock.event()
+        self._cuts += 1
         stream = self.world.streams["amqp/heartbeat"]
         late = limits.HEARTBEAT + stream.between(0.0, limits.CLIENT_CHECK, connection.client.name, connection.erlang)
 
@@ -325,13 +329,16 @@ class Broker:
 
     def _mend(self, connection: Connection) -> None:
         """The network lets it pass again: acknowledgements and publishes arrive that TCP has kept."""
-        connection.cut_since = None
         connection.unacked.clear()
-        if connection.mended is not None:
-            connection.mended.succeed()
-            connection.mended = None
+        self._uncut(connection)
         self._send_late(connection)
         connection.client.consume()
+
+    def _uncut(self, connection: Connection) -> None:
+        if connection.mended is not None:
+            connection.mended.succeed()
+            connection.mended = connection.cut_since = None
+            self._cuts -= 1
 
     def _send_late(self, connection: Connection) -> None:
         """What has waited at the client's end of a connection goes out."""
@@ -375,16 +382,16 @@ class Broker:
             if node.up:
                 node.watch()
         disturbed = self.world.network.disturbed
-        for connection in list(self._connections.values()) if disturbed or self._disturbed else ():
-            passes = self._passes(connection.client, connection.node)
-            if not passes:
-                self._cut(connection)
-            elif connection.cut_since is not None:
+        for connection in list(self._connections.values()) if disturbed or self._cuts else ():
+            if not self._passes(connection.client, connection.node):
+                self.cut(connection)
+            elif connection.cut_since is None:
+                continue
+            elif connection.node.up and connection.node.started_at == connection.life:
                 self._mend(connection)
-        self._disturbed = disturbed
+            else:  # its machine is back and knows nothing of the connection
+                self.break_off(connection)
         self.clock.at(self.world.now + limits.WATCH, self._watch)
-
-    _disturbed = False
 
     def lose(self, queue: Queue) -> None:
         """A classic queue is gone with its node."""

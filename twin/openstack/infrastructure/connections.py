@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from twin.mechanics import galera as limits
 from twin.mechanics import haproxy as balancing
 from twin.mechanics import openstack as facts
-from twin.mechanics.network import RETRANSMISSIONS, retransmission_timeout
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context
@@ -19,9 +18,6 @@ from twin.openstack.oslo.service import Service, Steps
 if TYPE_CHECKING:
     from twin.openstack.infrastructure.backends import Backend
     from twin.openstack.infrastructure.galera import Galera
-
-GIVEN_UP = sum(retransmission_timeout(0.0, attempt) for attempt in range(RETRANSMISSIONS + 1))
-"""Seconds after which the kernel gives a silent connection up."""
 
 
 def cannot_connect(host: str, reason: str = "[Errno 111] ECONNREFUSED") -> str:
@@ -60,6 +56,8 @@ class Connections:
         if connection is None:
             connection = yield from self._connect(service)
         server = connection.server
+        if server.silent:
+            yield from self._wait_in_vain(connection, pool)
         if self.world.network.disturbed:
             yield from self._cross(service, server, statements)
         try:
@@ -85,7 +83,7 @@ class Connections:
         if not pool:
             return False
         first = pool[0]
-        if first.life == first.server.life and first.server.up:
+        if first.server.silent or (first.life == first.server.life and first.server.up):
             return False
         young = self.world.now - first.opened <= limits.CONNECTION_RECYCLE
         self._invalidate(pool)
@@ -97,6 +95,14 @@ class Connections:
         if pool:
             self._invalidate(pool)
 
+    def _wait_in_vain(self, connection: Connection, pool: deque[Connection]) -> Steps:
+        """The server's machine is dead and has told nobody: TCP tries for a quarter of an hour, or until it is back."""
+        deadline = self.world.now + limits.GIVEN_UP
+        while connection.server.silent and self.world.now < deadline:
+            yield self.clock.timeout(5.0)
+        self._invalidate(pool)
+        raise DBConnectionError(oslo_logs.LOST_CONNECTION)
+
     # --- the pool ------------------------------------------------------------------------------------------------
 
     def _idle_one(self, pool: deque[Connection]) -> Connection | None:
@@ -104,7 +110,8 @@ class Connections:
         oldest = self.world.now - limits.CONNECTION_RECYCLE
         while pool:
             connection = pool.popleft()
-            if connection.opened >= oldest and connection.life == connection.server.life and connection.server.up:
+            server = connection.server
+            if connection.opened >= oldest and (server.silent or (connection.life == server.life and server.up)):
                 return connection
             self._close(connection)
         return None
@@ -160,7 +167,7 @@ class Connections:
         hops = [service, server] if self.balancer is None else [service, self.balancer.proxy, server]
         began = self.world.now
         while not all(network.reachable(a, b) for a, b in pairwise(hops)):
-            if self.world.now - began > GIVEN_UP:
+            if self.world.now - began > limits.GIVEN_UP:
                 raise DBConnectionError(oslo_logs.LOST_CONNECTION)
             yield self.clock.timeout(1.0)
         late = sum(network.round_trip(a, b) for a, b in pairwise(hops))

@@ -88,6 +88,8 @@ class MySQL(Service):
         self.applied_at = 0.0
         """When its appliers will be through with what they got."""
         self.lost_data = False
+        self.silent = False
+        """Whether it went with its machine: its connections are dead, and nobody tells their other ends."""
         self.writing = 0
         """Write transactions under way on it."""
         self._sessions: dict[int, Event | None] = {}
@@ -138,7 +140,7 @@ class MySQL(Service):
                 if slot.turn is not None:
                     session = self._sessions[number] = self.clock.event()
                     assert slot.turn.callbacks is not None
-                    slot.turn.callbacks.append(_wake(session))
+                    slot.turn.callbacks.append(self._wake(session))
                     if not (yield session):
                         raise DBConnectionError(oslo_logs.LOST_CONNECTION)
                 took = draw(self.world, context, facts.STATEMENT * statements, facts.SPREAD)
@@ -146,7 +148,7 @@ class MySQL(Service):
                 if write:
                     took += self.group.replicate(self, statements)
                 session = self._sessions[number] = self.clock.event()
-                self.clock.at(self.world.now + took, _wake(session))
+                self.clock.at(self.world.now + took, self._wake(session))
                 if not (yield session):
                     raise DBConnectionError(oslo_logs.LOST_CONNECTION)
             if write:
@@ -162,9 +164,18 @@ class MySQL(Service):
     def _pause(self, number: int, until: float) -> Steps:
         """Wait in a session. Raises DBConnectionError where the server goes meanwhile."""
         session = self._sessions[number] = self.clock.event()
-        self.clock.at(until, _wake(session))
+        self.clock.at(until, self._wake(session))
         if not (yield session):
             raise DBConnectionError(oslo_logs.LOST_CONNECTION)
+
+    def _wake(self, session: Event) -> Callable[[Event], None]:
+        """A call-back that lets a session go on, unless its server is gone by then."""
+
+        def wake(_: Event) -> None:
+            if self.up and not session.triggered:
+                session.succeed(True)
+
+        return wake
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -241,6 +252,8 @@ class MySQL(Service):
     def on_running(self) -> None:
         super().on_running()
         self._forget_counters()
+        self.silent = False
+        self._end(list(self._sessions.values()))  # those of its former life, which it knows nothing of
         self._binlog += 1
         self._clean = False
         self.group.joined(self)
@@ -254,12 +267,20 @@ class MySQL(Service):
             self.log(logs.MYSQL_SHUTDOWN, 0)
             self.log(logs.MYSQL_STOPPED, 0)
         self.lost_data |= reason == "replace"
+        self.silent = not self.place_up
         self.connected = 0
         self.primary, self.wsrep = False, UNDEFINED
-        for session in list(self._sessions.values()):
+        if not self.silent:
+            self._end(list(self._sessions.values()))
+        else:
+            cut = list(self._sessions.values())
+            self.clock.at(self.world.now + limits.GIVEN_UP, lambda _: self._end(cut))
+        self.group.left(self, graceful)
+
+    def _end(self, sessions: list[Event | None]) -> None:
+        for session in sessions:
             if session is not None and not session.triggered:
                 session.succeed(False)
-        self.group.left(self, graceful)
 
     def busy(self) -> bool:
         return False  # clients hold their sessions for good: there is nothing to wait for
@@ -304,13 +325,3 @@ class MySQL(Service):
             self._deadlocks,
             limits.MAX_CONNECTIONS,
         )
-
-
-def _wake(session: Event) -> Callable[[Event], None]:
-    """A call-back that lets a session go on, unless its server is gone by then."""
-
-    def wake(_: Event) -> None:
-        if not session.triggered:
-            session.succeed(True)
-
-    return wake

@@ -75,7 +75,19 @@ class Queue:
 class Connection:
     """A client's connection to one node."""
 
-    __slots__ = ("blocked", "client", "cut_since", "erlang", "mended", "node", "port", "unacked", "unconfirmed", "uuid")
+    __slots__ = (
+        "blocked",
+        "client",
+        "cut_since",
+        "erlang",
+        "life",
+        "mended",
+        "node",
+        "port",
+        "unacked",
+        "unconfirmed",
+        "uuid",
+    )
 
     def __init__(self, client: AmqpService, node: RabbitMQ, erlang: int, port: int, uuid: str) -> None:
         self.client = client
@@ -83,6 +95,8 @@ class Connection:
         self.erlang = erlang
         self.port = port
         self.uuid = uuid
+        self.life = node.started_at
+        """Which life of its node it belongs to."""
         self.cut_since: float | None = None
         """Since when the network lets nothing pass, if so."""
         self.blocked = False

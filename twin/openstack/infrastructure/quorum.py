@@ -45,10 +45,10 @@ class Quorum:
             self._judge()
 
     def node_down(self, node: RabbitMQ) -> None:
-        """A node has stopped: its clients are cut off, and the others hear of it where its machine still tells them."""
-        for connection in list(node.connections.values()):
-            self.broker.break_off(connection)
+        """A node has stopped. Clients and peers hear of it at once, or, of a dead machine, only nothing any more."""
         silent = not node.place_up
+        for connection in list(node.connections.values()):
+            (self.broker.cut if silent else self.broker.break_off)(connection)
         reason = "net_tick_timeout" if silent else "connection_closed"
         at = self.world.now + (self._net_tick(node) if silent else 0.0)
         began = node.started_at

@@ -246,3 +246,20 @@ def test_messages_are_conserved_whatever_dies(rig, crash, deaths, gap):
     r.run(500)
     assert _numbers(r.worker) == Counter(range(int(89.0 / gap)))
     _conserved(r)
+
+
+def test_a_dead_machine_is_noticed_by_its_clients_only_after_the_heartbeats(rig, fault):
+    r = rig(fault("NodeChaos", "powerLoss", "controller-1", 50, duration=400), callers=12)
+    r.run(49)
+    before = set(r.site.broker.nodes[1].connections)
+    assert before
+    r.run(50 + limits.HEARTBEAT - 1)
+    assert not r.lines("amqp.unreachable")
+    r.every(0.5, 50 + limits.HEARTBEAT, 130.0, lambda i: r.cast(i, caller=i % 12))
+    r.run(180)
+    assert {line.component for line in r.lines("amqp.unreachable")} == before
+    assert all(line.args[5] == "Too many heartbeats missed" for line in r.lines("amqp.unreachable"))
+    assert _numbers(r.worker) == Counter(range(40))
+    r.run(900)
+    assert all(node.serving for node in r.site.broker.nodes)
+    _conserved(r)

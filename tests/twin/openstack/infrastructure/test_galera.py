@@ -263,3 +263,13 @@ def test_a_service_finds_its_idle_connection_cut(rig, crash):
     r.at(101.0, lambda: client.spawn(client.sql(r.context(), 2)))
     r.run(103)
     assert len(r.lines("db.lost", "caller-0")) == 1
+
+
+def test_what_is_under_way_on_a_dead_machine_hangs(rig, fault):
+    r = rig(fault("NodeChaos", "powerLoss", "controller-0", 50, duration=2000))
+    outcomes = []
+    r.at(49.99, lambda: r.transaction(outcomes))
+    r.run(50 + limits.GIVEN_UP - 1)
+    assert not outcomes
+    r.run(50 + limits.GIVEN_UP + 1)
+    assert "2013, 'Lost connection" in str(outcomes[0][2])
