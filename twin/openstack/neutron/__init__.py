@@ -20,7 +20,7 @@ def build(site: Site) -> None:
     network_nodes = [network_node.node for network_node in site.dataplane.network_nodes.values()]
     agents: list[NeutronAgent] = [
         OpenvswitchAgent(site, f"neutron-openvswitch-agent@{node.name}", node)
-        for node in (*site.hosts.values(), *network_nodes)
+        for node in dict.fromkeys((*site.hosts.values(), *network_nodes))  # a host may be a network node as well
     ]
     for node in network_nodes[:1]:
         agents += [DhcpAgentService(site, "neutron-dhcp-agent", node), L3AgentService(site, "neutron-l3-agent", node)]
