@@ -93,7 +93,7 @@ def test_a_server_leaves_nothing_behind(openstack_world):
     late = world.cluster.workload.started - started
     assert len(tables.servers) <= late
     assert len(tables.allocations) <= late
-    assert sum(len(c.guests) for c in world.cluster.site.computes.values()) <= late
+    assert sum(len(c.libvirt.domains) for c in world.cluster.site.computes.values()) <= late
 
 
 def test_two_runs_print_the_same(openstack_world):

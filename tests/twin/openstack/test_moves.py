@@ -10,16 +10,16 @@ def test_migration_empties_a_host_and_keeps_new_servers_away(openstack_world):
     world = openstack_world()
     world.run(until=120)
     source = world.components["nova-compute@compute-0"]
-    assert source.guests
+    assert source.libvirt.domains
     ticket = world.apply(Action("migrate", "compute-0"))
     assert ticket.legal
     world.run(until=240)
     assert ticket.finished is not None
-    assert not source.guests
+    assert not source.libvirt.domains
     assert world.cluster.site.tables.services[source.name].disabled
     world.apply(Action("restart", source.name))
     world.run(until=330)
-    assert source.guests
+    assert source.libvirt.domains
 
 
 def test_migration_takes_servers_out_of_reach_of_what_is_wrong_with_the_host(openstack_world):
@@ -50,7 +50,7 @@ def test_scaling_out_the_scheduler_discovers_the_spare_host(openstack_world):
     world.apply(Action("scale-out", "nova-scheduler"))
     world.run(until=200)
     assert spare.state is State.RUNNING
-    assert spare.guests
+    assert spare.libvirt.domains
     assert not world.legal("scale-out", world.components["nova-scheduler"])
 
 
@@ -66,11 +66,13 @@ def test_a_reboot_takes_the_guests_down_and_brings_them_back(openstack_world):
     world = openstack_world(workload={"arrivals": {"poisson": "0.1/s"}, "lifetime": "600s"})
     world.run(until=120)
     compute = world.components["nova-compute@compute-0"]
-    guests = set(compute.guests)
+    guests = set(compute.libvirt.domains)
     world.apply(Action("reboot", "compute-0", "immediate"))
     world.run(until=200)
-    assert not any(guest.running for guest in compute.guests.values())
+    assert not any(domain.active for domain in compute.libvirt.domains.values())
     assert not compute.reachable or compute.sample()[0] == 0.0
     world.run(until=380)
     assert compute.state is State.RUNNING
-    assert all(compute.guests[uuid].running for uuid in guests & set(compute.guests))
+    domains = compute.libvirt.domains
+    assert guests
+    assert all(domains[uuid].active for uuid in guests & set(domains))

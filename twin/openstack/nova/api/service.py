@@ -27,6 +27,7 @@ class NovaApi(ApiService, AmqpService):
     kind = "nova-api"
     program = "nova-api"
     port = 8774
+    reaches_cells = True
     unexpected_error = logs.NOVA_UNEXPECTED
     wsgi_logger = "nova.osapi_compute.wsgi.server"
 

@@ -247,7 +247,7 @@ class Building(Program):
                 yield from self.volume_api.attachment_delete(context, attachment_id)
                 del instance.volumes[volume_id]
             except CloudError as error:
-                self.say(logs.VOLUME_ERROR_IGNORED, context, volume_id, error, instance=instance.uuid)
+                self.say(logs.VOLUME_ERROR_IGNORED, context, volume_id, error, "", instance=instance.uuid)
 
     def _deallocate_network(self, context: Context, instance: Server) -> Steps:
         self.say(logs.DEALLOCATING, context, instance=instance.uuid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twin.mechanics import openstack as facts
+from twin.openstack.infrastructure.libvirt import HostInfo
 from twin.openstack.nova import exception
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.objects import Instances
@@ -66,9 +67,11 @@ class ResourceTracker(Flow):
 
     # --- the audit --------------------------------------------------------------------------------------------
 
-    def update_available_resource(self, context: Context) -> Steps:
+    def update_available_resource(self, context: Context, resources: HostInfo) -> Steps:
         """The periodic audit: what the host has and uses, told to the database and to placement."""
         self.say(logs.AUDITING, context, self.host, self.host)
+        free = (resources.memory_mb - resources.memory_mb_used, resources.local_gb - resources.local_gb_used)
+        self.say(logs.HYPERVISOR_VIEW, context, self.host, *free, resources.vcpus, "[]")
         instances = yield from self.objects.get_by_host(context, self.host)
         self.tracked = {instance.uuid: instance for instance in instances}
         self._report_final_resource_view(context)
@@ -115,3 +118,8 @@ class ResourceTracker(Flow):
             node.cores,
             sum(flavor.vcpus for flavor in flavors),
         )
+
+
+def _allocation(flavor: facts.Flavor) -> dict[str, dict[str, int]]:
+    """What placement holds for a server of a flavor."""
+    return {"resources": {"DISK_GB": flavor.disk_gb, "MEMORY_MB": flavor.memory_mb, "VCPU": flavor.vcpus}}

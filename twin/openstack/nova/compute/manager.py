@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from twin.openstack.infrastructure.errors import LibvirtError
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.moving import Moving
-from twin.openstack.nova.exception import HypervisorUnavailable
 from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import CloudError
@@ -32,6 +30,7 @@ class ComputeManager(Moving):
         yield from self.destroy_evacuated_instances(context)
         for instance in instances:
             yield from self._init_instance(context, instance)
+        yield from self.update_available_resource(context)
         yield from self.finish_deletions(context)
         yield from self.cleanup_running_deleted_instances(context)
 
@@ -69,7 +68,8 @@ class ComputeManager(Moving):
     def update_available_resource(self, context: Context) -> Steps:
         """Every minute: what the host has and uses."""
         try:
-            yield from self.rt.update_available_resource(context)
+            resources = yield from self.driver.get_available_resource(context)
+            yield from self.rt.update_available_resource(context, resources)
         except Exception as error:
             self.unexpected(error)
             self.exception(logs.RESOURCES_FAILED, context, error, self.host)
@@ -77,10 +77,7 @@ class ComputeManager(Moving):
     def sync_power_states(self, context: Context) -> Steps:
         """Every ten minutes: the database's view of the guests against the hypervisor's."""
         instances = yield from self.objects.get_by_host(context, self.host)
-        try:
-            guests = yield from self.driver.host.list_domains(context)
-        except LibvirtError as error:
-            raise HypervisorUnavailable() from error
+        guests = yield from self.driver.list_instance_uuids(context)
         if len(instances) != len(guests):
             self.say(logs.SYNC_COUNT, context, len(instances), len(guests))
         for instance in instances:

@@ -31,6 +31,7 @@ class Program(Flow):
     """The clients and helpers of nova.compute.manager.ComputeManager."""
 
     source = "nova.compute.manager"
+    chapter_of = "ComputeManager"
     service: NovaCompute
 
     def __init__(self, service: NovaCompute) -> None:

@@ -48,6 +48,7 @@ class NovaCompute(ReportingService):
         self.topic = f"compute.{place.name}"
         self.libvirt = libvirt
         libvirt.on_event = self._lifecycle
+        libvirt.on_close = self._connection_closed
         self.builds = Pool(self.clock, facts.MAX_CONCURRENT_BUILDS)
         self.fetching: dict[str, Event] = {}
         """Images on their way into the cache."""
@@ -102,6 +103,11 @@ class NovaCompute(ReportingService):
 
     def write_heartbeat(self, context: Context) -> Steps:
         yield from self.call(context, "conductor", "service_update", name=self.name)
+
+    def _connection_closed(self, reason: int) -> None:
+        """libvirt's connection broke: the driver has placement keep servers away until it is back."""
+        if self.up:
+            self.say(virt_logs.LIBVIRT_LOST, None, reason)
 
     def _lifecycle(self, uuid: str, transition: str) -> None:
         """libvirt's event, in a thread of its own; Stopped is held back."""
@@ -188,7 +194,7 @@ class NovaCompute(ReportingService):
 
     @property
     def runnable_threads(self) -> float:
-        return 0.1 + self.builds.busy
+        return 0.1 + self.python.busy  # what builds want of the cores, libvirt's host accounts for
 
     def sample(self) -> Sequence[float]:
         nan = float("nan")

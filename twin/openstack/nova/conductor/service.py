@@ -19,6 +19,7 @@ class NovaConductor(ReportingService):
     kind = "nova-conductor"
     program = "nova-conductor"
     topic = "conductor"
+    reaches_cells = True
     expected: Mapping[str, tuple[type[Exception], ...]] = {
         "object_action": (Exception,),
         "migrate_server": (NovaException,),

@@ -266,9 +266,9 @@ class LibvirtDriver(Flow):
         yield from self.host.attach_device(context, instance.uuid, volume_id)
 
     def _connect_volume(self, context: Context, connection_info: dict[str, str], instance: Server) -> Steps:
-        portal = connection_info["target_portal"]
-        self.say(logs.ISCSI_CONNECTING, context, portal)
-        yield from self.disk.compute(context, self.times.attach)
+        """os-brick: log in to the target, wait for the device. Raises VolumeDeviceNotFound."""
+        self.say(logs.ISCSI_CONNECTING, context, connection_info["target_portal"])
+        yield from self.site.storage.connect(context, self.service.node, connection_info["volume_id"])
 
     def detach_volume(
         self, context: Context, instance: Server, volume_id: str, connection_info: dict[str, str]
@@ -283,7 +283,7 @@ class LibvirtDriver(Flow):
         yield from self._disconnect_volume(context, connection_info, instance)
 
     def _disconnect_volume(self, context: Context, connection_info: dict[str, str], instance: Server) -> Steps:
-        yield from self.disk.compute(context, self.times.attach / 2)
+        yield from self.site.storage.disconnect(context, self.service.node, connection_info["volume_id"])
 
     def attach_interface(self, context: Context, instance: Server, vif: dict[str, str]) -> Steps:
         """Plug one more interface into a guest that runs."""
@@ -335,6 +335,22 @@ class LibvirtDriver(Flow):
         self.disk.delete_instance(instance.uuid)
         self.site.computes[dest].libvirt.disk.allocate(self._folder(instance) + "/disk", size)
         self.say(logs.OPERATION_COMPLETED, context, instance=instance.uuid)
+
+    def get_available_resource(self, context: Context) -> Steps:
+        """What the host has and uses. Raises HypervisorUnavailable."""
+        try:
+            resources = yield from self.host.host_info(context)
+        except LibvirtError as error:
+            raise HypervisorUnavailable() from error
+        return resources
+
+    def list_instance_uuids(self, context: Context) -> Steps:
+        """The guests that libvirt knows. Raises HypervisorUnavailable."""
+        try:
+            uuids = yield from self.host.list_domains(context)
+        except LibvirtError as error:
+            raise HypervisorUnavailable() from error
+        return uuids
 
     def is_running(self, instance: Server) -> bool:
         """Whether the guest runs, by the driver's own view of its domains."""
