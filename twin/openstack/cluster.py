@@ -131,6 +131,7 @@ def build(world: World) -> OpenStackCluster:
     neutron.build(site)
     control_plane.balance(site)
     _connect(site)
+    capacity.allow(site, settings.quotas)
     return OpenStackCluster(site, Workload(site, list(site.computes)[: preset.computes]), preset.spares)
 
 

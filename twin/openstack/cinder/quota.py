@@ -27,7 +27,7 @@ class QuotaEngine(Flow):
         overs = [
             name
             for name, delta in deltas.items()
-            if delta > 0 and usages[name].in_use + usages[name].reserved + delta > quotas[name]
+            if delta > 0 and usages[name].in_use + usages[name].reserved + delta > quotas[name] >= 0
         ]
         if overs:
             raise exception.OverQuota(

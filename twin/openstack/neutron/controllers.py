@@ -32,9 +32,9 @@ class QuotaEnforcementHook(Flow):
 
     def make_reservation(self, context: Context, project: str, resource: str, delta: int) -> None:
         """Count what there is against the limit."""
-        limit = facts.QUOTAS[resource]
+        limit = self.tables.quotas[resource]
         used = self.tables.usage.get((project, resource), 0)
-        if used + delta > limit:
+        if used + delta > limit >= 0:
             raise errors.OverQuota(overs=[resource])
 
 

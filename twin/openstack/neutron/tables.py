@@ -295,6 +295,8 @@ class NeutronTables:
         self.ports_by_host: Index = {}
         self.usage: dict[tuple[str, str], int] = {}
         """How many of a resource a project has: what quotas are held against."""
+        self.quotas = dict(facts.QUOTAS)
+        """What a project may have of a resource; -1: as much as it wants."""
         self.port_states: dict[str, int] = {}
         """Ports by status."""
         self.default_groups: dict[str, str] = {}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from math import ceil
+from typing import TYPE_CHECKING
 
 from twin.mechanics import openstack as facts
 from twin.mechanics.host import DISK_SIZE
 from twin.mechanics.openstack import FLAVORS, Flavor
 from twin.scenario.demand import placed
 from twin.scenario.errors import Path, ScenarioError, nearest
-from twin.scenario.schema import OpenStackCluster, Spec
+from twin.scenario.schema import OpenStackCluster, Quotas, Spec
 from twin.scenario.workload import Load
+
+if TYPE_CHECKING:
+    from twin.openstack.site import Site
 
 MIB, GIB = 2.0**20, 2.0**30
 USERS = 4
@@ -66,6 +70,20 @@ def check(spec: Spec, hosts: int, vcpus: int, memory: float) -> None:
             _servers(size, each) | {"networks": 1, "subnets": 1, "routers": 1, "ports": each + 2, "security_groups": 1}
         )
         _check_quotas(spec, of_each, "tenants")
+
+
+def allow(site: Site, quotas: Quotas | None) -> None:
+    """Let the services keep projects to the scenario's quotas."""
+    for resource, limit in quotas or ():
+        if limit is None:
+            continue
+        if resource in site.quotas:
+            site.quotas[resource] = limit
+        elif resource in site.volumes.quotas:
+            site.volumes.quotas[resource] = limit
+        else:
+            name = resource.removesuffix("s").replace("floating_ip", "floatingip")
+            site.neutron.tables.quotas[name] = limit
 
 
 def needs(load: Load, size: Flavor) -> Counter[str]:

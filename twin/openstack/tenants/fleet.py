@@ -17,6 +17,7 @@ from twin.openstack.infrastructure.disk import INSTANCES
 from twin.openstack.infrastructure.domains import Domain, DomainState
 from twin.openstack.infrastructure.guests import GuestOS
 from twin.openstack.infrastructure.openvswitch import BridgePort
+from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
 from twin.openstack.tenants.networks import TenantNetwork, record_network, record_port
@@ -99,9 +100,9 @@ class Fleet:
         factor = self._factor(0.0)
         for server in self.servers:
             of_host = tags.setdefault(server.host, {})
+            self._record(server, networks[server.project])
             self._wire(server, of_host.setdefault(server.network, len(of_host) + 1))
             self._run(server, factor)
-            self._record(server, networks[server.project])
 
     def _networks(self) -> dict[str, TenantNetwork]:
         """DHCP, a router and a metadata proxy for the network of each project; the networks by project."""
@@ -150,6 +151,9 @@ class Fleet:
         plane, port = self.site.dataplane, server.port
         plane.bind(port, PortPath(server.uuid, server.network, server.host))
         plane.switches[server.host].ports[port] = BridgePort(f"tap{port[:11]}", 0.0, tag, flows=True)
+        agent = plane.agents.get(server.host)
+        if isinstance(agent, OpenvswitchAgent):
+            agent.agent.adopt(self.site.neutron.tables.ports[port].show(), tag)
         for node in plane.network_nodes.values():
             if server.network in node.dnsmasq:
                 node.dnsmasq[server.network].add(port)

@@ -148,3 +148,15 @@ def test_a_cloud_that_cannot_carry_its_load_is_refused_with_the_key(cluster, wor
 def test_an_unlimited_quota_bears_everything():
     text = SCENARIO.replace("spares: 0}", "spares: 0, quotas: {cores: -1}}").replace("TENANTS", "{servers: 40}")
     World(Scenario.parse(text))
+
+
+def test_the_services_keep_projects_to_their_quotas():
+    quotas = "{instances: 7, volumes: 3, gigabytes: -1, ports: 9, floatingIps: 2, securityGroups: 4}"
+    text = SCENARIO.replace("spares: 0}", "spares: 0, quotas: " + quotas + "}").replace(
+        "{tenants: TENANTS}", "{kind: network}"
+    )
+    site = World(Scenario.parse(text.replace("  slo: {availability: 99.9%}\n", ""))).cluster.site
+    assert site.quotas["instances"] == 7
+    assert (site.volumes.quotas["volumes"], site.volumes.quotas["gigabytes"]) == (3, -1)
+    limits = site.neutron.tables.quotas
+    assert (limits["port"], limits["floatingip"], limits["security_group"], limits["network"]) == (9, 2, 4, 100)

@@ -63,6 +63,13 @@ class OVSNeutronAgent(Flow):
         self.sg_agent.firewall.filtered_ports = set()
         self.vlan_manager.mapping = {}
 
+    def adopt(self, port: Row, vlan: int) -> None:
+        """A port that was wired before the beginning, with the local VLAN of its network."""
+        self.ports.add(port["id"])
+        self.cache.ports[port["id"]] = port
+        self.vlan_manager.mapping[port["network_id"]] = vlan
+        self.sg_agent.firewall.filtered_ports.add(port["id"])
+
     # --- heartbeats ----------------------------------------------------------------------------------------------
 
     def _report_state(self, context: Context) -> Steps:
