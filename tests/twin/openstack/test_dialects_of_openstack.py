@@ -16,6 +16,7 @@ from twin.openstack.dialects import SPOKEN
 from twin.openstack.nova import logs as nova
 from twin.openstack.nova.compute import logs as compute
 from twin.openstack.nova.virt import logs as virt
+from twin.openstack.oslo import logs as messaging
 from twin.telemetry.dialects import DEFAULT, MODELS
 from twin.telemetry.lines import oslo, render
 from twin.telemetry.lines.oslo import RequestContext
@@ -121,6 +122,16 @@ def test_the_dialect_changes_what_is_printed_and_nothing_else(logged):
         return [record.time for record in logged(dialect)[0] if record.template.id == nova.NOVA_ACCESS.id]
 
     assert requests("zed") == requests("loghub2017")
+
+
+def test_whoever_reaches_a_host_through_its_cell_is_told_twice_that_this_is_deprecated(logged):
+    requests = [r.args[4] for r in logged("zed")[0] if r.template is nova.NOVA_ACCESS]
+    told = Counter(r.component for r in logged("zed")[0] if r.template is messaging.RPC_CLIENT_DEPRECATED)
+    claims = [r for r in logged("zed")[0] if r.template is compute.CLAIM_OK]
+    assert told["nova-conductor"] in (2 * len(claims), 2 * len(claims) + 2)  # one may be under way
+    assert told["nova-api"] >= 2 * requests.count("DELETE") > 0
+    assert set(told) == {"nova-conductor", "nova-api"}
+    assert not any("RPCClient" in line.text for line in logged("loghub2017")[1])
 
 
 def test_debug_is_recorded_only_where_it_is_asked_for(logged):

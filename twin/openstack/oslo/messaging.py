@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from simpy.events import Event
 from simpy.exceptions import Interrupt
@@ -59,8 +59,17 @@ class AmqpService(Service):
 
     # --- calling -------------------------------------------------------------------------------------------------
 
+    reaches_cells: ClassVar[bool] = False
+    """Whether it asks compute hosts through their cells, which has a client made for every message."""
+
+    def _make_client(self, context: Context, topic: str) -> None:
+        if self.reaches_cells and topic.startswith("compute."):
+            for _ in range(2):  # one to ask which version to speak, one to speak
+                self.say(logs.RPC_CLIENT_DEPRECATED, context)
+
     def cast(self, context: Context, topic: str, method: str, **arguments: Any) -> Steps:
         """Send a message and go on. Waits while the broker is away."""
+        self._make_client(context, topic)
         yield from self._until_connected()
         confirmed = self.site.broker.publish(Message(topic, method, context, arguments, publisher=self))
         if confirmed is not None:
@@ -70,6 +79,7 @@ class AmqpService(Service):
         self, context: Context, topic: str, method: str, timeout: float = facts.RPC_RESPONSE_TIMEOUT, **arguments: Any
     ) -> Steps:
         """Send a message and wait for the answer. Raises MessagingTimeout and RemoteError."""
+        self._make_client(context, topic)
         deadline = self.world.now + timeout
         yield from self._until_connected()
         answer = self.clock.event()
