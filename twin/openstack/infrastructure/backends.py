@@ -44,20 +44,20 @@ NOT_SYNCED = Verdict(False, 'Layer7 wrong status, code: 503, info: "Service Unav
 class Server:
     """A server of a back end, as HAProxy sees it."""
 
-    __slots__ = ("backup", "changes", "downtime_since", "name", "process", "sessions", "streak", "up", "waiting")
+    __slots__ = ("backup", "disabled", "name", "process", "sessions", "streak", "up", "waiting")
 
     def __init__(self, name: str, process: Service, backup: bool) -> None:
         self.name = name
         self.process = process
         self.backup = backup
         self.up = True
+        self.disabled = False
+        """Whether an operator has taken it out."""
         self.streak = 0
         """Checks in a row that speak against `up`."""
         self.waiting = False
         """Whether a check waits for an answer."""
         self.sessions = 0
-        self.changes = 0
-        self.downtime_since = 0.0
 
 
 class Backend:
@@ -95,18 +95,40 @@ class Backend:
 
     def select(self) -> None:
         """Find out anew whom requests may go to."""
-        active = [s for s in self.servers if s.up and not s.backup]
-        self._usable = active or [s for s in self.servers if s.up][:1]
+        usable = [s for s in self.servers if s.up and not s.disabled]
+        self._usable = [s for s in usable if not s.backup] or usable[:1]
 
     @property
     def active(self) -> int:
         """Active servers that are up (`haproxy_backend_active_servers`)."""
-        return sum(s.up for s in self.servers if not s.backup)
+        return sum(s.up and not s.disabled for s in self.servers if not s.backup)
 
     @property
     def spare(self) -> int:
         """Backup servers that are up."""
-        return sum(s.up for s in self.servers if s.backup)
+        return sum(s.up and not s.disabled for s in self.servers if s.backup)
+
+    def disable(self, name: str) -> None:
+        """Take a server out for maintenance (`disable server`): new sessions go elsewhere, open ones stay."""
+        self._set(name, disabled=True)
+
+    def enable(self, name: str) -> None:
+        """Put a server back (`enable server`)."""
+        self._set(name, disabled=False)
+
+    def _set(self, name: str, disabled: bool) -> None:
+        server = next(s for s in self.servers if s.name == name)
+        if server.disabled is disabled:
+            return
+        server.disabled = disabled
+        self.select()
+        kind = "Backup " if server.backup else ""
+        backups = " Running on backup." if not self.active and self.spare else ""
+        what = (kind, f"{self.name}_back", server.name)
+        if disabled:
+            self.proxy.tell(logs.HAPROXY_DISABLED, *what, self.active, self.spare, backups, server.sessions)
+        else:
+            self.proxy.tell(logs.HAPROXY_ENABLED, *what)
 
     def attempt(self, server: Server, number: int = 0) -> float | None:
         """Try to connect to a server: None where it takes the connection, else the seconds that the failure took."""
@@ -127,6 +149,8 @@ class Backend:
     def check(self, number: int) -> None:
         """Check all servers."""
         for server in self.servers:
+            if server.disabled:
+                continue
             verdict = self._verdict(server, number)
             if verdict.late and not server.waiting:
                 server.waiting = True  # the answer fails to come until the next round
@@ -157,7 +181,6 @@ class Backend:
     def _turn_over(self, server: Server, verdict: Verdict) -> None:
         server.up = verdict.passed
         server.streak = 0
-        server.changes += 1
         had = bool(self._usable)
         self.select()
         self.changes += bool(self._usable) is not had

@@ -43,6 +43,7 @@ class Galera:
         self.connections = Connections(self)
         self.execute = self.connections.execute
         self.broken = self.connections.broken
+        self.forget = self.connections.forget
         self._waiting: list[MySQL] = []
         self._installing = False
         self.uuid = self.world.streams["galera/uuid"].uuid("cluster")

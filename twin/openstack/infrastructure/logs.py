@@ -196,6 +196,13 @@ HAPROXY_UP = _haproxy(
     "{}Server {}/{} is UP, reason: {}, check duration: {}ms. {} active and {} backup servers online.{} 0 sessions "
     "requeued, 0 total in queue.",
 )
+HAPROXY_DISABLED = _haproxy(
+    "haproxy.disabled",
+    WARNING,
+    "{}Server {}/{} is going DOWN for maintenance. {} active and {} backup servers left.{} {} sessions active, 0 "
+    "requeued, 0 remaining in queue.",
+)
+HAPROXY_ENABLED = _haproxy("haproxy.enabled", WARNING, "{}Server {}/{} is UP/READY (leaving forced maintenance).")
 HAPROXY_EMPTY = _haproxy("haproxy.empty", Level.CRITICAL, "backend {} has no server available!")
 HAPROXY_STARTED = _haproxy("haproxy.started", INFO, "Proxy {} started.")
 HAPROXY_ACCESS = LogTemplate(

@@ -88,6 +88,7 @@ class Service(Process):
         self.cpu_seconds = 0.0
         for handler in list(self._handlers.values()):
             handler.interrupt(reason)
+        self.site.database.forget(self)
 
     def busy(self) -> bool:
         return bool(self._handlers)

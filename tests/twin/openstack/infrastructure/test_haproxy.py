@@ -178,3 +178,19 @@ def test_a_cached_token_makes_room_for_a_newer_one(rig):
     cache.put("new", 1000.0)
     assert cache.get("0", "x")
     assert not cache.get("1", "x")
+
+
+def test_an_operator_moves_the_writers_to_another_server(rig):
+    r = rig()
+    outcomes = []
+    backend = r.site.balancer.backends["mysql"]
+    r.every(0.5, 10.0, 60.0, lambda _: r.transaction(outcomes))
+    r.at(20.0, lambda: backend.disable("controller-0"))
+    r.at(40.0, lambda: backend.enable("controller-0"))
+    r.run(38)
+    first, second, _ = r.site.database.servers
+    assert (first.connected, second.connected) == (0, 1)
+    r.run(70)
+    assert (first.connected, second.connected) == (1, 0)
+    assert not any(error for _, _, error in outcomes)
+    assert len(r.lines("haproxy.disabled")) == len(r.lines("haproxy.enabled")) == 1
