@@ -181,7 +181,7 @@ class Galera:
             self._announce(members)
         for server in heir:
             if server not in self.view and server.wsrep == UNDEFINED:
-                server.spawn(self._catch_up(server))
+                server.spawn(self._rejoin(server))
 
     def _has_quorum(self, part: Sequence[MySQL]) -> bool:
         of_last = sum(s in self.view for s in part)
@@ -225,8 +225,7 @@ class Galera:
         while True:
             if any(s.ready and self._reaches(server, s) for s in self.view):
                 self._waiting.remove(server)
-                yield from self._catch_up(server)
-                return True
+                return (yield from self._catch_up(server))
             if self._can_restore(server):
                 break
             if self.world.now >= deadline:
@@ -267,8 +266,9 @@ class Galera:
         self._install()
 
     def _catch_up(self, server: MySQL) -> Steps:
-        """State transfer: what it missed where a donor still has it, else everything."""
+        """State transfer: what it missed where a donor still has it, else everything. Whether it has it then."""
         donor = self._donor(server)
+        life = donor.life if donor is not None else 0
         missed = self.sequence - server.committed
         whole = server.lost_data or not limits.incremental(missed)
         if not missed and not whole:
@@ -282,11 +282,15 @@ class Galera:
         server.primary, server.wsrep = True, JOINER
         if donor is not None:
             donor.wsrep = DONOR
-        yield self.clock.timeout(seconds)
-        if donor is not None and donor.wsrep == DONOR and donor.up:
-            donor.wsrep = SYNCED
-            donor.log(logs.GALERA_TRANSFERRED, 0, self._index(donor), donor.name, self._index(server), server.name)
-            donor.log(logs.GALERA_SHIFT, 0, "JOINED", "SYNCED", self.sequence)
+        try:
+            yield self.clock.timeout(seconds)
+        finally:
+            if donor is not None and donor.life == life:
+                self._release(donor, server)
+        if donor is not None and donor.life != life:
+            server.log(logs.WSREP_NO_STATE, 2)
+            server.log(logs.MYSQL_ABORTING, 0)
+            return False
         template = logs.WSREP_SST if whole else logs.WSREP_IST
         server.log(template, 0, self.uuid, self.sequence)
         server.log(logs.GALERA_SHIFT, 0, "JOINED", "SYNCED", self.sequence)
@@ -294,6 +298,19 @@ class Galera:
         server.applied_at = self.world.now
         if server.up:  # it was running without quorum
             self.joined(server)
+        return True
+
+    def _rejoin(self, server: MySQL) -> Steps:
+        """A running server that had no quorum catches up, or ends."""
+        if not (yield from self._catch_up(server)):
+            server.die("state transfer failed")
+
+    def _release(self, donor: MySQL, server: MySQL) -> None:
+        """A donor is through with a joiner, or the joiner is gone."""
+        if donor.wsrep == DONOR and donor.up:
+            donor.wsrep = SYNCED
+            donor.log(logs.GALERA_TRANSFERRED, 0, self._index(donor), donor.name, self._index(server), server.name)
+            donor.log(logs.GALERA_SHIFT, 0, "JOINED", "SYNCED", self.sequence)
 
     def _donor(self, server: MySQL) -> MySQL | None:
         synced = [s for s in self.view if s is not server and s.ready and s.wsrep == SYNCED]

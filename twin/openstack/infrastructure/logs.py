@@ -109,6 +109,7 @@ WSREP_INCONSISTENT = _wsrep(
     "Failed to apply write set: gtid: {}:{} server_id: {} client_id: {} trx_id: {} flags: 3 (start_transaction | "
     "commit)",
 )
+WSREP_NO_STATE = _wsrep("wsrep.no-state", ERROR, "Will never receive state. Need to abort.")
 GALERA_LEAVING = _galera(
     "galera.leaving", ERROR, "Node consistency compromised, leaving cluster: 1 (Operation not permitted)"
 )

@@ -273,3 +273,17 @@ def test_what_is_under_way_on_a_dead_machine_hangs(rig, fault):
     assert not outcomes
     r.run(50 + limits.GIVEN_UP + 1)
     assert "2013, 'Lost connection" in str(outcomes[0][2])
+
+
+def test_a_donor_is_free_again_when_its_joiner_dies_and_a_joiner_aborts_without_its_donor(rig, crash):
+    for dies, expected in (("mysql-2", "mysql-1"), ("mysql-1", "mysql-2")):
+        second = crash(dies, 125) | {"name": "second"}
+        r = rig(crash("mysql-2", 100), second)
+        r.at(101.0, lambda r=r: setattr(r.site.database, "sequence", 10_000_000))
+        r.run(124)
+        servers = {server.name: server for server in r.site.database.servers}
+        assert servers["mysql-1"].sample()[6] == 2  # the donor
+        r.run(160)
+        assert bool(r.lines("wsrep.no-state", "mysql-2")) is (dies == "mysql-1")
+        r.run(400)
+        assert all(server.ready and server.wsrep == 4 for server in servers.values()), expected
