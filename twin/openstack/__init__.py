@@ -6,6 +6,7 @@ from twin.openstack.cinder.scheduler.service import CinderScheduler
 from twin.openstack.cinder.volume.service import CinderVolume
 from twin.openstack.cluster import PRESETS, OpenStackCluster, build
 from twin.openstack.glance.api import Glance
+from twin.openstack.heat.service import HeatEngine
 from twin.openstack.infrastructure.haproxy import HAProxy
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.infrastructure.memcached import Memcached
@@ -44,6 +45,7 @@ KINDS: tuple[type[Component], ...] = (
     CinderApi,
     CinderScheduler,
     CinderVolume,
+    HeatEngine,
 )
 """Component kinds; nodes are `twin.node.Node`."""
 

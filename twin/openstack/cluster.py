@@ -9,6 +9,7 @@ from twin.node import Node
 from twin.openstack import neutron
 from twin.openstack.cinder import deployment as cinder
 from twin.openstack.glance import api as glance
+from twin.openstack.heat import service as heat
 from twin.openstack.infrastructure import control_plane, hosts
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.infrastructure.volumes import VolumeBackend
@@ -52,9 +53,9 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "small": Preset(2, 1),  # 16 components
-    "medium": Preset(8, 2, 1, 8, 8),
-    "large": Preset(40, 4, 1, 16, 16, 32, 128e9, 32, 128e9),
+    "small": Preset(2, 1, 3),  # some 40 components
+    "medium": Preset(8, 2, 3, 8, 8),
+    "large": Preset(40, 4, 3, 16, 16, 32, 128e9, 32, 128e9),
     "cloudlab": Preset(1, 0),
     "all-in-one": Preset(1, 0, 1, 2, 2, 4, 32e9, 4, 32e9, "devstack", all_in_one=True),
 }
@@ -128,6 +129,7 @@ def build(world: World) -> OpenStackCluster:
     for host in site.hosts.values():
         site.computes[host.name] = NovaCompute(site, f"nova-compute@{host.name}", host, site.libvirts[host.name])
     cinder.build(site, node, storage_node, preset.api_workers)
+    heat.build(site, node, preset.api_workers)
     neutron.build(site)
     control_plane.balance(site)
     _connect(site)

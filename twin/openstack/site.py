@@ -8,6 +8,7 @@ from twin.mechanics import openstack as facts
 from twin.node import Node
 from twin.openstack.cinder.tables import CinderTables
 from twin.openstack.glance.tables import ImageTables
+from twin.openstack.heat.tables import StackTables
 from twin.openstack.keystone.tables import TokenTable
 from twin.openstack.tables import Server, Tables
 
@@ -62,6 +63,7 @@ class Site:
         self.volumes = CinderTables()
         self.images = ImageTables()
         self.identity = TokenTable()
+        self.stacks = StackTables()
         self._addresses: dict[str, str] = {}
         self.controllers: list[Node] = []
         self.balancer: HAProxy | None = None
