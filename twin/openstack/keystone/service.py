@@ -49,6 +49,10 @@ class Keystone(ApiService):
         """It is who is asked."""
         yield from ()
 
+    def log_request(self, context: Context, method: str, uri: str) -> None:
+        for statement in (logs.KEYSTONE_METHOD, logs.KEYSTONE_SCRIPT, logs.KEYSTONE_PATH):
+            self.debug(statement, context, method, "", uri.partition("?")[0])
+
     def _token(self, context: Context, user: str = "") -> Generator[Any, Any, Response]:
         body = yield from self.auth.post(context)
         return Response(201, body, 7800)

@@ -38,6 +38,9 @@ class Placement(ApiService):
     def inner_context(self, context: Context) -> Context:
         return own_request(self.world, context)
 
+    def log_request(self, context: Context, method: str, uri: str) -> None:
+        self.debug(logs.PLACEMENT_STARTING, context, self.site.address(self.node), method, uri)
+
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
         address = self.site.address(self.node)
         version = microversions.asked(method, uri)

@@ -183,6 +183,7 @@ class NovaCompute(ReportingService):
             tick += 1
             began = self.world.now
             context = admin_context(self.world, self.name, self.pid, name, tick)
+            self.debug(oslo_logs.PERIODIC_RUNNING, context, f"ComputeManager.{name}")
             try:
                 yield from task(context)
             except Exception as error:
