@@ -63,7 +63,7 @@ class NetworkCache(Flow):
         """Forget a network."""
         for port in network["ports"].values():
             self._forget(port)
-        del self.cache[network["id"]]
+        self.cache.pop(network["id"], None)  # a resync and the news of its end may both come to it
 
     def put_port(self, port: Row) -> None:
         """Take a port in."""
