@@ -45,7 +45,6 @@ _OBJECTS_SERVICE = Logger("nova.objects.service")
 NOVA_ACCESS = _SERVER.info("nova.access", '{} "{} {} HTTP/1.1" status: {} len: {} time: {:.7f}')
 METADATA_ACCESS = _WSGI_SERVER.info("nova.metadata-access", '{} "{} {} HTTP/1.1" status: {} len: {} time: {:.7f}')
 NOVA_UNEXPECTED = _WSGI.error("nova.unexpected", "Unexpected exception in API method: {!s}")
-NOVA_TRACE = _WSGI.error("nova.trace", "{}")
 NOVA_THROWN = _WSGI.info("nova.thrown", "HTTP exception thrown: {}")
 NOVA_FAULT = _WSGI.info("nova.nova-fault", "Fault thrown: {}")
 CALLING_METHOD = _WSGI.debug("nova.calling-method", "Calling method '{}'")
@@ -118,7 +117,6 @@ EVENT_COPIED = _API.debug("nova.event-copied", "Instance {} is migrating {}, cop
 # --- nova-conductor ------------------------------------------------------------------------------------------------
 
 SCHEDULE_FAILED = _CONDUCTOR.error("conductor.schedule-failed", "Failed to schedule instances: {!s}")
-SCHEDULE_TRACE = _CONDUCTOR.error("conductor.trace", "{}")
 SELECT_TOOK = _CONDUCTOR.debug("nova.select-took", "Took {:.2f} seconds to select destinations for {} instance(s).")
 HOST_SELECTED = _CONDUCTOR_VM.debug("nova.host-selected", "Selected host: {}; Selected node: {}; Alternates: {}")
 BUILD_REQUEST_GONE = _CONDUCTOR_VM.debug(

@@ -17,7 +17,6 @@ _TRACKER_VM = _TRACKER
 
 # --- start-up ------------------------------------------------------------------------------------------------------
 
-COMPUTE_TRACE = _MANAGER.error("compute.trace", "{}")
 DELETION_RESTARTED = _MANAGER_VM.info(
     "init.deleting",
     "Service started deleting the instance during the previous run, but did not finish. Restarting the deletion now.",
