@@ -56,6 +56,8 @@ class OVSIntegrationBridge(Flow):
         self.switch = switch
         self.events = 0
         self._seen = 0
+        self.not_ready: set[str] = set()
+        """Ports without a tap yet: the loop looks at them again."""
 
     def has_events(self) -> bool:
         """Whether OVSDB's monitor has told of ports that came or went."""
@@ -71,7 +73,21 @@ class OVSIntegrationBridge(Flow):
         """The ports of guests that are on the bridge, by their neutron ids."""
         yield from self.think(context, facts.SCAN)
         self._scanned = self.events
-        return set(self.switch.ports)
+        self.not_ready = {port for port, found in self.switch.ports.items() if not found.tag and not self._ready(port)}
+        return set(self.switch.ports) - self.not_ready
+
+    def _ready(self, port_id: str) -> bool:
+        """Whether a port has its number (ofport): os-vif names it to OVSDB, the tap comes with the guest's qemu."""
+        plane, host = self.site.dataplane, self.service.node.name
+        path = plane.ports.get(port_id)
+        if path is None or path.host != host or host not in plane.hosts:
+            return True
+        domain = plane.hosts[host].domains.get(path.server)
+        return domain is not None and domain.active
+
+    def became_ready(self) -> bool:
+        """Whether a port that had no number has one now."""
+        return any(port not in self.switch.ports or self._ready(port) for port in self.not_ready)
 
     def get_vifs_by_ids(self, context: Context, port_ids: list[str]) -> dict[str, BridgePort]:
         """Ports by their neutron ids, as far as they are there."""

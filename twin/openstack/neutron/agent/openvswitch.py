@@ -62,6 +62,7 @@ class OVSNeutronAgent(Flow):
         self.sg_agent.devices_to_refilter = set()
         self.sg_agent.firewall.filtered_ports = set()
         self.vlan_manager.mapping = {}
+        self.int_br.not_ready = set()
 
     def adopt(self, port: Row, vlan: int) -> None:
         """A port that was wired before the beginning, with the local VLAN of its network."""
@@ -112,6 +113,7 @@ class OVSNeutronAgent(Flow):
             or self.sg_agent.firewall_refresh_needed()
             or any(self.failed_devices.values())
             or self.int_br.has_events()
+            or self.int_br.became_ready()
         )
 
     def rpc_loop(self, context: Context) -> Steps:

@@ -55,7 +55,9 @@ class OpenvswitchAgent(NeutronAgent):
 
     def wake(self) -> None:
         """Something may be to be done: look at the next turn of the loop."""
-        if self._looping or not self.accepting or not self.agent.agent_has_updates():
+        if self._looping or not self.accepting:
+            return
+        if not (self.agent.agent_has_updates() or self.agent.int_br.not_ready):
             return
         self._looping = True
         passes = math.ceil((self.world.now - self._base) / facts.POLLING_INTERVAL - 1e-9)
@@ -64,8 +66,14 @@ class OpenvswitchAgent(NeutronAgent):
         self.clock.at(self._base, lambda _: self._turn(life))
 
     def _turn(self, life: int) -> None:
-        if life == self._life and self.accepting:
+        if life != self._life or not self.accepting:
+            return
+        if self.agent.agent_has_updates():
             self.spawn(self._pass())
+        else:  # nothing but ports whose tap is yet to come
+            self._looping = False
+            self._base = self.world.now + facts.POLLING_INTERVAL
+            self.wake()
 
     def _pass(self) -> Steps:
         began = self.world.now
