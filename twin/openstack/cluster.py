@@ -46,17 +46,19 @@ class Preset:
     host_memory: float = 64e9
     controller_vcpus: int = 16
     controller_memory: float = 64e9
-    profile: str = "cloudlab"
+    profile: str = "nvme"
     """Uncontended times of its hosts (`twin.mechanics.hypervisor.HOSTS`)."""
     all_in_one: bool = False
     """Servers run on the controller."""
+    image_cache: tuple[float, float] = (facts.IMAGE_CACHE_INTERVAL, facts.IMAGE_MINIMUM_AGE)
+    """Nova's image cache: seconds between passes, and from a base file's last use to its removal."""
 
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(2, 1, 3),  # some 40 components
     "medium": Preset(8, 2, 3, 8, 8),
     "large": Preset(40, 4, 3, 16, 16, 32, 128e9, 32, 128e9),
-    "cloudlab": Preset(1, 0),
+    "cloudlab": Preset(1, 0, profile="cloudlab"),
     "all-in-one": Preset(1, 0, 1, 2, 2, 4, 32e9, 4, 32e9, "devstack", all_in_one=True),
 }
 
