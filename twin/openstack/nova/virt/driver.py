@@ -53,11 +53,12 @@ class LibvirtDriver(Flow):
         if not instance.boots_from_volume:
             yield from self._create_image(context, instance)
         yield from self._create_guest_with_network(context, instance, network_info)
+        yield from self.disk.compute(context, self.times.spawned)
         self.say(logs.SPAWNED, None, instance=instance.uuid)
 
     def _create_image(self, context: Context, instance: Server) -> Steps:
-        yield from self._cache_image(context, instance)
         self.say(logs.CREATING_IMAGE, context, instance=instance.uuid)
+        yield from self._cache_image(context, instance)
         yield from self.disk.create_disk(context, instance.uuid, instance.flavor.disk_gb, instance.image)
 
     def _cache_image(self, context: Context, instance: Server) -> Steps:
@@ -170,6 +171,14 @@ class LibvirtDriver(Flow):
             if domain.active:
                 yield from self.host.destroy(context, instance.uuid)
             yield from self.host.undefine(context, instance.uuid)
+        for volume_id in list(instance.volumes):
+            try:
+                yield from self._disconnect_volume(context, {"volume_id": volume_id}, instance)
+            except Exception as error:
+                self.unexpected(error)
+                if not destroy_disks:
+                    raise
+                self.say(logs.VOLUME_ERROR_ON_DELETE, context, volume_id, error, error, instance=instance.uuid)
         if destroy_disks and not instance.boots_from_volume:
             self.delete_instance_files(context, instance)
 
