@@ -156,6 +156,9 @@ class Telemetry(Model):
     tracing: Literal["off", "http", "engine"] = Field(
         "http", description="http: a span a hop; engine: the phases of a request inside vLLM, too"
     )
+    notifications: Literal["off", "log"] = Field(
+        "off", description="log: OpenStack's services log the notifications that they send"
+    )
     level: Literal["DEBUG", "INFO"] = Field("INFO", description="what the services of an OpenStack cluster log")
     dialect: Literal["vllm-0.33", "vllm-0.8.5", "zed", "loghub2017"] | None = Field(
         None, description="the version whose metric names and log lines the cluster has"

@@ -17,7 +17,7 @@ from twin.mechanics.layers import Layer
 from twin.node import Node
 from twin.openstack.dialects import SPOKEN
 from twin.openstack.mutation import mutants
-from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo import logs, notifications, traceback
 from twin.openstack.oslo.clients import Clients
 from twin.openstack.oslo.context import Context, draw
 from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock, PoolTimeout, described, summary
@@ -57,12 +57,16 @@ class Service(Process):
         self.mutants: mutants.Mutants | None = None
         """What is wrong with its program."""
         self.spoken = SPOKEN.get(site.world.dialect, {})
+        self.notifying = site.world.spec.telemetry.notifications == "log"
         self.debugging = site.world.spec.telemetry.level == "DEBUG"
         self.cpu_seconds = 0.0
         self.slow = 1.0
         """How many times longer work takes on its node now."""
         self._handlers: dict[int, Any] = {}
         self._handled = 0
+
+    pace = 1.0
+    """How many times longer work takes on its machine, idle, than on CloudLab's."""
 
     # --- what the supervisor and the kernel see ------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ class Service(Process):
         return self.place
 
     def _slowdown(self) -> float:
-        return self.node.slowdown
+        return self.node.slowdown * self.pace
 
     # --- work ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +236,9 @@ class Service(Process):
             self.log(body, EXCEPTION_LINE, instance, line)
 
     def notify(self, context: Context, event: str, **payload: Any) -> None:
-        """Send a notification; nobody listens yet."""
+        """Send a notification, where the scenario has them on."""
+        if self.notifying:
+            self.say(notifications.statement(event), context, notifications.body(self, context, event, payload))
 
     def process_sample(self) -> tuple[float, float]:
         """Values of `PROCESS_METRICS`, absent while the process is down."""
