@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twin.mechanics import openstack as facts
 from twin.mechanics.arrivals import DAY, HOUR_FACTORS
-from twin.mechanics.openstack import FLAVORS
 from twin.openstack.infrastructure.dataplane import PortPath
 from twin.openstack.infrastructure.disk import INSTANCES
 from twin.openstack.infrastructure.domains import Domain, DomainState
@@ -58,7 +58,7 @@ class Fleet:
         self.site = site
         self.world = site.world
         self.tenants = tenants
-        self.flavor = FLAVORS[tenants.flavor]
+        self.flavor = facts.FLAVORS[tenants.flavor]
         self.servers: list[TenantServer] = self._planned(hosts)
 
     def _planned(self, hosts: Sequence[str]) -> list[TenantServer]:
@@ -177,7 +177,11 @@ class Fleet:
         domain.demand_streams = float(server.noisy)
         self.site.dataplane.demand[server.uuid] = domain.demand_cpu
         libvirt.domains[server.uuid] = domain
-        libvirt.disk.allocate(f"{INSTANCES}/{server.uuid}/disk", DISK_BYTES)
+        disk, image = libvirt.disk, self.site.image
+        if not disk.has_base(image):
+            disk.allocate(disk.base_path(image), facts.IMAGE_BYTES)
+            disk.base_files[image] = 0.0
+        disk.allocate(f"{INSTANCES}/{server.uuid}/disk", DISK_BYTES)
         libvirt.enter(domain, DomainState.RUNNING)
 
     # --- the load over the day -----------------------------------------------------------------------------------
