@@ -38,7 +38,7 @@ def rows(world: Any) -> dict[str, int]:
     """Everything that a tenant can make, as far as it is there."""
     site = world.cluster.site
     neutron, volumes = site.neutron.tables, site.volumes
-    mine = {project for project in neutron.default_groups}
+    mine = set(neutron.default_groups)
     return {
         "servers": len(site.tables.servers),
         "allocations": len(site.tables.allocations),
