@@ -106,7 +106,7 @@ SCAN = 0.25
 """Seconds to look at the ports of the bridge."""
 WIRE_PORT = 0.75
 """Seconds to look a port up and to give it its local VLAN."""
-FILTER_PORT = 4.25
+FILTER_PORT = 4.50
 """Seconds to write the security group's flows of a new port."""
 REFRESH_FILTER = 0.25
 """Seconds to write those anew of a port that is there."""

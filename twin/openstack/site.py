@@ -64,6 +64,9 @@ class Site:
         self.images = ImageTables()
         self.identity = TokenTable()
         self.stacks = StackTables()
+        self.image_cache_interval = facts.IMAGE_CACHE_INTERVAL
+        self.image_minimum_age = facts.IMAGE_MINIMUM_AGE
+        """Of nova's image cache: seconds between its passes, and from a base file's last use to its removal."""
         self._addresses: dict[str, str] = {}
         self.controllers: list[Node] = []
         self.balancer: HAProxy | None = None

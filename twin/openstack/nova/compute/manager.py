@@ -16,10 +16,6 @@ from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
 
-REMOVE_UNUSED_AFTER = 86400.0
-"""`remove_unused_original_minimum_age_seconds`."""
-
-
 class ComputeManager(Moving):
     """nova.compute.manager.ComputeManager."""
 
@@ -62,6 +58,11 @@ class ComputeManager(Moving):
         except CloudError as error:
             self.exception(logs.INIT_RESUME_FAILED, context, error, instance=instance.uuid)
             yield from self._set_instance_obj_error_state(context, instance)
+
+    def set_host_enabled(self, context: Context, enabled: bool) -> Steps:
+        """Tell placement whether servers may come here."""
+        yield from self.reportclient.update_from_provider_tree(context, self.host, not enabled)
+        return "enabled" if enabled else "disabled"
 
     # --- periodic tasks ---------------------------------------------------------------------------------------
 
@@ -111,10 +112,11 @@ class ComputeManager(Moving):
             if users[image]:
                 self.say(virt_logs.IMAGE_IN_USE, context, image, path, users[image])
                 self.say(virt_logs.IMAGE_ACTIVE, context, path)
+                disk.base_files[image] = self.world.now  # its age is that of its last use
                 continue
             self.say(virt_logs.IMAGE_UNKNOWN, context, path)
             self.say(virt_logs.IMAGE_REMOVABLE, context, path)
-            if self.world.now - since < REMOVE_UNUSED_AFTER:
+            if self.world.now - since < self.site.image_minimum_age:
                 self.say(virt_logs.IMAGE_YOUNG, context, path)
             else:
                 self.say(virt_logs.IMAGE_REMOVING, context, path)

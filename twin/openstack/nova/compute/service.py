@@ -81,6 +81,7 @@ class NovaCompute(ReportingService):
             "post_live_migration_at_destination": manager.post_live_migration_at_destination,
             "rollback_live_migration_at_destination": manager.rollback_live_migration_at_destination,
             "rebuild_instance": manager.rebuild_instance,
+            "set_host_enabled": manager.set_host_enabled,
         }
 
     @property
@@ -143,7 +144,6 @@ class NovaCompute(ReportingService):
     def on_running(self) -> None:
         self._offer()
         super().on_running()
-        self.site.tables.services[self.name].disabled = False  # an operator takes it back in with the start
         self.manager.instance_events.clear()
         self.fetching.clear()
         manager = self.manager
@@ -152,7 +152,7 @@ class NovaCompute(ReportingService):
             self.spawn(self._initialised())
         self.spawn(self._periodic("update_available_resource", manager.update_available_resource, 60.0))
         self.spawn(self._periodic("sync_power_states", manager.sync_power_states, facts.POWER_SYNC_INTERVAL))
-        self.spawn(self._periodic("image_cache", manager.run_image_cache_manager_pass, facts.IMAGE_CACHE_INTERVAL))
+        self.spawn(self._periodic("image_cache", manager.run_image_cache_manager_pass, self.site.image_cache_interval))
         self.spawn(self._periodic("heal_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
 
     def _offer(self) -> None:
