@@ -42,8 +42,8 @@ class Record:
 
     @property
     def project(self) -> str:
-        """Nova, neutron or cinder."""
-        return self.mutation.partition(".")[0]
+        """Nova, neutron or cinder; a library (`neutron_lib`) is its project's."""
+        return self.mutation.partition(".")[0].partition("_")[0]
 
     @property
     def point(self) -> Point:

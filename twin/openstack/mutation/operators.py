@@ -11,11 +11,12 @@ Here each may hit any call of a flow and any of its arguments (`points`); `as_in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
 from twin.openstack.mutation.sites import PACKAGES, RETURN, CallSite, by_id
-from twin.scenario.errors import ScenarioError, nearest
+from twin.scenario.errors import ScenarioError
 from twin.streams import Key, Stream
 
 
@@ -151,13 +152,13 @@ def _corrupted_text(text: str, stream: Stream, *key: Key) -> str | None:
 
 
 def _nearest_sites(site: str, packages: tuple[str, ...]) -> str:
-    known = by_id(packages)
-    function, _, callee = site.rpartition("/")
-    for part in (callee.rpartition(".")[2], function.rpartition(".")[2]):
-        close = [name for name in known if part and part.lower() in name.lower()][:5]
-        if close:
-            return f" (near: {', '.join(close)})"
-    return nearest(site, known)
+    """Sites of the same function, else of one that is called alike, else any, the most alike first."""
+    known = tuple(by_id(packages))
+    where, _, callee = site.rpartition("/")
+    alike = [name for name in known if name.rpartition("/")[0] == where]
+    for part in (where.rpartition(".")[2], callee.rpartition(".")[2]):
+        alike = alike or [name for name in known if part and part.lower() in name.lower()]
+    return f" (near: {', '.join(get_close_matches(site, alike or known, n=3, cutoff=0.0))})"
 
 
 def _why_not(site: CallSite, operator: str) -> str:

@@ -23,6 +23,9 @@ from twin.openstack.oslo.flow import MACHINERY, Flow
 PACKAGES = ("twin.openstack.nova", "twin.openstack.neutron", "twin.openstack.cinder")
 """Where the flows are whose program may be wrong: the three projects of the study."""
 
+NOT_THE_PROGRAMS = frozenset((*MACHINERY, "debug"))
+"""Names of the twin's own functions: log statements, time, SQL."""
+
 REMOTE_CALLS = ("call", "cast", "request")
 """What the program does through its service all the same: RPC and HTTP."""
 
@@ -163,7 +166,7 @@ def _places(node: ast.AST, parent: ast.AST | None, nested: bool) -> Iterator[Pla
 
 def _is_site(call: ast.Call, waits: bool) -> bool:
     names = _chain(call.func)
-    if len(names) < 2 or names[0] != "self" or names[-1] in MACHINERY:
+    if len(names) < 2 or names[0] != "self" or names[-1] in NOT_THE_PROGRAMS:
         return False
     if names[1] in TWIN_ATTRIBUTES and not (names[1] == "service" and names[-1] in REMOTE_CALLS):
         return False
