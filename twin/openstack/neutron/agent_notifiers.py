@@ -119,9 +119,10 @@ class ResourcesPushRpcApi(Flow):
 
 
 class ObjectChangeHandler(Flow):
-    """Turns events of a resource into pushes (`_ObjectChangeHandler`)."""
+    """Turns events of a resource into pushes."""
 
     source = "neutron.plugins.ml2.ovo_rpc"
+    chapter_of = "_ObjectChangeHandler"
     VERSIONED: tuple[tuple[str, str], ...] = (
         ("port", "Port-1.1"),
         ("network", "Network-1.0"),

@@ -55,6 +55,7 @@ class CallbacksManager(Flow):
             except Exception as error:
                 self.unexpected(error)
                 who = f"{callback.source}.{type(callback).__name__}.{name}"
-                self.exception(logs.CALLBACK_FAILED, context, error, who, resource, event)
+                if not event.startswith(("before_", "precommit_")):
+                    self.exception(logs.CALLBACK_FAILED, context, error, who, resource, event)
                 errors.append((who, error))
         return errors

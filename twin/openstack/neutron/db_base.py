@@ -108,7 +108,8 @@ class NeutronDbPluginV2(Flow):
             wanted = filters["id"] if isinstance(filters["id"], list) else [filters["id"]]
             found = (self.tables.networks.get(network) for network in wanted)
             return [network.show() for network in found if network is not None]
-        return [network.show() for network in self.tables.networks.values()]
+        shown = (network.show() for network in self.tables.networks.values())
+        return [network for network in shown if all(network[name] == value for name, value in filters.items())]
 
     def delete_network_db(self, context: Context, network: Network) -> None:
         """Delete a network's row, and what goes with it."""

@@ -36,10 +36,10 @@ class DhcpAgent(Flow):
     """Runs a dnsmasq for each network that it is given."""
 
     source = "neutron.agent.dhcp.agent"
+    service: DhcpAgentService
 
     def __init__(self, service: DhcpAgentService) -> None:
         super().__init__(service)
-        self.component = service
         client = BackingOffClient(service)
         self.plugin_rpc = DhcpPluginApi(client, service.node.name)
         self.state_rpc = PluginReportStateAPI(client)
@@ -63,7 +63,7 @@ class DhcpAgent(Flow):
 
     def _report_state(self, context: Context) -> Steps:
         try:
-            agent_status = yield from self.state_rpc.report_state(context, self.component.report(self.start_flag))
+            agent_status = yield from self.state_rpc.report_state(context, self.service.report(self.start_flag))
             self.start_flag = False
             if agent_status == AGENT_REVIVED:
                 self.say(logs.DHCP_REVIVED, context)
@@ -100,7 +100,7 @@ class DhcpAgent(Flow):
     def schedule_resync(self, context: Context, reason: str, network_id: str | None = None) -> None:
         """Ask the server again, for a network or for all."""
         self.needs_resync_reasons.setdefault(network_id, []).append(reason)
-        self.component.resync_later()
+        self.service.resync_later()
 
     def sync_state(self, context: Context, networks: list[str | None] | None = None) -> Steps:
         """Do what the server says of some networks, or of all."""
@@ -140,7 +140,7 @@ class DhcpAgent(Flow):
     def ready(self, port_ids: list[str]) -> None:
         """dnsmasq knows these ports."""
         self.dhcp_ready_ports.update(dict.fromkeys(port_ids))
-        self.component.say_ready_later()
+        self.service.say_ready_later()
 
     def _dhcp_ready_ports_loop(self, context: Context) -> Steps:
         """One turn of the loop that tells the server which ports are ready."""

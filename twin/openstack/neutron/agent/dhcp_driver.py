@@ -61,15 +61,15 @@ class DeviceManager(Flow):
     """The interface of dnsmasq in its namespace."""
 
     source = "neutron.agent.linux.dhcp"
+    service: DhcpAgentService
 
     def __init__(self, service: DhcpAgentService, plugin: DhcpPluginApi) -> None:
         super().__init__(service)
-        self.component = service
         self.plugin = plugin
 
     def get_device_id(self, network: Row) -> str:
         """How the agent's port on a network is known."""
-        return f"dhcp-{self.component.node.name}-{network['id']}"
+        return f"dhcp-{self.service.node.name}-{network['id']}"
 
     def setup(self, context: Context, network: Row) -> Steps:
         """Plug the interface in; the port's id."""
@@ -97,20 +97,20 @@ class DeviceManager(Flow):
             "project_id": network["project_id"],
             "device_id": device_id,
             "device_owner": DHCP_OWNER,
-            "binding:host_id": self.component.node.name,
+            "binding:host_id": self.service.node.name,
         }
         return (yield from self.plugin.create_dhcp_port(context, port))
 
     def plug(self, context: Context, network: Row, port: Row) -> None:
         """Add the interface to br-int, where the Open vSwitch agent finds it."""
-        self.component.switch.plug(port["id"])
+        self.service.switch.plug(port["id"])
 
     def unplug(self, context: Context, network: Row) -> None:
         """Take the interface away."""
         device_id = self.get_device_id(network)
         for port in network["ports"].values():
             if port["device_id"] == device_id:
-                self.component.switch.unplug(port["id"])
+                self.service.switch.unplug(port["id"])
 
     def destroy(self, context: Context, network: Row) -> Steps:
         """Take the interface away and give the port back."""
@@ -122,10 +122,10 @@ class Dnsmasq(Flow):
     """The driver: one dnsmasq a network."""
 
     source = "neutron.agent.linux.dhcp"
+    service: DhcpAgentService
 
     def __init__(self, service: DhcpAgentService, plugin: DhcpPluginApi) -> None:
         super().__init__(service)
-        self.component = service
         self.device_manager = DeviceManager(service, plugin)
 
     def enable(self, context: Context, network: Row) -> Steps:
@@ -143,9 +143,9 @@ class Dnsmasq(Flow):
 
     def spawn_process(self, context: Context, network: Row) -> None:
         """Start dnsmasq, and the metadata proxy of a network without a router."""
-        self.component.machine.start_dnsmasq(self.component, network["id"])
+        self.service.machine.start_dnsmasq(self.service, network["id"])
         self._output_hosts_file(context, network)
-        self.component.machine.proxies.add(network["id"])
+        self.service.machine.proxies.add(network["id"])
 
     def restart(self, context: Context, network: Row) -> Steps:
         """Start dnsmasq anew."""
@@ -155,19 +155,19 @@ class Dnsmasq(Flow):
     def disable(self, context: Context, network: Row, retain_port: bool = False) -> Steps:
         """Stop dnsmasq; the port goes unless it is to be kept."""
         yield from self.think(context, facts.DHCP_DISABLE)
-        self.component.machine.stop_dnsmasq(network["id"])
-        self.component.machine.proxies.discard(network["id"])
+        self.service.machine.stop_dnsmasq(network["id"])
+        self.service.machine.proxies.discard(network["id"])
         if not retain_port:
             yield from self.device_manager.destroy(context, network)
 
     def reload_allocations(self, context: Context, network: Row) -> Steps:
         """Write the hosts file and have dnsmasq read it."""
-        self.component.debug(logs.DNSMASQ_RELOADING, context, network["id"])
+        self.service.debug(logs.DNSMASQ_RELOADING, context, network["id"])
         yield from self.think(context, facts.DHCP_RELOAD)
         self._output_hosts_file(context, network)
 
     def _output_config_files(self, context: Context, network: Row) -> None:
-        self.component.machine.dnsmasq.setdefault(network["id"], set())
+        self.service.machine.dnsmasq.setdefault(network["id"], set())
 
     def _output_hosts_file(self, context: Context, network: Row) -> None:
-        self.component.machine.reload_allocations(network["id"], set(network["ports"]))
+        self.service.machine.reload_allocations(network["id"], set(network["ports"]))

@@ -48,10 +48,10 @@ class L3NATAgent(Flow):
     """Builds the routers that it is given as namespaces of its machine."""
 
     source = "neutron.agent.l3.agent"
+    service: L3AgentService
 
     def __init__(self, service: L3AgentService) -> None:
         super().__init__(service)
-        self.component = service
         client = BackingOffClient(service)
         self.plugin_rpc = L3PluginApi(client, service.node.name)
         self.state_rpc = PluginReportStateAPI(client)
@@ -73,12 +73,12 @@ class L3NATAgent(Flow):
 
     def _report_state(self, context: Context) -> Steps:
         try:
-            agent_status = yield from self.state_rpc.report_state(context, self.component.report(self.start_flag))
+            agent_status = yield from self.state_rpc.report_state(context, self.service.report(self.start_flag))
             self.start_flag = False
             if agent_status == AGENT_REVIVED:
                 self.say(logs.L3_REVIVED, context)
                 self.fullsync = True
-                self.component.sync_soon()
+                self.service.sync_soon()
         except Exception as error:
             self.unexpected(error)
             self.failed_report_state = True
@@ -92,14 +92,14 @@ class L3NATAgent(Flow):
 
     def routers_updated(self, context: Context, routers: list[str]) -> Steps:
         """Routers have changed."""
-        self.component.debug(logs.L3_UPDATED, context, routers)
+        self.service.debug(logs.L3_UPDATED, context, routers)
         for id in routers:
             self._queue.add(ResourceUpdate(id, str(ADD_UPDATE_ROUTER), (context, None), PRIORITY_RPC))
         yield from ()
 
     def router_deleted(self, context: Context, router_id: str) -> Steps:
         """A router was deleted."""
-        self.component.debug(logs.L3_DELETED, context, router_id)
+        self.service.debug(logs.L3_DELETED, context, router_id)
         self._queue.add(ResourceUpdate(router_id, str(DELETE_ROUTER), (context, None), PRIORITY_RPC))
         yield from ()
 
@@ -140,7 +140,7 @@ class L3NATAgent(Flow):
         self.say(logs.L3_UPDATE_FINISHED, context, update.id, self._update_id(update), self.world.now - began)
 
     def _update_id(self, update: ResourceUpdate) -> str:
-        return self.world.streams["neutron/update"].uuid(self.component.name, self.component.pid, update.number)
+        return self.world.streams["neutron/update"].uuid(self.service.name, self.service.pid, update.number)
 
     def _resync_router(self, context: Context, router_update: ResourceUpdate) -> None:
         """Once more, as long as tries are left."""

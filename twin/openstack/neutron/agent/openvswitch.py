@@ -32,10 +32,10 @@ class OVSNeutronAgent(Flow):
     """Wires the ports of one host."""
 
     source = "neutron.plugins.ml2.drivers.openvswitch.agent.ovs_neutron_agent"
+    service: OpenvswitchAgent
 
     def __init__(self, service: OpenvswitchAgent) -> None:
         super().__init__(service)
-        self.agent_service = service
         self.host = service.node.name
         self.agent_id = f"ovs-agent-{self.host}"
         self.int_br = OVSIntegrationBridge(service, service.switch)
@@ -74,12 +74,13 @@ class OVSNeutronAgent(Flow):
     # --- heartbeats ----------------------------------------------------------------------------------------------
 
     def _report_state(self, context: Context) -> Steps:
-        state = self.agent_service.report(self.start_flag)
+        state = self.service.report(self.start_flag)
         try:
             agent_status = yield from self.state_rpc.report_state(context, state)
             if agent_status == AGENT_REVIVED:
                 self.say(logs.OVS_REVIVED, context)
                 self.fullsync = True
+                self.service.wake()
             self.start_flag = False
         except Exception as error:
             self.unexpected(error)

@@ -32,21 +32,21 @@ class RouterInfo(Flow):
     """Builds routers."""
 
     source = "neutron.agent.l3.router_info"
+    service: L3AgentService
 
     def __init__(self, service: L3AgentService, plugin: L3PluginApi) -> None:
         super().__init__(service)
-        self.component = service
         self.plugin = plugin
 
     def initialize(self, context: Context, state: RouterState) -> Steps:
         """Make the namespace, with its metadata proxy."""
         yield from self.think(context, facts.ROUTER_INIT)
-        self.component.machine.routers.setdefault(state.router_id, set())
-        self.component.machine.proxies.add(state.router_id)
+        self.service.machine.routers.setdefault(state.router_id, set())
+        self.service.machine.proxies.add(state.router_id)
 
     def process(self, context: Context, state: RouterState, router: Row) -> Steps:
         """Make everything as the server says."""
-        self.component.debug(logs.ROUTER_PROCESSING, context, state.router_id)
+        self.service.debug(logs.ROUTER_PROCESSING, context, state.router_id)
         yield from self._process_internal_ports(context, state, router)
         yield from self.process_external(context, state, router)
 
@@ -62,14 +62,14 @@ class RouterInfo(Flow):
     def internal_network_added(self, context: Context, state: RouterState, port: Row) -> Steps:
         """Plug an interface in."""
         yield from self.think(context, facts.ROUTER_INTERFACE)
-        self.component.switch.plug(port["id"])
-        self.component.machine.routers[state.router_id].add(port["network_id"])
+        self.service.switch.plug(port["id"])
+        self.service.machine.routers[state.router_id].add(port["network_id"])
 
     def internal_network_removed(self, context: Context, state: RouterState, port: Row) -> Steps:
         """Take it away."""
         yield from self.think(context, facts.ROUTER_INTERFACE)
-        self.component.switch.unplug(port["id"])
-        self.component.machine.routers[state.router_id].discard(port["network_id"])
+        self.service.switch.unplug(port["id"])
+        self.service.machine.routers[state.router_id].discard(port["network_id"])
 
     def process_external(self, context: Context, state: RouterState, router: Row) -> Steps:
         """The gateway, then floating IPs."""
@@ -88,13 +88,13 @@ class RouterInfo(Flow):
         if ex_gw_port is not None and state.ex_gw_port is None:
             yield from self.external_gateway_added(context, state, ex_gw_port)
         elif ex_gw_port is None and state.ex_gw_port is not None:
-            self.component.switch.unplug(state.ex_gw_port["id"])
+            self.service.switch.unplug(state.ex_gw_port["id"])
         state.ex_gw_port = ex_gw_port
 
     def external_gateway_added(self, context: Context, state: RouterState, ex_gw_port: Row) -> Steps:
         """Plug the gateway in."""
         yield from self.think(context, facts.ROUTER_INTERFACE)
-        self.component.switch.plug(ex_gw_port["id"])
+        self.service.switch.plug(ex_gw_port["id"])
 
     def configure_fip_addresses(self, context: Context, state: RouterState, floating_ips: list[Row]) -> Steps:
         """Set floating IPs up and remove others; what became of each that changed."""
@@ -111,14 +111,14 @@ class RouterInfo(Flow):
         """Set a floating IP up; its status."""
         yield from self.think(context, facts.ROUTER_FLOATING_IP)
         state.floating_ips[fip["floating_ip_address"]] = fip["port_id"]
-        self.component.machine.floating[fip["floating_ip_address"]] = fip["port_id"]
+        self.service.machine.floating[fip["floating_ip_address"]] = fip["port_id"]
         return "ACTIVE"
 
     def remove_floating_ip(self, context: Context, state: RouterState, address: str) -> Steps:
         """Remove a floating IP."""
         yield from self.think(context, facts.ROUTER_FLOATING_IP)
         state.floating_ips.pop(address, None)
-        self.component.machine.floating.pop(address, None)
+        self.service.machine.floating.pop(address, None)
 
     def update_fip_statuses(self, context: Context, state: RouterState, fip_statuses: dict[str, str]) -> Steps:
         """Tell the server."""
@@ -128,7 +128,7 @@ class RouterInfo(Flow):
     def delete(self, context: Context, state: RouterState) -> Steps:
         """Remove everything."""
         yield from self.think(context, facts.ROUTER_DELETE)
-        machine, switch = self.component.machine, self.component.switch
+        machine, switch = self.service.machine, self.service.switch
         for port in (*state.internal_ports.values(), *([state.ex_gw_port] if state.ex_gw_port else [])):
             switch.unplug(port["id"])
         for address in list(state.floating_ips):
