@@ -39,6 +39,10 @@ RESOURCE_AUDIT_INTERVAL = 60.0
 """`update_resources_interval`."""
 POWER_SYNC_INTERVAL = 600.0
 """`sync_power_state_interval`."""
+SCHEDULER_SYNC_INTERVAL = 120.0
+"""`scheduler_instance_sync_interval`."""
+USAGE_AUDIT_INTERVAL = 3600.0
+"""`instance_usage_audit_period` hour."""
 HEAL_INTERVAL = 60.0
 """`heal_instance_info_cache_interval`: one server a minute."""
 IMAGE_CACHE_INTERVAL, IMAGE_MINIMUM_AGE = 2400.0, 86400.0
@@ -165,7 +169,7 @@ class DestroyStages:
 
     destroy: float = 0.215  # Terminating to "Instance destroyed"
     unplug: float = 0.682  # to "Deleting instance files"
-    delete: float = 0.001
+    delete: float = 0.002
     finish: float = 0.120  # to "Took .. to destroy"; then neutron deletes the port (0.473 measured)
     deallocate: float = 0.24
     stopped_event: float = 13.77  # libvirt's event is held back 15 s
@@ -238,3 +242,5 @@ RESIDENT: dict[str, float] = {
 
 QUOTAS: dict[str, int] = {"instances": -1, "cores": -1, "ram": -1}
 """Limits of a project; nova's defaults are 10, 20 and 51200 (MB), which clouds raise before their first tenant."""
+TRACKING = 0.002
+"""Seconds of nova-scheduler for one message about who is where (assumed)."""

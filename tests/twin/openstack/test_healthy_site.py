@@ -42,8 +42,8 @@ def in_2017(openstack_world):
         ("claim.vcpu-unlimited", "claim.ok", 0.038),
         ("claim.ok", "build.image", 0.591),
         ("build.image", "vm.lifecycle", 13.02),
-        ("compute.pending-task-of", "build.spawned", 6.57),
-        ("compute.pending-task-of", "build.took", 0.138),
+        ("compute.pending-task-of", "vm.lifecycle", 6.57),
+        ("build.took-spawn", "build.took", 0.138),
         ("delete.terminating", "delete.destroyed", 0.215),
         ("delete.destroyed", "delete.files", 0.682),
         ("delete.took", "delete.network", 0.473),
@@ -66,8 +66,8 @@ def test_the_log_says_how_long_it_took(in_2017, template, measured):
     ("method", "path", "measured"),
     [("POST", "/v2.1/servers", 0.505), ("GET", "/v2.1/servers/", 0.192), ("DELETE", "/v2.1/servers/", 0.264)],
 )
-def test_the_api_answers_as_fast_as_measured(healthy, method, path, measured):
-    access = [r.args for r in healthy.recorder.logs if r.template.id == "nova.access"]
+def test_the_api_answers_as_fast_as_measured(in_2017, method, path, measured):
+    access = [r.args for r in in_2017.recorder.logs if r.template.id == "nova.access"]
     seconds = [a[8] for a in access if a[4] == method and (a[5] == path or (path[-1] == "/" and a[5].startswith(path)))]
     assert median(seconds) == pytest.approx(measured, rel=0.1)
 

@@ -70,13 +70,21 @@ class ImageNotActive(Invalid):
     text = "Image {image_id} is not active."
 
 
+class InstanceNotReady(Invalid):
+    code = 409
+    text = "Instance {instance_id} is not ready"
+
+
 class InstanceInvalidState(Invalid):
     code = 409
     text = "Instance {instance_uuid} in {attr} {state}. Cannot {method} while the instance is in this state."
 
 
 class FlavorDiskSmallerThanImage(Invalid):
-    text = "Flavor's disk is too small for requested image. Flavor disk is {flavor_size} bytes, image is {image_size} bytes."
+    text = (
+        "Flavor's disk is too small for requested image. Flavor disk is {flavor_size} bytes, image is {image_size} "
+        "bytes."
+    )
 
 
 class CannotResizeToSameFlavor(Invalid):

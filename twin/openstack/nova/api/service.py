@@ -11,6 +11,7 @@ from twin.mechanics.openstack import FLAVORS
 from twin.openstack.nova import logs
 from twin.openstack.nova.api.events import ServerExternalEventsController
 from twin.openstack.nova.api.servers import ServersController, VolumeAttachmentController
+from twin.openstack.nova.api.services import ServiceController
 from twin.openstack.nova.compute.api import API
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HTTPFault
@@ -52,6 +53,7 @@ class NovaApi(ApiService, AmqpService):
             "keypairs.delete": self._delete_keypair,
             "flavors.list": self._flavors,
             "os-services.list": self._services,
+            "os-services.update": ServiceController(self).update,
         }
 
     @property

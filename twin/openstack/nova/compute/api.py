@@ -18,7 +18,6 @@ from twin.openstack.nova.report import SchedulerReportClient
 from twin.openstack.nova.servicegroup import ServiceGroup
 from twin.openstack.nova.volume import VolumeAPI
 from twin.openstack.oslo.context import Context
-from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.service import Steps
@@ -365,12 +364,4 @@ class API(Flow):
 
     def _check_instance_host(self, instance: Server) -> None:
         if instance.host is None:
-            raise InstanceNotReady(instance_id=instance.uuid)
-
-
-class InstanceNotReady(CloudError):
-    """A server that is on no host yet."""
-
-    module = "nova.exception"
-    code = 409
-    text = "Instance {instance_id} is not ready"
+            raise exception.InstanceNotReady(instance_id=instance.uuid)

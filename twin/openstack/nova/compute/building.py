@@ -135,6 +135,7 @@ class Building(Program):
         except GONE:
             yield from self._shutdown_instance(context, instance)
             raise
+        yield from self._update_scheduler_instance_info(context, instance)
         yield from self.service.host_work(context, facts.BUILD.finish)
         self.notify(context, "instance.create.end", instance=instance.uuid)
 

@@ -46,6 +46,7 @@ class Destroying(Building):
         self._update_resource_tracker(context, instance)
         yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid)
         self.say(logs.DELETED_ALLOCATIONS, context, instance.uuid)
+        yield from self._delete_scheduler_instance_info(context, instance.uuid)
         yield from self.objects.destroy(context, instance)
 
     def _update_resource_tracker(self, context: Context, instance: Server) -> None:

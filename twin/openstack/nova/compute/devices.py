@@ -86,9 +86,7 @@ class Devices(Powering):
         for event in events:
             instance = by_uuid[event["server_uuid"]]
             if event["name"] == "network-changed":
-                self.say(
-                    logs.REFRESHING_ON_EVENT, context, event["name"], instance=instance.uuid
-                )
+                self.say(logs.REFRESHING_ON_EVENT, context, event["name"], instance=instance.uuid)
                 yield from self.network_api.get_instance_nw_info(context, instance)
             elif event["name"] == "volume-extended":
                 self.say(logs.VOLUME_EXTENDED, context, event.get("tag"), instance=instance.uuid)

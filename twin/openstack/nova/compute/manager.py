@@ -7,6 +7,7 @@ The real class is one file of ten thousand lines; here each chapter is a module,
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.moving import Moving
@@ -15,6 +16,7 @@ from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
+
 
 class ComputeManager(Moving):
     """nova.compute.manager.ComputeManager."""
@@ -84,6 +86,21 @@ class ComputeManager(Moving):
         for instance in instances:
             self.say(logs.SYNC_TRIGGERED, context, instance.uuid)
             yield from self._sync_instance_power_state(context, instance)
+
+    def sync_scheduler_instance_info(self, context: Context) -> Steps:
+        """Every two minutes: which servers are here, for the schedulers."""
+        instances = yield from self.objects.get_by_host(context, self.host)
+        uuids = [instance.uuid for instance in instances]
+        yield from self.query_client.sync_instance_info(context, self.host, uuids)
+
+    def instance_usage_audit(self, context: Context) -> Steps:
+        """Every hour: what was used in the one before, for who bills it (`instance_usage_audit`)."""
+        instances = yield from self.objects.get_by_host(context, self.host)
+        end = datetime.fromtimestamp((self.world.epoch + self.world.now) // 3600 * 3600, UTC)
+        period = (f"{end - timedelta(hours=1):%Y-%m-%d %H:%M:%S}", f"{end:%Y-%m-%d %H:%M:%S}")
+        self.say(logs.USAGE_AUDIT, context, self.host, *period, len(instances))
+        for instance in instances:
+            self.notify(context, "instance.exists", instance=instance.uuid)
 
     def heal_instance_info_cache(self, context: Context) -> Steps:
         """Every minute: the network info cache of one server, brought up to date with neutron."""

@@ -15,6 +15,7 @@ from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkAPI
 from twin.openstack.nova.objects import RemoteInstances
 from twin.openstack.nova.report import SchedulerReportClient
+from twin.openstack.nova.scheduler.rpcapi import SchedulerAPI
 from twin.openstack.nova.virt.driver import LibvirtDriver
 from twin.openstack.nova.volume import VolumeAPI
 from twin.openstack.oslo.context import Context
@@ -44,6 +45,7 @@ class Program(Flow):
         self.reportclient = SchedulerReportClient(service)
         self.compute_rpcapi = ComputeAPI(service)
         self.compute_task_api = ComputeTaskAPI(service)
+        self.query_client = SchedulerAPI(service)
         self.instance_events = InstanceEvents(service)
         self.driver = LibvirtDriver(service, self.instance_events, self.image_api)
         self.rt = ResourceTracker(service, self.objects, self.reportclient)
@@ -70,6 +72,12 @@ class Program(Flow):
             yield from self.objects.add_fault(context, instance, error)
         except CloudError as failure:
             self.exception(logs.TASK_STATE_KEPT, context, failure, failure, instance=instance.uuid)
+
+    def _update_scheduler_instance_info(self, context: Context, instance: Server) -> Steps:
+        yield from self.query_client.update_instance_info(context, self.host, instance.uuid)
+
+    def _delete_scheduler_instance_info(self, context: Context, instance_uuid: str) -> Steps:
+        yield from self.query_client.delete_instance_info(context, self.host, instance_uuid)
 
     def _network_info(self, instance: Server) -> list[dict[str, str]]:
         """The server's interfaces from nova's cache, which asks nobody."""

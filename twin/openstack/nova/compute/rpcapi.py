@@ -112,6 +112,11 @@ class ComputeAPI(Flow):
         )
         return port
 
+    def set_host_enabled(self, context: Context, host: str, enabled: bool) -> Steps:
+        """A call: the API waits until placement knows."""
+        result = yield from self.service.call(context, self.topic(host), "set_host_enabled", enabled=enabled)
+        return result
+
     # --- moves ------------------------------------------------------------------------------------------------
 
     def prep_resize(

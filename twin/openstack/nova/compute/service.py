@@ -153,6 +153,9 @@ class NovaCompute(ReportingService):
         self.spawn(self._periodic("update_available_resource", manager.update_available_resource, 60.0))
         self.spawn(self._periodic("sync_power_states", manager.sync_power_states, facts.POWER_SYNC_INTERVAL))
         self.spawn(self._periodic("image_cache", manager.run_image_cache_manager_pass, self.site.image_cache_interval))
+        tracking, audit = manager.sync_scheduler_instance_info, manager.instance_usage_audit
+        self.spawn(self._periodic("sync_scheduler_instance_info", tracking, facts.SCHEDULER_SYNC_INTERVAL))
+        self.spawn(self._periodic("instance_usage_audit", audit, facts.USAGE_AUDIT_INTERVAL))
         self.spawn(self._periodic("heal_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
 
     def _offer(self) -> None:

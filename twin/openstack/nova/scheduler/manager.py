@@ -10,6 +10,7 @@ from twin.mechanics.openstack import Flavor
 from twin.openstack.nova import logs
 from twin.openstack.nova.exception import NoValidHost
 from twin.openstack.nova.report import SchedulerReportClient
+from twin.openstack.nova.scheduler.host_manager import HostManager
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
@@ -35,6 +36,7 @@ class SchedulerManager(Flow):
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self.placement_client = SchedulerReportClient(service)
+        self.host_manager = HostManager(service)
 
     def select_destinations(
         self,
@@ -55,6 +57,21 @@ class SchedulerManager(Flow):
         yield from self.sql(context, facts.RPC["select_destinations"].statements)
         selections = yield from self._schedule(context, request_spec, instance_uuids, candidates, return_alternates)
         return selections
+
+    def update_instance_info(self, context: Context, host_name: str, instance_uuid: str) -> Steps:
+        """A compute host has one more server."""
+        yield from self.think(context, facts.TRACKING)
+        self.host_manager.update_instance_info(context, host_name, instance_uuid)
+
+    def delete_instance_info(self, context: Context, host_name: str, instance_uuid: str) -> Steps:
+        """A compute host has one less."""
+        yield from self.think(context, facts.TRACKING)
+        self.host_manager.delete_instance_info(context, host_name, instance_uuid)
+
+    def sync_instance_info(self, context: Context, host_name: str, instance_uuids: Sequence[str]) -> Steps:
+        """A compute host says what it has."""
+        yield from self.think(context, facts.TRACKING)
+        self.host_manager.sync_instance_info(context, host_name, instance_uuids)
 
     def _schedule(
         self,

@@ -30,3 +30,21 @@ class SchedulerAPI(Flow):
             return_alternates=return_alternates,
         )
         return selections
+
+    def update_instance_info(self, context: Context, host_name: str, instance_uuid: str) -> Steps:
+        """Tell the schedulers that a host has one more server."""
+        yield from self.service.cast(
+            context, "scheduler", "update_instance_info", host_name=host_name, instance_uuid=instance_uuid
+        )
+
+    def delete_instance_info(self, context: Context, host_name: str, instance_uuid: str) -> Steps:
+        """Tell them that it has one less."""
+        yield from self.service.cast(
+            context, "scheduler", "delete_instance_info", host_name=host_name, instance_uuid=instance_uuid
+        )
+
+    def sync_instance_info(self, context: Context, host_name: str, instance_uuids: Sequence[str]) -> Steps:
+        """Tell them all that it has."""
+        yield from self.service.cast(
+            context, "scheduler", "sync_instance_info", host_name=host_name, instance_uuids=instance_uuids
+        )

@@ -24,7 +24,12 @@ class NovaScheduler(ReportingService):
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
         self.manager = SchedulerManager(self)
-        self._procedures: dict[str, Procedure] = {"select_destinations": self.manager.select_destinations}
+        self._procedures: dict[str, Procedure] = {
+            "select_destinations": self.manager.select_destinations,
+            "update_instance_info": self.manager.update_instance_info,
+            "delete_instance_info": self.manager.delete_instance_info,
+            "sync_instance_info": self.manager.sync_instance_info,
+        }
 
     @property
     def procedures(self) -> Mapping[str, Procedure]:
@@ -32,5 +37,6 @@ class NovaScheduler(ReportingService):
 
     def on_running(self) -> None:
         super().on_running()
+        self.manager.host_manager.forget()
         if self.world.now > 0:
             self.say(logs.STARTING, None, "scheduler")

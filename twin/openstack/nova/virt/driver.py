@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twin.mechanics.hypervisor import HostTimes
+from twin.mechanics.openstack import DESTROY
 from twin.openstack.infrastructure.domains import DomainState
 from twin.openstack.infrastructure.errors import VIR_ERR_NO_DOMAIN, LibvirtError
 from twin.openstack.infrastructure.migration import migrate
@@ -180,11 +181,12 @@ class LibvirtDriver(Flow):
                     raise
                 self.say(logs.VOLUME_ERROR_ON_DELETE, context, volume_id, error, error, instance=instance.uuid)
         if destroy_disks and not instance.boots_from_volume:
-            self.delete_instance_files(context, instance)
+            yield from self.delete_instance_files(context, instance)
 
-    def delete_instance_files(self, context: Context, instance: Server) -> None:
+    def delete_instance_files(self, context: Context, instance: Server) -> Steps:
         """Remove the instance's folder."""
         self.say(logs.DELETING_FILES, context, instance.uuid, instance=instance.uuid)
+        yield from self.disk.compute(context, DESTROY.delete)
         self.disk.delete_instance(instance.uuid)
         self.say(logs.DELETED_FILES, context, instance.uuid, instance=instance.uuid)
 
