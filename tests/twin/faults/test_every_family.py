@@ -71,6 +71,7 @@ ELSEWHERE = {
     "BrokerChaos",
     "DatabaseChaos",
     "HypervisorChaos",
+    "IdentityChaos",
     "MutationChaos",
     "NetworkAgentChaos",
     "ServiceChaos",

@@ -107,3 +107,9 @@ def quiet_world() -> Callable[..., World]:
 def client(quiet_world: Callable[..., World]) -> Client:
     """A user of a quiet site."""
     return Client(quiet_world())
+
+
+@pytest.fixture
+def lonely(quiet_world: Callable[..., World]) -> Client:
+    """A user of a site with one controller and no load balancer."""
+    return Client(quiet_world(cluster={"kind": "openstack", "preset": "cloudlab"}))

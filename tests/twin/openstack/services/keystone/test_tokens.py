@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from twin.faults.identity import KINDS, CertificateExpired
 from twin.mechanics.layers import Layer
 from twin.openstack.oslo.clients import TLS_FAILED
 
@@ -126,35 +127,45 @@ def test_the_last_revision_has_one_set_of_keys(client):
 # --- certificates --------------------------------------------------------------------------------------------------
 
 
-def test_nobody_talks_to_an_api_whose_certificate_has_expired(client):
-    client.impose("cinder-api", "credentials", "certificate_expired")
-    received = client.world.components["cinder-api"].ledger.received
-    answer = client.ask("cinder-api", "volumes.list")
+def test_nobody_talks_to_an_api_whose_certificate_has_expired(lonely):
+    lonely.impose("cinder-api", "credentials", "certificate_expired")
+    received = lonely.world.components["cinder-api"].ledger.received
+    answer = lonely.ask("cinder-api", "volumes.list")
     assert answer.status == TLS_FAILED
     assert "certificate verify failed: certificate has expired" in answer.message
-    assert client.world.components["cinder-api"].ledger.received == received
+    assert lonely.world.components["cinder-api"].ledger.received == received
 
 
-def test_with_keystone_s_certificate_no_service_can_validate(client):
-    _login(client)
-    client.impose("keystone", "credentials", "certificate_expired")
-    assert client.ask("cinder-api", "volumes.list").status == 503
-    (critical,) = client.said("cinder-api", levels="CRITICAL")
+def test_with_keystone_s_certificate_no_service_can_validate(lonely):
+    _login(lonely)
+    lonely.impose("keystone", "credentials", "certificate_expired")
+    assert lonely.ask("cinder-api", "volumes.list").status == 503
+    (critical,) = lonely.said("cinder-api", levels="CRITICAL")
     assert critical.startswith("Unable to validate token: Could not find versioned identity endpoints")
     assert "certificate has expired" in critical
-    assert client.said("keystone", levels="WARNING ERROR") == []
+    assert lonely.said("keystone", levels="WARNING ERROR") == []
 
 
-def test_a_service_s_own_clients_see_the_certificate_too(client):
-    client.impose("glance-api", "credentials", "certificate_expired")
-    image = client.world.cluster.site.image
-    answer = client.ask("cinder-api", "volumes.create", "POST", size=2, image_id=image)
+def test_a_service_s_own_clients_see_the_certificate_too(lonely):
+    lonely.impose("glance-api", "credentials", "certificate_expired")
+    image = lonely.world.cluster.site.image
+    answer = lonely.ask("cinder-api", "volumes.create", "POST", size=2, image_id=image)
     assert answer.status == 500
-    assert any("certificate has expired" in line for line in client.said("cinder-api", levels="ERROR"))
+    assert any("certificate has expired" in line for line in lonely.said("cinder-api", levels="ERROR"))
 
 
 @pytest.mark.parametrize(("layer", "cured"), [("process", False), ("configuration", False), ("credentials", True)])
-def test_only_a_new_certificate_cures(client, layer, cured):
-    client.impose("cinder-api", "credentials", "certificate_expired")
-    client.world.components["cinder-api"].renew(frozenset({Layer(layer)}), by="test")
-    assert (client.ask("cinder-api", "volumes.list").status == 200) is cured
+def test_only_a_new_certificate_cures(lonely, layer, cured):
+    lonely.impose("cinder-api", "credentials", "certificate_expired")
+    lonely.world.components["cinder-api"].renew(frozenset({Layer(layer)}), by="test")
+    assert (lonely.ask("cinder-api", "volumes.list").status == 200) is cured
+
+
+def test_behind_a_load_balancer_the_certificate_is_its_own_and_everybody_s(client):
+    fault = KINDS["IdentityChaos"]["certificateExpired"]
+    haproxy = fault.lands_on(client.world.components["cinder-api"])
+    assert haproxy is client.world.components["haproxy"]
+    (condition,) = fault.conditions(CertificateExpired(), "test", haproxy)
+    haproxy.impose(condition)
+    for service, operation in (("cinder-api", "volumes.list"), ("glance-api", "images.list"), ("keystone", "token")):
+        assert client.ask(service, operation).status == TLS_FAILED
