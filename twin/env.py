@@ -38,6 +38,20 @@ ACTION_COST: dict[str, float] = {
     "limit-kv": 3.0,
     "rollback-config": 3.0,
     "fail-over-head": 6.0,
+    "evacuate": 8.0,
+    "live-migrate": 4.0,
+    "cold-migrate": 5.0,
+    "rebuild": 4.0,
+    "hard-reboot": 4.0,
+    "reset-state": 1.0,
+    "force-detach": 2.0,
+    "delete-stuck": 3.0,
+    "heal-allocations": 1.0,
+    "fail-over-database": 4.0,
+    "purge-queue": 3.0,
+    "heal-broker": 4.0,
+    "free-disk": 2.0,
+    "renew-certificate": 2.0,
 }
 """Seconds of full outage that one action is worth, beside the harm that it does and that the loss already shows: an
 operator answers for every action, so one that changes nothing is not free (assumed). They order actions by how far they

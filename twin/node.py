@@ -49,7 +49,7 @@ class Node(Component):
     """
 
     kind = "node"
-    layers = frozenset({Layer.OS, Layer.NETWORK, Layer.PROCESS, Layer.POWER, Layer.BOARD})
+    layers = frozenset({Layer.OS, Layer.NETWORK, Layer.PROCESS, Layer.DATA, Layer.POWER, Layer.BOARD})
     metrics = METRICS
 
     def __init__(self, world: World, name: str, memory: float, cores: int) -> None:

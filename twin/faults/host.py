@@ -103,7 +103,7 @@ def _time(parameters: Time, cause: str, component: Component) -> tuple[Condition
 
 def _fill(parameters: DiskFull, cause: str, component: Component) -> tuple[Condition, ...]:
     assert isinstance(component, Node)
-    return (Condition(Layer.BOARD, "disk_taken", parameters.fill * (component.disk_size - DISK_USED), cause),)
+    return (Condition(Layer.DATA, "disk_taken", parameters.fill * (component.disk_size - DISK_USED), cause),)
 
 
 NODES = "a node, or a pod or GPU on one"

@@ -30,6 +30,22 @@ DURATIONS: dict[str, float] = {
     "limit-kv": 5.0,  # a redeploy: as recreate
     "rollback-config": 5.0,  # a redeploy of the last revision: as recreate
     "fail-over-head": 15.0,  # a new pod on another node: scheduled, image pulled where it has not run before (assumed)
+    # OpenStack's own. Orders to its APIs take what the APIs and the hosts take, and `COMMAND` before that.
+    "evacuate": 0.0,
+    "live-migrate": 0.0,
+    "cold-migrate": 0.0,
+    "rebuild": 0.0,
+    "hard-reboot": 0.0,
+    "reset-state": 0.0,
+    "force-detach": 0.0,
+    "delete-stuck": 0.0,
+    "heal-allocations": 0.0,
+    "fail-over-database": 2.0,  # two commands on HAProxy's socket (assumed)
+    "purge-queue": 4.0,  # `rabbitmqctl` starts an Erlang node of its own (assumed)
+    "heal-broker": 30.0,  # five such commands, and the copy of a schema without messages (assumed)
+    "free-disk": 30.0,  # somebody looks at what is large, and deletes it (assumed)
+    # `kolla-ansible reconfigure --tags loadbalancer`: a playbook of some minutes (assumed); the reload itself is quick.
+    "renew-certificate": 120.0,
 }
 """What an operation itself takes."""
 
@@ -55,6 +71,12 @@ max_ejection_time."""
 SHED_SHARE: dict[str, float] = {"gentle": 0.8, "immediate": 0.5}
 """A load limit as a share of what has been shown to be served, the best minute of the last ten: mild, strong
 (assumed)."""
+
+COMMAND = 8.5
+"""Until an `openstack` command sends its first request (`twin.mechanics.tenants.CLI_STARTUP`)."""
+
+LOOK_AGAIN = 60.0
+"""Seconds between two looks at what seems stuck, before a careful operator touches it (assumed)."""
 
 _BOOTS = ("reboot", "power-cycle")
 

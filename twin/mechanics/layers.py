@@ -17,7 +17,7 @@ class Layer(StrEnum):
     CONTAINER = "container"  # writable layer and mounts of a pod, or a service's unit and run-time files
     CONFIGURATION = "configuration"  # rolled-out settings
     CREDENTIALS = "credentials"  # certificates and keys that were rolled out
-    DATA = "data"  # what a store holds
+    DATA = "data"  # what a store holds, and the files on a machine's disk
     OS = "os"  # kernel, page cache, other processes of a node
     CONTEXT = "context"  # a GPU process's CUDA context and channels
     SETTINGS = "settings"  # what the driver was told: power limit, clocks, modes
@@ -76,9 +76,10 @@ RESETS: dict[str, tuple[Reset, ...]] = {
         _reset(Part.TARGET, *_MACHINE, Layer.POWER),
         _reset(Part.RESIDENTS, *_BOOTED, Layer.POWER),
     ),
-    # Another machine, or another card, in the same role. What is configured and stored follows the role.
+    # Another machine, or another card, in the same role, with a disk of its own. What is configured follows the role,
+    # and so does what the stores on it hold.
     "replace": (
-        _reset(Part.TARGET, *_MACHINE, *_VOLATILE_OF_GPU, Layer.BUS, Layer.POWER, Layer.BOARD),
+        _reset(Part.TARGET, *_MACHINE, *_VOLATILE_OF_GPU, Layer.BUS, Layer.POWER, Layer.BOARD, Layer.DATA),
         _reset(Part.RESIDENTS, *_BOOTED, Layer.CONTAINER, Layer.POWER, Layer.BOARD),
     ),
     "cordon": (),
@@ -101,5 +102,23 @@ RESETS: dict[str, tuple[Reset, ...]] = {
     ),
     # A new head pod on another node.
     "fail-over-head": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER),),
+    # OpenStack's own. Orders to its APIs renew nothing: they move guests out of reach, and set right what is written.
+    "evacuate": (),
+    "live-migrate": (),
+    "cold-migrate": (),
+    "rebuild": (),
+    "hard-reboot": (),
+    "reset-state": (),
+    "force-detach": (),
+    "delete-stuck": (),
+    "heal-allocations": (),
+    "fail-over-database": (),
+    "purge-queue": (),
+    # `rabbitmqctl stop_app`, `forget_cluster_node`, `reset`, `join_cluster`, `start_app`.
+    "heal-broker": (_reset(Part.TARGET, Layer.PROCESS, Layer.CONTAINER),),
+    # Foreign files on a machine's disk, foreign data in a storage pool.
+    "free-disk": (_reset(Part.TARGET, Layer.DATA),),
+    # New certificates or keys, and a reload that interrupts nobody.
+    "renew-certificate": (_reset(Part.TARGET, Layer.CREDENTIALS),),
 }
 """What each action renews. NVIDIA's XID catalogue names three of the depths: RESTART_APP, RESET_GPU, RESTART_BM."""

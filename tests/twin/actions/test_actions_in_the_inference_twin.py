@@ -57,6 +57,8 @@ RENEWED = {
     "fail-over-head": set(),
 }
 """Layers of a replica, its GPU and its node (those that tell the depths apart) that each action renews."""
+ELSEWHERE = set(CATEGORIES[CATEGORIES.index("evacuate") :])
+"""Those of OpenStack's operators, which this cluster does not know."""
 LAYERS = {
     "replica": (Layer.PROCESS, Layer.CONTAINER, Layer.CONFIGURATION),
     "gpu": (Layer.CONTEXT, Layer.SETTINGS, Layer.GPU, Layer.FIRMWARE, Layer.BUS, Layer.POWER, Layer.BOARD),
@@ -90,7 +92,8 @@ def lines(world, component):
 
 def test_there_are_at_least_fourteen_actions_besides_waiting_and_all_are_tested_here():
     assert CATEGORIES[0] == "noop"
-    assert set(TARGETS) == set(RENEWED) == set(CATEGORIES) - {"noop"} == set(RESETS) - {"noop"}
+    assert set(TARGETS) == set(RENEWED) == set(CATEGORIES) - {"noop", *ELSEWHERE}
+    assert CATEGORIES == tuple(RESETS)
     assert len(TARGETS) >= 14
 
 
@@ -446,3 +449,10 @@ def test_a_replica_whose_new_place_is_lost_while_it_drains_stays_and_serves_on(i
     world.run(ORDERED_AT + 60)
     assert replica.state is State.RUNNING and replica.node.name == "node-1"
     assert not world.in_flight
+
+
+def test_orders_of_openstacks_operators_do_not_exist_here(inference_scenario):
+    world = world_at(inference_scenario, 1.0)
+    for category in ELSEWHERE:
+        for target in world.components.values():
+            assert refusal(world, category, target) == "this cluster has no such action"

@@ -124,6 +124,17 @@ class Connections:
         while pool:
             self._close(pool.popleft())
 
+    def shut_down_sessions(self, server: MySQL) -> None:
+        """HAProxy's `shutdown sessions server`: every connection to a server ends, idle or at work."""
+        for pool in self._idle.values():
+            for _ in range(len(pool)):
+                connection = pool.popleft()
+                if connection.server is server and connection.life == server.life:
+                    self._close(connection)
+                    connection = connection._replace(life=-1)
+                pool.append(connection)
+        server.end_sessions()
+
     # --- the way to a server -------------------------------------------------------------------------------------
 
     def _connect(self, service: Service) -> Steps:

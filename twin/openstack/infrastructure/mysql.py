@@ -277,6 +277,10 @@ class MySQL(Service):
             self.clock.at(self.world.now + limits.GIVEN_UP, lambda _: self._end(cut))
         self.group.left(self, graceful)
 
+    def end_sessions(self) -> None:
+        """Whoever stands between it and its clients cuts their connections."""
+        self._end(list(self._sessions.values()))
+
     def _end(self, sessions: list[Event | None]) -> None:
         for session in sessions:
             if session is not None and not session.triggered:

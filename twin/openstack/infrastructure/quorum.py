@@ -68,6 +68,11 @@ class Quorum:
             if queue.leader is node:
                 self._lose_leader(queue, limits.SILENT_LEADER if silent else 0.0)
 
+    def forget(self, node: RabbitMQ) -> None:
+        """A node has been taken out of the cluster and joins it anew: it waits for nobody."""
+        if node in self._torn:
+            self._torn.remove(node)
+
     def look(self) -> None:
         """The network between nodes, or a node, changed."""
         if len(self.nodes) < 2 or not (self.world.network.disturbed or self._partition):

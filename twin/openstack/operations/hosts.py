@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from twin.actions import Operation, Steps, Ticket, drain
 from twin.actions.operation import target_and_residents
@@ -14,8 +15,14 @@ from twin.mechanics.layers import RESETS
 from twin.node import Node
 from twin.openstack.nova import logs
 from twin.openstack.nova.compute.service import NovaCompute
+from twin.openstack.nova.conductor.service import NovaConductor
 from twin.openstack.operations import moving
+from twin.openstack.operations.administrator import Administrator
+from twin.openstack.operations.backing import Backing
+from twin.openstack.operations.guests import Guests
+from twin.openstack.operations.states import States
 from twin.openstack.oslo.service import Service
+from twin.openstack.oslo.wsgi import ApiService
 from twin.openstack.site import Site
 from twin.process import Process, State
 
@@ -36,6 +43,9 @@ class Operations:
             "cordon": Operation(self._no_cordon, self._cordon),
             "uncordon": Operation(self._no_uncordon, self._uncordon),
             "replace": Operation(self._no_replacement, self._replace, self._occupied_by_replacement),
+            **Guests(site).table,
+            **States(site).table,
+            **Backing(site).table,
         }
 
     # --- hosts in and out of scheduling -----------------------------------------------------------------------
@@ -48,18 +58,23 @@ class Operations:
         return "it is disabled already" if row.disabled else ""
 
     def _cordon(self, target: Component, ticket: Ticket) -> Steps:
-        """`openstack compute service set --disable`: the scheduler passes it by."""
-        yield self.world.clock.timeout(DURATIONS["cordon"])
-        self.site.tables.services[self.site.computes[target.name].name].disabled = True
+        """`openstack compute service set --disable`: placement and the scheduler pass it by."""
+        yield from self._set_service(target, ticket, status="disabled")
 
     def _no_uncordon(self, target: Component) -> str:
         compute = self.site.computes.get(target.name) if target.kind == "node" else None
         row = self.site.tables.services.get(compute.name) if compute is not None else None
-        return "" if row is not None and row.disabled else "it is not disabled"
+        return "" if row is not None and (row.disabled or row.forced_down) else "it is not disabled"
 
     def _uncordon(self, target: Component, ticket: Ticket) -> Steps:
-        yield self.world.clock.timeout(DURATIONS["uncordon"])
-        self.site.tables.services[self.site.computes[target.name].name].disabled = False
+        """`openstack compute service set --enable --up`."""
+        yield from self._set_service(target, ticket, status="enabled", forced_down=False)
+
+    def _set_service(self, target: Component, ticket: Ticket, **changes: Any) -> Steps:
+        admin = Administrator(self.site, ticket)
+        if (yield from admin.begin()):
+            uri = f"/v2.1/os-services/{target.name}"
+            yield from admin.ask("nova-api", "os-services.update", "PUT", uri, host=target.name, **changes)
 
     # --- migrate ----------------------------------------------------------------------------------------------
 
@@ -78,12 +93,13 @@ class Operations:
         """Empty the host: disable it for scheduling, then move its servers one after the other.
 
         Live while the host answers, by evacuation (a rebuild elsewhere) where it does not. The host stays disabled
-        until its nova-compute is started again.
+        until somebody enables it.
         """
         compute = self._compute(target)
         assert compute is not None
-        yield from moving.empty(self.site, compute)
-        ticket.relieved += [*compute.node.conditions, *compute.conditions]
+        yield from moving.empty(self.site, compute, ticket)
+        if not self.site.tables.count_on(compute.node.name):
+            ticket.relieved += [*compute.node.conditions, *compute.conditions]
 
     def _compute(self, target: Component) -> NovaCompute | None:
         found = self.site.computes.get(target.name) if target.kind == "node" else target
@@ -92,10 +108,10 @@ class Operations:
     # --- scale out --------------------------------------------------------------------------------------------
 
     def _no_scale_out(self, target: Component) -> str:
-        """nova-api and nova-conductor take more workers; nova-scheduler discovers a spare compute host."""
+        """The APIs and nova-conductor take more workers; nova-scheduler discovers a spare compute host."""
         if target is self.site.scheduler:
             return "" if self._spares() else "no spare node"
-        if not isinstance(target, Service) or target not in (self.site.api, self.site.conductor):
+        if not isinstance(target, ApiService | NovaConductor):
             return "it takes no more workers"
         return "" if self._added.get(target.name, 0) < MOST_WORKERS else "it has the most workers already"
 
