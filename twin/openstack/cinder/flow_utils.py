@@ -60,18 +60,25 @@ class Engine:
         """Run all tasks; the store with all they provided. Raises what a task raised, after the reverts."""
         done: list[tuple[Task, Any]] = []
         for task in self.tasks:
-            try:
-                result = yield from task.execute(context, **{name: store[name] for name in task.requires})
-            except Exception as error:
-                self.service.unexpected(error)
-                yield from self._revert(context, task, done, error, store)
-                raise
+            result = yield from self._attempt(context, task, done, store)
             if task.provides:
                 store[task.provides] = result
             elif result is not None:
                 store.update(result)
             done.append((task, result))
         return store
+
+    def _attempt(self, context: Context, task: Task, done: list[tuple[Task, Any]], store: dict[str, Any]) -> Steps:
+        """Run a task; where it fails, revert what was done before."""
+        try:
+            return (yield from self._execute_task(context, task, store))
+        except Exception as error:
+            self.service.unexpected(error)
+            yield from self._revert(context, task, done, error, store)
+            raise
+
+    def _execute_task(self, context: Context, task: Task, store: dict[str, Any]) -> Steps:
+        return (yield from task.execute(context, **{name: store[name] for name in task.requires}))
 
     def _revert(
         self, context: Context, failed: Task, done: list[tuple[Task, Any]], error: Exception, store: dict[str, Any]

@@ -46,7 +46,6 @@ class Glance(ApiService):
                 "images.create", lambda: lambda context, **given: upload_of(images, data, context, **given), 201
             ),
             "images.delete": self._calls("images.delete", lambda: images.delete, 204),
-            "images.file": self.plain("images.file"),
         }
         cirros = Image(site.image, "cirros", facts.IMAGE_BYTES, "admin", status="active")
         cirros.os_hash_value = self.world.streams["glance/hash"].hexadecimal(128, site.image, "uploaded")

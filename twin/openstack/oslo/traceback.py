@@ -67,10 +67,21 @@ _SQL_CALL: tuple[Frame, ...] = (
     Frame("pymysql/connections.py", "query", "self._affected_rows = self._read_query_result(unbuffered=unbuffered)"),
     Frame("pymysql/connections.py", "_read_packet", "packet_header = self._read_bytes(4)"),
 )
+_TASKFLOW: tuple[Frame, ...] = (
+    Frame("taskflow/engines/action_engine/engine.py", "run", "for _state in self.run_iter(timeout=timeout):"),
+    Frame("taskflow/engines/action_engine/engine.py", "run_iter", "failure.Failure.reraise_if_any(er_failures)"),
+    Frame("taskflow/types/failure.py", "reraise_if_any", "failures[0].reraise()"),
+    Frame("taskflow/types/failure.py", "reraise", "six.reraise(*self._exc_info)"),
+)
+_TASK: tuple[Frame, ...] = (
+    Frame("taskflow/engines/action_engine/executor.py", "_execute_task", "result = task.execute(**arguments)"),
+)
 STANDS_FOR: dict[tuple[str, str], tuple[Frame, ...]] = {
     ("twin.openstack.oslo.messaging", "call"): _RPC_CALL,
     ("twin.openstack.oslo.clients", "request"): _HTTP_CALL,
     ("twin.openstack.oslo.service", "sql"): _SQL_CALL,
+    ("twin.openstack.cinder.flow_utils", "run"): _TASKFLOW,
+    ("twin.openstack.cinder.flow_utils", "_execute_task"): _TASK,
 }
 """The real frames behind a function of the twin's machinery, by module and name."""
 

@@ -169,3 +169,19 @@ def test_a_failed_deletion_ends_in_error_deleting(client, site):
     client.cinder("volumes.delete", volume_id=volume)
     client.wait(5)
     assert client.cinder("volumes.show", volume_id=volume)["status"] == "error_deleting"
+
+
+def test_a_trace_goes_through_taskflow_to_the_driver(client):
+    client.impose("lvm-0", "data", "backend_taken")
+    client.volume(wait=20)
+    trace = [
+        record.args[3]
+        for record in client.world.recorder.logs
+        if record.component == "cinder-volume" and record.template.id == "rpc.failed.trace"
+    ]
+    functions = [line.rpartition(" in ")[2] for line in trace]
+    wanted = ("_process_incoming", "create_volume", "_run_flow", "run", "reraise", "_execute_task", "execute")
+    positions = [functions.index(name) for name in wanted]
+    assert positions == sorted(positions)
+    assert any("cinder/brick/local_dev/lvm.py" in line for line in trace)
+    assert not any("twin/" in line or "simpy" in line for line in trace)
