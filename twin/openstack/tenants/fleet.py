@@ -16,11 +16,9 @@ from twin.openstack.infrastructure.dataplane import PortPath
 from twin.openstack.infrastructure.disk import INSTANCES
 from twin.openstack.infrastructure.domains import Domain, DomainState
 from twin.openstack.infrastructure.guests import GuestOS
-from twin.openstack.infrastructure.openvswitch import BridgePort
-from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
-from twin.openstack.tenants.networks import TenantNetwork, record_network, record_port
+from twin.openstack.tenants.networks import TenantNetwork, know_servers, record_network, record_port, serve, wire
 from twin.scenario.workload import Tenants
 
 if TYPE_CHECKING:
@@ -96,33 +94,25 @@ class Fleet:
     def place(self) -> None:
         """Let every guest run, wired and with its address, on its host."""
         networks = self._networks()
-        tags: dict[str, dict[str, int]] = {}
         factor = self._factor(0.0)
         for server in self.servers:
-            of_host = tags.setdefault(server.host, {})
             self._record(server, networks[server.project])
-            self._wire(server, of_host.setdefault(server.network, len(of_host) + 1))
             self._run(server, factor)
+        for net in networks.values():
+            know_servers(self.site, net)
 
     def _networks(self) -> dict[str, TenantNetwork]:
-        """DHCP, a router and a metadata proxy for the network of each project; the networks by project."""
-        plane, ids = self.site.dataplane, self.world.streams["tenants/network"]
-        machine = next(iter(plane.network_nodes), None)
+        """The network of each project, with DHCP and a router; by project."""
+        ids = self.world.streams["tenants/network"]
         networks: dict[str, TenantNetwork] = {}
         for server in self.servers:
             if server.project in networks:
                 continue
             number = len(networks)
-            net = TenantNetwork(
-                number, server.network, server.project, ids.uuid(number, "group"), ids.uuid(number, "router")
-            )
-            networks[server.project] = net
-            record_network(self.site, net, machine)
-            if machine is not None:
-                node = plane.network_nodes[machine]
-                node.dnsmasq[net.id] = set()
-                node.routers[net.router] = {net.id}
-                node.proxies.add(net.router)
+            group, router = ids.uuid(number, "group"), ids.uuid(number, "router")
+            net = networks[server.project] = TenantNetwork(number, server.network, server.project, group, router)
+            record_network(self.site, net)
+            serve(self.site, net)
         return networks
 
     def _record(self, server: TenantServer, net: TenantNetwork) -> None:
@@ -145,18 +135,9 @@ class Fleet:
         )
         tables.add(row)
         tables.allocate(server.uuid, server.host, self.flavor)
-        record_port(self.site, net, server)
-
-    def _wire(self, server: TenantServer, tag: int) -> None:
-        plane, port = self.site.dataplane, server.port
-        plane.bind(port, PortPath(server.uuid, server.network, server.host))
-        plane.switches[server.host].ports[port] = BridgePort(f"tap{port[:11]}", 0.0, tag, flows=True)
-        agent = plane.agents.get(server.host)
-        if isinstance(agent, OpenvswitchAgent):
-            agent.agent.adopt(self.site.neutron.tables.ports[port].show(), tag)
-        for node in plane.network_nodes.values():
-            if server.network in node.dnsmasq:
-                node.dnsmasq[server.network].add(port)
+        port = record_port(self.site, net, server)
+        self.site.dataplane.bind(port.id, PortPath(server.uuid, net.id, server.host))
+        wire(self.site, port)
 
     def _run(self, server: TenantServer, factor: float) -> None:
         libvirt, flavor = self.site.libvirts[server.host], self.flavor

@@ -91,8 +91,10 @@ class ServerLife:
     def create(self) -> Steps:
         """Ask for a server; whether the request was accepted."""
         site, slo = self.load.workload.site, self.world.slo
+        wired = self.world.streams["workload/ports"].uniform(self.number) < self.load.client.ports
+        networks = (site.network,) if wired else ()
         response = yield from self._send(
-            "servers.create", "POST", "", name=f"vm-{self.number}", image=site.image, networks=(site.network,)
+            "servers.create", "POST", "", name=f"vm-{self.number}", image=site.image, networks=networks
         )
         if response.status != 202:
             return False

@@ -105,6 +105,30 @@ def test_two_worlds_place_the_same_servers():
     assert one.cluster.workload.fleet.servers == other.cluster.workload.fleet.servers
 
 
+def test_agents_that_start_anew_find_their_tenants_networks_as_they_are():
+    """The kernel's flows, routers and dnsmasqs live on; a full sync changes nothing for who is there."""
+    made = world()
+    made.run(until=100)
+    for component in list(made.components.values()):
+        if component.kind in ("neutron-l3-agent", "neutron-dhcp-agent", "neutron-openvswitch-agent"):
+            component.die("crash")
+    made.run(until=600)
+    probes = made.cluster.workload.probes
+    assert not probes.down and not probes.outages
+    assert all(len(node.routers) == 4 for node in made.cluster.site.dataplane.network_nodes.values())
+
+
+def test_a_router_that_goes_takes_its_projects_servers_along():
+    made = world()
+    made.run(until=100)
+    (node,) = made.cluster.site.dataplane.network_nodes.values()
+    router = next(iter(node.routers))
+    networks = node.routers.pop(router)
+    made.run(until=200)
+    mine = {server.uuid for server in made.cluster.workload.fleet.servers if server.network in networks}
+    assert len(mine) == 10 and set(made.cluster.workload.probes.down) == mine
+
+
 @pytest.mark.parametrize(
     ("tenants", "says"),
     [
