@@ -16,7 +16,7 @@ from twin.mechanics import openstack as facts
 from twin.mechanics import rabbitmq as limits
 from twin.node import Node
 from twin.openstack.infrastructure import logs
-from twin.openstack.infrastructure.queues import Connection, Message, Queue
+from twin.openstack.infrastructure.queues import Connection, End, Message, Queue
 from twin.openstack.infrastructure.quorum import Quorum
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.oslo import logs as oslo_logs
@@ -259,7 +259,7 @@ class Broker:
         connection = self._connections.get(client.name)
         if connection is not None:
             self._part(connection)
-            connection.node.close(connection)
+            connection.node.close(connection, End.CLIENT if connection.node.up else End.DEAD)
             self.lost += len(connection.unconfirmed)
             connection.unconfirmed.clear()
 
@@ -287,18 +287,15 @@ class Broker:
         queue.ready.appendleft(message)
         self.waiting += 1
 
-    def break_off(self, connection: Connection, silent: bool = False) -> None:
+    def break_off(self, connection: Connection, end: End) -> None:
         """A connection ends under its client."""
         client = connection.client
         self._part(connection)
-        connection.node.close(connection, silent)
+        connection.node.close(connection, end)
         if client.up and connection.unconfirmed:
             self._resend.setdefault(client.name, []).extend(connection.unconfirmed.values())
         connection.unconfirmed.clear()
-        if silent:
-            client.connection_lost("Too many heartbeats missed")
-        else:
-            client.connection_lost()
+        client.connection_lost(end.value)
 
     def _passes(self, client: AmqpService, node: RabbitMQ) -> bool:
         network = self.world.network
@@ -323,7 +320,7 @@ class Broker:
 
         def missed(_: Event) -> None:
             if connection.cut_since is not None and self._connections.get(connection.client.name) is connection:
-                self.break_off(connection, silent=True)
+                self.break_off(connection, End.SILENT)
 
         self.clock.at(self.world.now + late, missed)
 
@@ -390,7 +387,7 @@ class Broker:
             elif connection.node.up and connection.node.started_at == connection.life:
                 self._mend(connection)
             else:  # its machine is back and knows nothing of the connection
-                self.break_off(connection)
+                self.break_off(connection, End.DEAD)
         self.clock.at(self.world.now + limits.WATCH, self._watch)
 
     def lose(self, queue: Queue) -> None:

@@ -138,6 +138,18 @@ RABBIT_MISSED_CLOSING = _rabbit(
     "rabbitmq.missed-closing", ERROR, "closing AMQP connection <0.{}.0> ({}:{} -> {}:5672 - {}:{}:{}):"
 )
 RABBIT_MISSED = _rabbit("rabbitmq.missed", ERROR, "missed heartbeats from client, timeout: 60s")
+RABBIT_FORCED_CLOSING = _rabbit(
+    "rabbitmq.forced-closing",
+    ERROR,
+    "Error on AMQP connection <0.{}.0> ({}:{} -> {}:5672 - {}:{}:{}, vhost: '/', user: 'openstack', state: running), "
+    "channel 0:",
+)
+RABBIT_FORCED = _rabbit(
+    "rabbitmq.forced",
+    ERROR,
+    ' operation none caused a connection exception connection_forced: "broker forced connection closure with reason '
+    "'shutdown'\"",
+)
 RABBIT_STARTED = _rabbit("rabbitmq.started", INFO, "Server startup complete; 4 plugins started.")
 RABBIT_STOPPING = _rabbit("rabbitmq.stopping", INFO, "RabbitMQ is asked to stop...")
 RABBIT_PEER_DOWN = _rabbit("rabbitmq.peer-down", INFO, "rabbit on node {} down")

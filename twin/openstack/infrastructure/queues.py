@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from simpy.events import Event
@@ -70,6 +71,15 @@ class Queue:
             dropped += 1
         self.expired += dropped
         return dropped
+
+
+class End(StrEnum):
+    """How a connection ends; the value is the error that a client is left with."""
+
+    CLIENT = ""
+    DEAD = "[Errno 104] Connection reset by peer"
+    SILENT = "Too many heartbeats missed"
+    FORCED = "(0, 0): (320) CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"
 
 
 class Connection:

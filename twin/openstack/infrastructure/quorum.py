@@ -13,7 +13,7 @@ from simpy.events import Event
 from twin.mechanics import openstack as facts
 from twin.mechanics import rabbitmq as limits
 from twin.openstack.infrastructure import logs
-from twin.openstack.infrastructure.queues import Queue
+from twin.openstack.infrastructure.queues import End, Queue
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ class Quorum:
                     other.log(logs.RABBIT_PEER_UP, 305, node.erlang_name)
             self._judge()
 
-    def node_down(self, node: RabbitMQ) -> None:
+    def node_down(self, node: RabbitMQ, graceful: bool) -> None:
         """A node has stopped. Clients and peers hear of it at once, or, of a dead machine, only nothing any more."""
         silent = not node.place_up
         for connection in list(node.connections.values()):
-            (self.broker.cut if silent else self.broker.break_off)(connection)
+            if silent:
+                self.broker.cut(connection)
+            else:
+                self.broker.break_off(connection, End.FORCED if graceful else End.DEAD)
         reason = "net_tick_timeout" if silent else "connection_closed"
         at = self.world.now + (self._net_tick(node) if silent else 0.0)
         began = node.started_at
@@ -106,8 +109,9 @@ class Quorum:
             if between and node not in self._torn and other not in self._torn:
                 self._torn.append(node)
                 node.log(logs.RABBIT_PARTIAL, 305)
-                node.log(logs.RABBIT_PARTIAL_DOWN, 305, other.erlang_name)
-                node.log(logs.RABBIT_PARTIAL_PROXY, 305, between[0].erlang_name, other.erlang_name)
+                node.log(logs.RABBIT_PARTIAL_DOWN, 305, f"rabbit@{other.node.name}")
+                proxy, lost = (f"rabbit@{n.node.name}" for n in (between[0], other))
+                node.log(logs.RABBIT_PARTIAL_PROXY, 305, proxy, lost)
                 node.log(logs.RABBIT_PARTIAL_MODE, 305)
                 node.log(logs.RABBIT_PARTIAL_PAUSE, 305)
         self._judge()
@@ -133,7 +137,7 @@ class Quorum:
         node.log(logs.RABBIT_MINORITY, 305)
         node.paused = True
         for connection in list(node.connections.values()):
-            self.broker.break_off(connection)
+            self.broker.break_off(connection, End.FORCED)
         for queue in self.broker.queues.values():
             if queue.leader is node:
                 self._lose_leader(queue, 0.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twin.components import Component
 from twin.mechanics import rabbitmq as limits
 from twin.openstack.infrastructure import logs
-from twin.openstack.infrastructure.queues import Connection, Message
+from twin.openstack.infrastructure.queues import Connection, End, Message
 from twin.openstack.oslo.service import Service
 from twin.process import State
 from twin.telemetry.records import counter, gauge
@@ -21,6 +21,12 @@ __all__ = ["Message", "RabbitMQ"]
 
 GRACEFUL = frozenset({"restart", "recreate", "rollback-config", "reboot", "stopped"})
 """Reasons for which RabbitMQ is told to stop."""
+
+_LAST_LINES = {
+    End.CLIENT: (logs.RABBIT_CLOSING, logs.RABBIT_GONE),
+    End.SILENT: (logs.RABBIT_MISSED_CLOSING, logs.RABBIT_MISSED),
+    End.FORCED: (logs.RABBIT_FORCED_CLOSING, logs.RABBIT_FORCED),
+}
 
 
 class RabbitMQ(Service):
@@ -151,16 +157,16 @@ class RabbitMQ(Service):
         self._erlang += 13
         return self._erlang
 
-    def close(self, connection: Connection, silent: bool = False) -> None:
-        """Log that a client is gone: it closed the connection, or its heartbeats stayed away."""
+    def close(self, connection: Connection, end: End) -> None:
+        """Log how a connection ended, where anybody is left to log it."""
         if self.connections.pop(connection.client.name, None) is None:
             return
         self.closed += 1
-        if not self.up:
-            return
-        erlang, *ends = self._ends(connection)
-        self.log(logs.RABBIT_MISSED_CLOSING if silent else logs.RABBIT_CLOSING, erlang, erlang, *ends)
-        self.log(logs.RABBIT_MISSED if silent else logs.RABBIT_GONE, erlang)
+        said = _LAST_LINES.get(end)
+        if said is not None:
+            erlang, *ends = self._ends(connection)
+            self.log(said[0], erlang, erlang, *ends)
+            self.log(said[1], erlang)
 
     def _ends(self, connection: Connection) -> tuple[Any, ...]:
         client = connection.client
@@ -186,7 +192,7 @@ class RabbitMQ(Service):
         for kind in list(self.alarms):
             self.alarms.discard(kind)
             self.broker.alarm_changed(self, kind, on=False)
-        self.broker.quorum.node_down(self)
+        self.broker.quorum.node_down(self, graceful)
 
     def busy(self) -> bool:
         return False

@@ -89,6 +89,8 @@ def test_one_of_three_pauses_and_serves_again_with_its_majority(rig, crash):
     assert alone.paused
     assert not r.site.broker.up
     assert r.lines("rabbitmq.minority", "rabbitmq-0")
+    assert len(r.lines("rabbitmq.forced", "rabbitmq-0")) >= 1
+    assert any("(320) CONNECTION_FORCED" in line.args[5] for line in r.lines("amqp.unreachable"))
     assert not r.worker.done
     r.world.apply(Action("recreate", "rabbitmq-1", "immediate"))
     r.run(120)
