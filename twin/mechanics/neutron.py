@@ -97,6 +97,10 @@ RPC: dict[str, Work] = {
 }
 """Remote procedures of neutron-server, without what they have done by others (assumed)."""
 
+METADATA_CACHE = 5.0
+"""Seconds for which the metadata agent remembers which port has an address."""
+METADATA_PROXY = 0.03
+"""Seconds that the metadata agent waits for nova, whose own cache has most of it (assumed)."""
 PUSH = 0.002
 """Seconds of Python to take up what the server pushes (assumed)."""
 

@@ -16,6 +16,7 @@ from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.keystone.service import Keystone
 from twin.openstack.neutron.agent.dhcp_service import DhcpAgentService
 from twin.openstack.neutron.agent.l3_service import L3AgentService
+from twin.openstack.neutron.agent.metadata import MetadataAgentService
 from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
 from twin.openstack.neutron.server import Neutron
 from twin.openstack.nova.api.service import NovaApi
@@ -35,6 +36,7 @@ KINDS: tuple[type[Component], ...] = (
     OpenvswitchAgent,
     DhcpAgentService,
     L3AgentService,
+    MetadataAgentService,
     RabbitMQ,
     MySQL,
     NovaCompute,

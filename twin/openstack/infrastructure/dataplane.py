@@ -75,6 +75,8 @@ class DataPlane:
         """What the programs in a server want all the time, where they want anything: cores, and streams of disk."""
         self.metadata_backend: Callable[[], bool] = _always
         """Whether the metadata agent and nova's metadata API answer now."""
+        self.on_metadata: Callable[[str], None] | None = None
+        """Told of the port of a guest whose questions reach the metadata agent."""
 
     # --- who is there --------------------------------------------------------------------------------------------
 
@@ -161,7 +163,10 @@ class DataPlane:
         for name, node in self.network_nodes.items():
             through = node.router_of(path.network) or path.network
             if node.node.up and through in node.proxies and self._passes(port, name):
-                return self.metadata_backend()
+                answers = self.metadata_backend()
+                if answers and self.on_metadata is not None:
+                    self.on_metadata(port)
+                return answers
         return False
 
     # --- what testers ask ----------------------------------------------------------------------------------------

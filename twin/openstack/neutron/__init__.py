@@ -12,6 +12,7 @@ def build(site: Site) -> None:
     """The agents of a site whose server, hosts and data plane are there, and the networks that it begins with."""
     from twin.openstack.neutron.agent.dhcp_service import DhcpAgentService
     from twin.openstack.neutron.agent.l3_service import L3AgentService
+    from twin.openstack.neutron.agent.metadata import MetadataAgentService
     from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
     from twin.openstack.neutron.agent.service import NeutronAgent
     from twin.openstack.neutron.networks import begin
@@ -23,7 +24,11 @@ def build(site: Site) -> None:
         for node in dict.fromkeys((*site.hosts.values(), *network_nodes))  # a host may be a network node as well
     ]
     for node in network_nodes[:1]:
-        agents += [DhcpAgentService(site, "neutron-dhcp-agent", node), L3AgentService(site, "neutron-l3-agent", node)]
+        agents += [
+            DhcpAgentService(site, "neutron-dhcp-agent", node),
+            L3AgentService(site, "neutron-l3-agent", node),
+            MetadataAgentService(site, "neutron-metadata-agent", node),
+        ]
     for agent in agents:
         connect(agent, site.broker.nodes[0], site.neutron)
     begin(site)

@@ -200,13 +200,16 @@ class NeutronDbPluginV2(Flow):
 
     def get_ports(self, context: Context, filters: Mapping[str, Any]) -> list[Row]:
         """Ports with these attributes."""
-        tables = self.tables
+        tables, filters = self.tables, dict(filters)
+        address = filters.pop("ip_address", None)
         if "device_id" in filters:
             found = tables.ports_of(tables.ports_by_device, filters["device_id"])
         elif "network_id" in filters:
             found = tables.ports_of(tables.ports_by_network, filters["network_id"])
         else:
             found = list(tables.ports.values())
+        if address is not None:
+            found = [port for port in found if any(ip["ip_address"] == address for ip in port.fixed_ips)]
         shown = [port.show() for port in found]
         return [port for port in shown if all(port[name] == value for name, value in filters.items())]
 

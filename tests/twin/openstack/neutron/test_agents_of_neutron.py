@@ -16,7 +16,7 @@ def _alive(cloud, component):
 def test_agents_that_report_are_alive(cloud):
     cloud.run(400)
     agents = cloud.ask("agents.list").body
-    assert len(agents) == 6  # four Open vSwitch agents, one of DHCP, one of L3
+    assert len(agents) == 7  # four Open vSwitch agents, one of DHCP, one of L3, one of metadata
     assert all(agent["alive"] for agent in agents)
     assert not cloud.lines("neutron.agents-dead")
 
@@ -31,7 +31,7 @@ def test_a_dead_agent_is_believed_in_for_75_seconds(cloud):
     assert not _alive(cloud, L2)
     cloud.run(45)
     line = cloud.lines("neutron.agents-dead")[-1]
-    assert line.args[3:5] == (1, 6)
+    assert line.args[3:5] == (1, 7)
     assert "compute-0" in line.args[5]
 
 
@@ -169,3 +169,25 @@ def test_a_machine_that_boots_loses_its_ports_and_its_agent_finds_them_again(clo
     assert cloud.status(port["id"]) == "DOWN"
     switch.plug(port["id"])
     assert cloud.active(port["id"])
+
+
+def test_guests_are_told_who_they_are(cloud):
+    port = cloud.port()
+    cloud.boot(port)
+    assert cloud.active(port["id"])
+    cloud.run(60)
+    lines = cloud.lines("agent.metadata-access")
+    assert len(lines) == 9
+    assert {line.args[3] for line in lines} == {port["fixed_ips"][0]["ip_address"]}
+    assert [line.args[6] for line in lines].count(404) == 1  # user_data that nobody gave
+    assert cloud.site.libvirts["compute-0"].domains["server-1"].guest.has_key
+
+
+def test_without_a_metadata_agent_guests_get_no_key(cloud):
+    cloud.kill("neutron-metadata-agent")
+    port = cloud.port()
+    cloud.boot(port)
+    assert cloud.active(port["id"])
+    cloud.run(100)
+    assert not cloud.lines("agent.metadata-access")
+    assert not cloud.site.libvirts["compute-0"].domains["server-1"].guest.has_key

@@ -142,6 +142,17 @@ def test_a_wrong_host_leaves_the_port_unbound(cloud):
     assert trace[-1].startswith("AttributeError: 'NoneType' object has no attribute")
 
 
+def test_a_metadata_agent_that_looks_for_the_wrong_port_leaves_guests_without_a_key(cloud):
+    site = "neutron.agent.metadata.agent.MetadataProxyHandler._get_instance_and_tenant_id/self._get_ports"
+    cloud.mutate("neutron-metadata-agent", site, "throwException")
+    port = cloud.port()
+    cloud.boot(port)
+    assert cloud.active(port["id"])
+    cloud.run(60)
+    assert cloud.lines("agent.metadata-failed")
+    assert not cloud.site.libvirts["compute-0"].domains["server-1"].guest.has_key
+
+
 def test_every_site_of_neutron_has_a_name_of_its_own():
     from twin.openstack.mutation.sites import sites
 
