@@ -17,7 +17,7 @@ def test_migration_empties_a_host_and_keeps_new_servers_away(openstack_world):
     assert ticket.finished is not None
     assert not source.libvirt.domains
     assert world.cluster.site.tables.services[source.name].disabled
-    world.apply(Action("restart", source.name))
+    world.apply(Action("uncordon", "compute-0"))
     world.run(until=330)
     assert source.libvirt.domains
 
