@@ -230,7 +230,8 @@ class Service(Process):
         spoken = self.spoken.get(head.id, head)
         if spoken is None:
             return
-        self.say(head, context, *args, described(error), instance=instance)
+        said = summary(error) if head.text.endswith(SUMMARY) else described(error)
+        self.say(head, context, *args, said, instance=instance)
         body = _traceback_of(spoken)
         for line in traceback.lines(error, entry):
             self.log(body, EXCEPTION_LINE, instance, line)

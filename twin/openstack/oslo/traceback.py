@@ -101,7 +101,7 @@ def lines(error: BaseException, entry: tuple[Frame, ...] = ()) -> Iterator[str]:
     for frame, number in (*((frame, 0) for frame in entry), *_frames(error)):
         yield f'  File "{PACKAGES}{frame.path}", line {_line(frame, number)}, in {frame.function}'
         yield f"    {frame.statement}"
-    yield described(error)
+    yield from described(error).split("\n")
 
 
 def _frames(error: BaseException) -> Iterator[tuple[Frame, int]]:

@@ -14,7 +14,6 @@ from twin.openstack.cinder.tables import Attachment, Snapshot, Volume
 from twin.openstack.cinder.volume.flows import api as flow
 from twin.openstack.cinder.volume.rpcapi import VolumeAPI
 from twin.openstack.oslo.context import Context
-from twin.openstack.oslo.exceptions import described
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.service import Steps
@@ -134,7 +133,7 @@ class API(Flow):
             quotas, usages = error.kwargs["quotas"], error.kwargs["usages"]
             consumed = usages["gigabytes"]["reserved"] + usages["gigabytes"]["in_use"]
             room = quotas["gigabytes"]
-            said = (volume.project_id, size_increase, consumed, room, described(error))
+            said = (volume.project_id, size_increase, consumed, room, error)
             self.say(logs.EXTEND_QUOTA_EXCEEDED, context, *said)
             raise exception.VolumeSizeExceedsAvailableQuota(
                 name="gigabytes", requested=size_increase, consumed=consumed, quota=quotas["gigabytes"]
