@@ -113,3 +113,9 @@ def client(quiet_world: Callable[..., World]) -> Client:
 def lonely(quiet_world: Callable[..., World]) -> Client:
     """A user of a site with one controller and no load balancer."""
     return Client(quiet_world(cluster={"kind": "openstack", "preset": "cloudlab"}))
+
+
+@pytest.fixture(scope="session")
+def user_of() -> Callable[[World], Client]:
+    """`user_of(world)`: a client of it."""
+    return Client
