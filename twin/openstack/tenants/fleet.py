@@ -182,8 +182,10 @@ class Fleet:
                 found = self._find(server.uuid)
                 if found is not None and not server.noisy:
                     libvirt, domain = found
-                    domain.demand_cpu = self._wants(server, factor)
-                    libvirt.reload(domain)
+                    wanted = self.site.dataplane.demand[server.uuid] = self._wants(server, factor)
+                    if server.uuid not in libvirt.noise.loud:
+                        domain.demand_cpu = wanted
+                        libvirt.reload(domain)
 
     def _find(self, uuid: str) -> tuple[Libvirt, Domain] | None:
         """A server's domain where it is now."""

@@ -127,7 +127,12 @@ class ServerLife:
         habits = self.load.client
         status, row = "", 0
         while self.world.now < deadline:
-            pause = POLL_WAITS[min(row, len(POLL_WAITS) - 1)] if habits.every is None else habits.every
+            if row == 0:
+                pause = habits.first
+            elif habits.every is None:
+                pause = POLL_WAITS[min(row, len(POLL_WAITS) - 1)]
+            else:
+                pause = habits.every
             yield self.world.clock.timeout(pause)
             row += 1
             for _ in range(habits.polls):

@@ -135,3 +135,15 @@ def test_a_service_that_is_down_stops_the_load_at_its_first_call():
     assert (error.service, error.status) == ("neutron-server", 503)
     assert error.time == pytest.approx(trial.started + trial.seconds)
     assert not trial.silent and trial.phase.startswith(("security group", "network"))
+
+
+def test_a_project_that_has_what_it_may_is_refused_more():
+    text = SCENARIO.replace("preset: small}", "preset: small, quotas: {instances: 2}}")
+    text = text.replace("WORKLOAD", "{arrivals: {constant: 12/min}, lifetime: 40s}").replace("HORIZON", "300s")
+    world: Any = World(Scenario.parse(text), seed=5)
+    world.run()
+    projects = [server.project for server in world.cluster.site.tables.servers.values()]
+    assert max(projects.count(project) for project in projects) <= 2
+    refused = [line.text for line in world.log_lines(0, 300) if "POST /v2.1/servers HTTP" in line.text]
+    assert any("status: 403" in line for line in refused) and any("status: 202" in line for line in refused)
+    assert world.cluster.workload.abandoned > 0

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from twin import Scenario, World
+from twin.mechanics.conditions import Condition
+from twin.mechanics.layers import Layer
 from twin.mechanics.tenants import PROBE_INTERVAL
 from twin.scenario import ScenarioError
 
@@ -184,3 +186,19 @@ def test_the_services_keep_projects_to_their_quotas():
     assert (site.volumes.quotas["volumes"], site.volumes.quotas["gigabytes"]) == (3, -1)
     limits = site.neutron.tables.quotas
     assert (limits["port"], limits["floatingip"], limits["security_group"], limits["network"]) == (9, 2, 4, 100)
+
+
+def test_a_noisy_neighbour_that_calms_down_wants_what_it_wanted_before():
+    made = world()
+    libvirt = made.cluster.site.libvirts["compute-0"]
+    before = {domain.uuid: domain.demand_cpu for domain in libvirt.domains.values()}
+    noise = [
+        Condition(Layer.DEMAND, parameter, value, "neighbour")
+        for parameter, value in (("guest_cpu", 1.0), ("guest_streams", 1.0), ("noisy_guests", 2.0))
+    ]
+    for condition in noise:
+        libvirt.impose(condition)
+    assert sum(domain.demand_cpu == 1.0 for domain in libvirt.domains.values()) == 2
+    for condition in noise:
+        libvirt.lift(condition)
+    assert {domain.uuid: domain.demand_cpu for domain in libvirt.domains.values()} == before
