@@ -97,6 +97,7 @@ def sites(
 ) -> None:
     """The call sites of OpenStack's programs: where MutationChaos can make a call go wrong, and how."""
     from rich.table import Column, Table
+    from rich.text import Text
 
     from experiments.errors import UserError
     from experiments.tables import wide
@@ -111,12 +112,15 @@ def sites(
     if not found:
         raise UserError(f"--grep {grep}: no call site has this in its name")
     title = f"{len(found)} call sites" if len(found) > 1 else "1 call site"
-    table = Table(Column("site", overflow="fold"), "arguments", "mutations", title=title, title_justify="left")
+    table = Table(
+        Column("site: its arguments: how it can go wrong", overflow="fold"), title=title, title_justify="left"
+    )
     for site in found:
-        written = (*site.positional, *(f"{name}=" for name in site.keywords))
-        numbered = ", ".join(f"{i} {text}" if not text.endswith("=") else text for i, text in enumerate(written, 1))
-        mutations = dict.fromkeys(point.operator.value for point in operators.points(site))
-        table.add_row(site.id, numbered or "-", " ".join(mutations))
+        numbered = [f"{i} {written}" for i, written in enumerate(site.positional, 1)]
+        arguments = ", ".join((*numbered, *(f"{name}=" for name in site.keywords)))
+        mutations = " ".join(dict.fromkeys(point.operator.value for point in operators.points(site)))
+        table.add_row(Text(site.id))
+        table.add_row(Text(f"    ({arguments}): {mutations}" if arguments else f"    {mutations}", style="dim"))
     wide().print(table)
 
 

@@ -36,6 +36,15 @@ def test_show_writes_overrides_in() -> None:
     assert shown["spec"]["horizon"] == "500s"
 
 
+def test_sites_prints_where_a_program_can_go_wrong_and_how() -> None:
+    output = run("sites", "nova", "--grep", "LibvirtDriver.spawn").output
+    assert "nova.virt.libvirt.driver.LibvirtDriver.spawn/self._create_image" in output
+    assert "(1 context, 2 instance): throwException missingCall wrongParameter missingParameter" in output
+    assert "cinder.volume.manager" not in run("sites", "nova").output
+    assert "did you mean 'nova'" in str(run("sites", "nove", fails=True).exception)
+    assert "no call site" in str(run("sites", "--grep", "teleport", fails=True).exception)
+
+
 def test_validate_checks_every_kind_of_file() -> None:
     output = run("validate", "gpu-power-cap", "tuning", "ppo").output
     assert output.count("ok: ") == 3

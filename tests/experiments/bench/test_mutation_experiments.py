@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
-from experiments.bench.mutations.experiment import experiment, fault_free
-from twin.openstack.mutation.campaign import WORKLOADS, Point
+from experiments.bench.mutations.experiment import experiment, fault_free, reached
+from experiments.commands.bench import app
+from experiments.errors import UserError
+from twin.openstack.mutation import campaign
+from twin.openstack.mutation.campaign import WORKLOADS, Point, digest, frame
 
 SEED = 1
 DELETE = "nova.compute.manager.ComputeManager.terminate_instance/self._delete_instance"
@@ -38,3 +42,15 @@ def test_what_no_command_comes_by_changes_nothing():
     record = experiment(Point("storage", f"{RESIZE}|throwException"), SEED)
     assert (record.activations, record.failed, record.errors, record.missing, record.added) == (0, False, {}, 0, 0)
     assert not record.persists
+
+
+def test_a_campaign_keeps_to_the_frame_that_was_fixed(monkeypatch, tmp_path):
+    arguments = ["mutations", "--size", "2", "--workers", "1", "--out", str(tmp_path / "campaign.jsonl")]
+    monkeypatch.setattr(campaign, "FRAME_DIGEST", "0" * 64)
+    refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, UserError) and "the sampling frame has changed" in str(refused.exception)
+    monkeypatch.setattr(campaign, "FRAME_DIGEST", digest(frame(reached(campaign.FRAME_SEED))))
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "the study's (911 tests)" in done.output
+    assert len((tmp_path / "campaign.jsonl").read_text().splitlines()) == 2
