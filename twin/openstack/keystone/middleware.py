@@ -78,6 +78,8 @@ class AuthProtocol:
             except SSLError as error:
                 return self._give_up(context, DISCOVERY_FAILED.format(error))
             except HttpError as error:
+                if _refused(error):
+                    return self._give_up(context, str(error))
                 if error.status == 404:
                     self._say(logs.TOKEN_UNAUTHORIZED, context, INVALID_TOKEN)
                     return UNAUTHORIZED
@@ -102,7 +104,19 @@ class AuthProtocol:
         return self._own
 
     def _ask(self, context: Context, operation: str, method: str, **arguments: Any) -> Steps:
-        return self.service.clients.request(context, "keystone", operation, method, "/v3/auth/tokens", **arguments)
+        """A request to keystone; again where nobody takes the connection (`http_request_max_retries`)."""
+        for pause in (*facts.CONNECT_PAUSES, None):
+            try:
+                return (
+                    yield from self.service.clients.request(
+                        context, "keystone", operation, method, "/v3/auth/tokens", **arguments
+                    )
+                )
+            except HttpError as error:
+                if pause is None or not _refused(error):
+                    raise
+            yield self.service.clock.timeout(pause)
+        return None
 
     def _give_up(self, context: Context, why: str) -> int:
         self._say(logs.AUTH_CRITICAL, context, why)
@@ -110,6 +124,11 @@ class AuthProtocol:
 
     def _say(self, statement: Any, context: Context, *fields: Any) -> None:
         self.service.say(statement, context, *fields)
+
+
+def _refused(error: HttpError) -> bool:
+    """Whether it was no answer at all: nobody listens."""
+    return str(error).startswith("Unable to establish connection")
 
 
 def _body(error: HttpError) -> str:

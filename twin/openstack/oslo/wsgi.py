@@ -49,6 +49,11 @@ AUTH_MESSAGES = {
     503: "The Keystone service is temporarily unavailable.",
 }
 """What keystonemiddleware answers with."""
+CONNECTION_REFUSED = (
+    "Unable to establish connection to http://{0}:{1}: HTTPConnectionPool(host='{0}', port={1}): Max retries exceeded "
+    "with url: / (Caused by NewConnectionError('<urllib3.connection.HTTPConnection object>: Failed to establish a new "
+    "connection: [Errno 111] ECONNREFUSED'))"
+)
 CERTIFICATE_EXPIRED = (
     "SSL exception connecting to https://{0}:{1}: HTTPSConnectionPool(host='{0}', port={1}): Max retries exceeded with "
     "url: / (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
@@ -153,7 +158,7 @@ class ApiService(Service):
         if not self.accepting:
             ledger.refused += 1
             self._count(503)
-            answer.succeed(Response(503))
+            answer.succeed(Response(503, message=CONNECTION_REFUSED.format(self.site.address(self.node), self.port)))
             return answer
         self._sessions += 1
         self.spawn(self._answer(context, operation, method, uri, arguments, answer))

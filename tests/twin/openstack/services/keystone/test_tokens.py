@@ -95,6 +95,23 @@ def test_services_cannot_say_without_keystone(client):
     assert said[-1].startswith("Unable to validate token: Failed to fetch token data from identity server")
 
 
+def test_a_service_that_finds_nobody_tries_three_times_more(lonely):
+    _login(lonely)
+    lonely.world.components["keystone"].stop()
+    started = lonely.world.now
+    assert lonely.ask("cinder-api", "volumes.list").status == 503
+    assert lonely.world.now - started == pytest.approx(0.5 + 1 + 2, abs=0.05)
+    (critical,) = lonely.said("cinder-api", levels="WARNING ERROR CRITICAL")
+    assert critical.startswith("Unable to validate token: Unable to establish connection to http://10.0.0.10:5000")
+
+
+def test_a_keystone_that_comes_back_in_time_is_asked(lonely):
+    _login(lonely)
+    lonely.world.components["keystone"].stop()
+    lonely.world.clock.at(lonely.world.now + 1.0, lambda _: lonely.world.components["keystone"].boot())
+    assert lonely.ask("cinder-api", "volumes.list").status == 200
+
+
 # --- keys out of step ----------------------------------------------------------------------------------------------
 
 
