@@ -46,6 +46,19 @@ class QuotaEngine(Flow):
             reservations.append(reservation)
         return reservations
 
+    def get_project_quotas(self, context: Context, project_id: str) -> Steps:
+        """Limit and use of each resource."""
+        yield from self.sql(context, facts.STATEMENTS["list"])
+        tables = self.tables
+        return {
+            name: {
+                "limit": limit,
+                "in_use": tables.usage(project_id, name).in_use,
+                "reserved": tables.usage(project_id, name).reserved,
+            }
+            for name, limit in tables.quotas.items()
+        }
+
     def commit(self, context: Context, reservations: list[str], project_id: str) -> Steps:
         """Turn reservations into use."""
         yield from self.sql(context, facts.STATEMENTS["commit"], write=True)

@@ -9,6 +9,7 @@ from twin.components import Component
 from twin.mechanics import cinder as facts
 from twin.openstack.cinder import exception, logs
 from twin.openstack.cinder.api.attachments import AttachmentsController
+from twin.openstack.cinder.api.limits import LimitsController, VolumeTypesController
 from twin.openstack.cinder.api.snapshots import SnapshotsController
 from twin.openstack.cinder.api.volumes import VolumeActionsController, VolumeAdminController, VolumeController
 from twin.openstack.cinder.scheduler.service import CinderScheduler
@@ -56,6 +57,8 @@ class CinderApi(ApiService, AmqpService):
         admin = VolumeAdminController(self, volume_api)
         snapshots = SnapshotsController(self, volume_api)
         attachments = AttachmentsController(self, volume_api)
+        limits = LimitsController(self)
+        types = VolumeTypesController(self)
         self._operations: dict[str, Operation] = {
             "volumes.create": self._calls("volumes.create", volumes, "create", 202),
             "volumes.show": self._calls("volumes.show", volumes, "show", 200),
@@ -75,6 +78,8 @@ class CinderApi(ApiService, AmqpService):
             "attachments.show": self._calls("attachments.show", attachments, "show", 200),
             "attachments.update": self._calls("attachments.update", attachments, "update", 200),
             "attachments.complete": self._calls("attachments.complete", attachments, "complete", 204),
+            "limits": self._calls("limits", limits, "index", 200),
+            "types.list": self._calls("types.list", types, "index", 200),
             "attachments.delete": self._calls("attachments.delete", attachments, "delete", 200),
         }
 

@@ -190,6 +190,14 @@ def test_a_volume_quota_counts_a_project_s_own(client):
     assert len(other.cinder("volumes.list")) == 1
 
 
+def test_limits_say_what_is_left(client):
+    client.volume(size=3)
+    limits = client.cinder("limits")
+    assert limits["totalVolumesUsed"] == 1 and limits["totalGigabytesUsed"] == 3
+    assert limits["maxTotalVolumes"] == 10
+    assert [kind["name"] for kind in client.cinder("types.list")] == ["__DEFAULT__"]
+
+
 @pytest.mark.parametrize("size", [0, -1, "big"])
 def test_a_senseless_size_is_the_client_s_error(client, size):
     refused = client.ask("cinder-api", "volumes.create", "POST", size=size)
