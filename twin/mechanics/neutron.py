@@ -68,7 +68,7 @@ API: dict[str, Work] = {
     "create_security_group_rule": Work(0.04, 8),
     "delete_network": Work(0.10, 14),
     "delete_subnet": Work(0.10, 16),
-    "delete_port": Work(0.17, 24),
+    "delete_port": Work(0.14, 24),
     "delete_router": Work(0.08, 12),
     "delete_security_group": Work(0.06, 10),
     "delete_floatingip": Work(0.08, 12),
@@ -112,7 +112,7 @@ WIRE_PORT = 0.75
 """Seconds to look a port up and to give it its local VLAN."""
 FILTER_PORT = 4.50
 """Seconds to write the security group's flows of a new port."""
-REFRESH_FILTER = 0.25
+REFRESH_FILTER = 0.06
 """Seconds to write those anew of a port that is there."""
 REMOVE_PORT = 0.3
 """Seconds to remove the flows of a port that has gone."""

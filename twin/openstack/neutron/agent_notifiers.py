@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DHCP_AGENT, L3_AGENT = "dhcp_agent", "l3_agent"
 """Topics."""
+TUNNEL_UPDATE = "q-agent-notifier-tunnel-update"
 
 
 class DhcpAgentNotifyAPI(Flow):
@@ -116,6 +117,20 @@ class ResourcesPushRpcApi(Flow):
     def push(self, context: Context, resource_type: str, resource_list: list[Row], event_type: str) -> Steps:
         """Fan a list of objects out."""
         yield from self.rpc.fanout(context, f"neutron-vo-{resource_type}", "push", resource_list, event_type)
+
+
+class AgentNotifierApi(Flow):
+    """What only the L2 agents want to hear."""
+
+    source = "neutron.plugins.ml2.rpc"
+
+    def __init__(self, service: Neutron) -> None:
+        super().__init__(service)
+        self.rpc = service
+
+    def tunnel_update(self, context: Context, tunnel: str) -> Steps:
+        """A machine has an agent now."""
+        yield from self.rpc.fanout(context, TUNNEL_UPDATE, "tunnel_update", [{"tunnel": tunnel}], "updated")
 
 
 class ObjectChangeHandler(Flow):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twin.mechanics import neutron as facts
 from twin.openstack.neutron import exceptions as errors
 from twin.openstack.neutron import logs
+from twin.openstack.neutron.agent_notifiers import AgentNotifierApi
 from twin.openstack.neutron.agents_db import DhcpAgentSchedulerDbMixin
+from twin.openstack.neutron.managers import OVS_AGENT
 from twin.openstack.neutron.plugin import Ml2Plugin
 from twin.openstack.neutron.provisioning_blocks import DHCP_ENTITY, L2_AGENT_ENTITY
 from twin.openstack.neutron.tables import Network, Row
@@ -16,15 +18,28 @@ from twin.openstack.oslo.exceptions import described
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 
+if TYPE_CHECKING:
+    from twin.openstack.neutron.server import Neutron
+
 
 class RpcCallbacks(Flow):
     """What the L2 agents call."""
 
     source = "neutron.plugins.ml2.rpc"
 
-    def __init__(self, service: Service, plugin: Ml2Plugin) -> None:
+    def __init__(self, service: Neutron, plugin: Ml2Plugin) -> None:
         super().__init__(service)
         self.plugin = plugin
+        self.notifier = AgentNotifierApi(service)
+
+    def tunnel_sync(self, context: Context, host: str) -> Steps:
+        """An agent's end of tunnels: the others are told, and it is told all."""
+        work = facts.RPC["update_device_list"]
+        yield from self.think(context, work.python)
+        yield from self.sql(context, work.statements)
+        hosts = [agent.host for agent in self.plugin.tables.agents_of(OVS_AGENT)]
+        yield from self.notifier.tunnel_update(context, host)
+        return {"tunnels": hosts}
 
     def update_device_list(
         self, context: Context, devices_up: list[str], devices_down: list[str], agent_id: str, host: str

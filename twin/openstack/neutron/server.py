@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,8 +31,21 @@ from twin.openstack.oslo.context import Context, admin_context, own_request
 from twin.openstack.oslo.exceptions import CloudError, HttpError
 from twin.openstack.oslo.messaging import AmqpService, Procedure
 from twin.openstack.oslo.service import Steps
-from twin.openstack.oslo.wsgi import ApiService, Operation, Response
+from twin.openstack.oslo.wsgi import API_METRICS, ApiService, Operation, Response
 from twin.openstack.site import Site
+from twin.telemetry.records import gauge
+
+COUNTS = (
+    gauge("openstack_neutron_networks", "networks", profile=None),
+    gauge("openstack_neutron_subnets", "subnets", profile=None),
+    gauge("openstack_neutron_ports", "ports", profile=None),
+    gauge("openstack_neutron_routers", "routers", profile=None),
+    gauge("openstack_neutron_routers_not_active", "routers", profile=None),
+    gauge("openstack_neutron_security_groups", "groups", profile=None),
+    gauge("openstack_neutron_floating_ips", "addresses", profile=None),
+    gauge("openstack_neutron_floating_ips_associated_not_active", "addresses", profile=None),
+)
+"""As openstack-exporter has them from neutron's API."""
 
 Listener = Callable[[str, Row, str, Context], None]
 """Takes what the server pushes: (topic, object, created | updated | deleted, context)."""
@@ -47,6 +60,7 @@ class Neutron(ApiService, AmqpService):
     wsgi_logger = "neutron.wsgi"
     topic = "q-plugin"
     unexpected_error = logs.NEUTRON_FAILED
+    metrics = (*API_METRICS, *COUNTS)
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -79,7 +93,7 @@ class Neutron(ApiService, AmqpService):
         self._procedures = {
             name: _procedure(owner, name)
             for owner, names in (
-                (self.l2_callbacks, ("update_device_list",)),
+                (self.l2_callbacks, ("update_device_list", "tunnel_sync")),
                 (self.pull_callbacks, ("bulk_pull",)),
                 (self.dhcp_callbacks, DHCP_PROCEDURES),
                 (self.l3_callbacks, ("sync_routers", "update_floatingip_statuses")),
@@ -220,6 +234,13 @@ class Neutron(ApiService, AmqpService):
         return str(datetime.fromtimestamp(self.world.epoch + time, UTC).replace(tzinfo=None, microsecond=0))
 
     def on_running(self) -> None:
+        if self.world.now > 0:
+            self.say(logs.LOGGING_ENABLED, None)
+            self.say(logs.VERSION, None)
+            self.say(logs.LOADING_CORE, None, "ml2")
+            self.say(logs.PLUGIN_READY, None)
+            self.say(logs.LOADING_PLUGIN, None, "router")
+            self.say(logs.LISTENING, None, "0.0.0.0", self.port)
         super().on_running()
         self.spawn(self._every(facts.HEALTH_CHECK_INTERVAL, "health"))
 
@@ -236,6 +257,23 @@ class Neutron(ApiService, AmqpService):
             except CloudError:
                 pass  # a looping call of oslo.service goes on after what it could not do
             yield from self.schedulers.remove_networks_from_down_agents(context)
+
+    def sample(self) -> Sequence[float]:
+        tables = self.tables
+        if not self.up or not self.site.answers_queries():
+            return (*super().sample(), *(float("nan") for _ in COUNTS))
+        floating_ips = tables.floating_ips.values()
+        return (
+            *super().sample(),
+            len(tables.networks),
+            len(tables.subnets),
+            len(tables.ports),
+            len(tables.routers),
+            sum(1 for router in tables.routers.values() if not router.host),
+            len(tables.security_groups),
+            len(tables.floating_ips),
+            sum(1 for row in floating_ips if row.port_id is not None and row.status != "ACTIVE"),
+        )
 
 
 DHCP_PROCEDURES = (

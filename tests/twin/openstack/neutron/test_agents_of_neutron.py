@@ -191,3 +191,56 @@ def test_without_a_metadata_agent_guests_get_no_key(cloud):
     cloud.run(100)
     assert not cloud.lines("agent.metadata-access")
     assert not cloud.site.libvirts["compute-0"].domains["server-1"].guest.has_key
+
+
+def test_an_agent_that_starts_writes_the_flows_that_were_lost(cloud):
+    port = cloud.port()
+    cloud.boot(port)
+    assert cloud.active(port["id"])
+    switch = cloud.plane.switches["compute-0"]
+    cloud.kill(L2)
+    switch.ports[port["id"]].flows = False
+    cloud.world.components[L2].start()
+    cloud.run(40)
+    assert switch.passes(port["id"])
+    assert cloud.lines("agent.ovs-flows-cleaned", L2)
+
+
+def test_an_agent_notices_that_the_switch_was_started_anew(cloud):
+    ports = [cloud.port(server=f"server-{i}") for i in range(2)]
+    for port in ports:
+        cloud.boot(port)
+    assert all(cloud.active(port["id"]) for port in ports)
+    cloud.run(10)
+    switch = cloud.plane.switches["compute-0"]
+    switch.restarted()
+    cloud.world.components[L2].wake()
+    cloud.run(30)
+    assert len(cloud.lines("agent.ovs-restarted", L2)) == 1
+    assert all(switch.passes(port["id"]) for port in ports)
+
+
+def test_an_agent_that_starts_makes_its_tunnels_and_the_others_theirs(cloud):
+    switches = cloud.plane.switches
+    cloud.kill(L2)
+    switches["compute-0"].tunnels.clear()
+    for name, switch in switches.items():
+        if name != "compute-0":
+            switch.tunnels.discard("compute-0")
+    cloud.world.components[L2].start()
+    cloud.run(20)
+    assert switches["compute-0"].tunnels == set(switches) - {"compute-0"}
+    assert all("compute-0" in switch.tunnels for name, switch in switches.items() if name != "compute-0")
+
+
+def test_the_exporter_counts_what_neutron_has(cloud):
+    cloud.port()
+    server = cloud.world.components["neutron-server"]
+    values = dict(zip([metric.name for metric in server.metrics], server.sample(), strict=True))
+    assert values["openstack_neutron_networks"] == 2
+    assert values["openstack_neutron_ports"] == len(cloud.tables.ports) >= 2
+    agent = cloud.world.components[L2]
+    assert dict(zip([m.name for m in agent.metrics], agent.sample(), strict=True))["openstack_neutron_agent_state"] == 1
+    cloud.kill(L2)
+    cloud.run(120)
+    assert agent.sample()[0] == 0

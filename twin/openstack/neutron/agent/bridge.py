@@ -98,6 +98,15 @@ class OVSIntegrationBridge(Flow):
         """Write the tag of a port, and its flows; whether the port is there."""
         return self.switch.wire(record, value)
 
+    def check_canary_table(self, context: Context | None) -> bool:
+        """Whether the flow is there that goes with a restart of the switch."""
+        tagged = [port for port in self.switch.ports.values() if port.tag]
+        return not tagged or any(port.flows for port in tagged)
+
+    def cleanup_flows(self, context: Context) -> None:
+        """Remove flows with the cookie of an older process: what is left are those that this one has written."""
+        self.switch.resync(self.service)
+
     def drop_port(self, context: Context, port_id: str) -> None:
         """A port's packets go nowhere."""
         self.switch.unwire(port_id)

@@ -18,12 +18,14 @@ from twin.openstack.neutron.agents_db import AGENT_REVIVED
 from twin.openstack.neutron.exceptions import MappingNotFound
 from twin.openstack.neutron.tables import Row
 from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import MessagingTimeout
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Steps
 
 if TYPE_CHECKING:
     from twin.openstack.neutron.agent.openvswitch_service import OpenvswitchAgent
 
+OVS_NORMAL, OVS_RESTARTED = "normal", "restarted"
 PortInfo = dict[str, set[str]]
 """Ports that are on the bridge (current), new to the agent, gone, or changed: added, removed, updated."""
 
@@ -51,7 +53,7 @@ class OVSNeutronAgent(Flow):
         """A new process knows nothing."""
         self.iter_num = 0
         self.fullsync = self.sync = True
-        self.start_flag = True
+        self.start_flag = self.tunnel_out_of_sync = self.need_clean_stale_flow = True
         self.failed_report_state = False
         self.ports: set[str] = set()
         self.updated_ports: set[str] = set()
@@ -115,6 +117,7 @@ class OVSNeutronAgent(Flow):
             or any(self.failed_devices.values())
             or self.int_br.has_events()
             or self.int_br.became_ready()
+            or not self.int_br.check_canary_table(None)
         )
 
     def rpc_loop(self, context: Context) -> Steps:
@@ -124,6 +127,15 @@ class OVSNeutronAgent(Flow):
             self.say(logs.OVS_FULL_SYNC, context)
             self.sync, self.fullsync = True, False
             self.ports.clear()
+        if self.check_ovs_status(context) == OVS_RESTARTED:
+            self.sync, self.tunnel_out_of_sync, self.need_clean_stale_flow = True, True, True
+            self.ports.clear()
+        if self.tunnel_out_of_sync:
+            try:
+                self.tunnel_out_of_sync = yield from self.tunnel_sync(context)
+            except Exception as error:
+                self.unexpected(error)
+                self.exception(logs.OVS_TUNNEL_SYNC_FAILED, context, error)
         self.say(logs.OVS_LOOP_POLLING, context, self.iter_num, self.world.now - start)
         updated_ports_copy, self.updated_ports = self.updated_ports, set()
         try:
@@ -134,6 +146,9 @@ class OVSNeutronAgent(Flow):
             if self._port_info_has_changes(port_info) or self.sg_agent.firewall_refresh_needed():
                 self.failed_devices = yield from self.process_network_ports(context, port_info)
                 self.say(logs.OVS_LOOP_PROCESSED, context, self.iter_num, self.world.now - start)
+            if self.need_clean_stale_flow:
+                self.cleanup_stale_flows(context)
+                self.need_clean_stale_flow = False
             self.ports = port_info["current"]
             self.int_br.polling_completed()
         except Exception as error:
@@ -142,6 +157,37 @@ class OVSNeutronAgent(Flow):
             self.updated_ports |= updated_ports_copy
             self.sync = True
         self.iter_num += 1
+
+    def check_ovs_status(self, context: Context) -> str:
+        """Whether the switch has been started anew since it was last looked at."""
+        if self.int_br.check_canary_table(context):
+            return OVS_NORMAL
+        self.say(logs.OVS_RESTARTED, context)
+        return OVS_RESTARTED
+
+    def tunnel_sync(self, context: Context) -> Steps:
+        """Make tunnels to all machines that the server knows; whether that has to be done again."""
+        try:
+            details = yield from self.plugin_rpc.tunnel_sync(context, self.host)
+        except MessagingTimeout:
+            return True
+        for remote in details["tunnels"]:
+            self._setup_tunnel_port(context, remote)
+        return False
+
+    def tunnel_update(self, context: Context, tunnel: str) -> None:
+        """Another machine has an agent now."""
+        self._setup_tunnel_port(context, tunnel)
+
+    def _setup_tunnel_port(self, context: Context, remote: str) -> None:
+        if remote != self.host:
+            self.service.switch.tunnels.add(remote)
+
+    def cleanup_stale_flows(self, context: Context) -> None:
+        """After everything was written anew: what nobody has written is old."""
+        for bridge in ("br-int", "br-tun"):
+            self.say(logs.OVS_FLOWS_CLEANED, context, bridge)
+        self.int_br.cleanup_flows(context)
 
     def process_port_info(self, context: Context, sync: bool, updated_ports_copy: set[str]) -> Steps:
         """What is on the bridge, and what of it is new."""

@@ -9,6 +9,7 @@ from twin.node import Node
 from twin.openstack.neutron.agent import logs
 from twin.openstack.neutron.agent.openvswitch import OVSNeutronAgent
 from twin.openstack.neutron.agent.service import NeutronAgent
+from twin.openstack.neutron.agent_notifiers import TUNNEL_UPDATE
 from twin.openstack.neutron.managers import OVS_AGENT
 from twin.openstack.neutron.tables import Row
 from twin.openstack.oslo import logs as oslo_logs
@@ -45,6 +46,7 @@ class OpenvswitchAgent(NeutronAgent):
         if self.world.now == 0:
             self._base = self.world.streams["neutron/loop"].between(0.0, facts.POLLING_INTERVAL, self.name)
             self.agent.sync = self.agent.fullsync = self.agent.start_flag = False
+            self.agent.tunnel_out_of_sync = self.agent.need_clean_stale_flow = False
         else:
             self.say(logs.OVS_INITIALIZED, None)
         self.wake()
@@ -95,6 +97,7 @@ class OpenvswitchAgent(NeutronAgent):
     def conditions_changed(self) -> None:
         super().conditions_changed()
         self.switch.notice(self)
+        self.wake()
 
     # --- what the server pushes ----------------------------------------------------------------------------------
 
@@ -105,6 +108,8 @@ class OpenvswitchAgent(NeutronAgent):
         try:
             if topic == "neutron-vo-Port-1.1":
                 self._hear_port(obj, event_type, context)
+            elif topic == TUNNEL_UPDATE:
+                self.agent.tunnel_update(context, obj["tunnel"])
             elif topic == "neutron-vo-SecurityGroupRule-1.0":
                 self.agent.sg_agent.security_groups_rule_updated(context, [obj["security_group_id"]])
         except Exception as error:

@@ -154,6 +154,10 @@ class CacheBackedPluginApi(Flow):
             "security_groups": port["security_groups"],
         }
 
+    def tunnel_sync(self, context: Context, host: str) -> Steps:
+        """Tell the server of this end of tunnels; all ends."""
+        return (yield from self.client.call(context, "tunnel_sync", host=host))
+
     def update_device_list(
         self, context: Context, devices_up: list[str], devices_down: list[str], agent_id: str, host: str
     ) -> Steps:

@@ -31,7 +31,9 @@ class OVSFirewallDriver(Flow):
 
     def prepare_port_filter(self, context: Context, port: Row) -> Steps:
         """Write the flows of a port that has none."""
-        yield from self.think(context, facts.FILTER_PORT)
+        found = self.switch.ports.get(port["id"])
+        written = found is not None and found.flows
+        yield from self.think(context, facts.REFRESH_FILTER if written else facts.FILTER_PORT)
         self.filtered_ports.add(port["id"])
         self._let_in(port)
 
