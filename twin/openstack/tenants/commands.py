@@ -136,6 +136,13 @@ class Commands(CommandLine):
         """Delete a port by its id."""
         return self._neutron("port delete", "ports.delete", f"DELETE /v2.0/ports/{port}", port_id=port)
 
+    def ports_of(self, kind: str, name: str) -> Steps:
+        """List the ports of a router or of a network."""
+        argument = "device_id" if kind == "router" else "network_id"
+        return self._neutron(
+            "port list", "ports.list", f"GET /v2.0/ports?{argument}={{{argument}}}", {argument: (kind, name)}
+        )
+
     def floating_ip_create(self, external: str) -> Steps:
         """Take an address of an external network."""
         return self._neutron(

@@ -33,7 +33,7 @@ def prerequisites(tester: Tester) -> Steps:
     """An image, a key pair and a security group that lets SSH in; their names as `Own`."""
     commands, step = tester.commands, tester.step
     own = Own(tester.named("image"), tester.named("keypair"), tester.named("group"))
-    yield from step("image create", commands.image_create(own.image), lambda: commands.image_delete(own.image))
+    yield from step("image create", commands.image_create(own.image), lambda: tester.delete_image(own.image))
     yield from tester.check_status("image active", "image", own.image, "active")
     yield from step("keypair create", commands.keypair_create(own.key), lambda: commands.keypair_delete(own.key))
     yield from tester.check_listed("keypair", "key pair", own.key)
@@ -50,7 +50,7 @@ def prerequisites(tester: Tester) -> Steps:
 def network(tester: Tester, number: int) -> Steps:
     """A network with a subnet of its own range, as `Network`."""
     commands, step, name = tester.commands, tester.step, tester.named(f"network-{number}")
-    yield from step("network create", commands.network_create(name), lambda: commands.network_delete(name))
+    yield from step("network create", commands.network_create(name), lambda: tester.delete_network(name))
     yield from tester.check_status("network active", "network", name, "ACTIVE")
     cidr = f"10.{tester.number % 250}.{number}.0/24"
     made = yield from step("subnet create", commands.subnet_create(name, cidr))
@@ -67,7 +67,7 @@ def network(tester: Tester, number: int) -> Steps:
 def routed(tester: Tester, networks: list[Network], external: str) -> Steps:
     """A router between networks and the outside."""
     commands, step, name = tester.commands, tester.step, tester.named("router")
-    yield from step("router create", commands.router_create(name, external), lambda: commands.router_delete(name))
+    yield from step("router create", commands.router_create(name, external), lambda: tester.delete_router(name))
     yield from tester.check_status("router active", "router", name, "ACTIVE")
     for joined in networks:
         yield from step("router interface create", commands.router_add_subnet(name, joined.subnet))

@@ -194,12 +194,34 @@ class Tester:
 
     def delete_server(self, name: str) -> Steps:
         """Delete a server and see it go."""
-        yield from self.commands.server_delete(name)
+        id = yield from self._listed("server", name)
+        yield from self.commands.server_delete(id)
         yield from self.check_gone("instance deleted", "server", name)
+
+    def delete_image(self, name: str) -> Steps:
+        """Delete an image."""
+        id = yield from self._listed("image", name)
+        yield from self.commands.image_delete(id)
+
+    def delete_router(self, name: str) -> Steps:
+        """Look whether a router has ports left, and delete it."""
+        yield from self.commands.ports_of("router", name)
+        yield from self.commands.router_delete(name)
+
+    def delete_network(self, name: str) -> Steps:
+        """Look which ports a network has left, and delete it."""
+        yield from self.commands.ports_of("network", name)
+        yield from self.commands.network_delete(name)
+
+    def _listed(self, kind: str, name: str) -> Steps:
+        """The id of something, out of the list of its kind; its name where it is not there."""
+        listed = yield from self.commands.list(kind)
+        return next((one["id"] for one in listed if one["name"] == name), name)
 
     def delete_volume(self, name: str) -> Steps:
         """Delete a volume and see it go."""
-        yield from self.commands.volume_delete(name)
+        id = yield from self._listed("volume", name)
+        yield from self.commands.volume_delete(id)
         yield from self.check_gone("volume deleted", "volume", name)
 
     def delete_snapshot(self, id: str) -> Steps:
