@@ -25,13 +25,18 @@ def command(
     from collections import Counter
 
     from experiments.bench.mutations import tables
-    from experiments.bench.mutations.experiment import experiment, reached
+    from experiments.bench.mutations.experiment import experiment, fault_free, reached
     from experiments.bench.mutations.runner import run
     from experiments.errors import UserError
     from experiments.progress import Bar
     from experiments.tables import wide
     from twin.openstack.mutation import campaign
 
+    for workload in campaign.WORKLOADS:
+        if not fault_free(workload, campaign.FRAME_SEED).well:
+            raise UserError(
+                f"the {workload} workload fails without a fault: there is nothing to lay a fault's run beside"
+            )
     points = campaign.frame(reached(campaign.FRAME_SEED))
     found = campaign.digest(points)
     if frame:

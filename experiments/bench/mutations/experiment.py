@@ -41,6 +41,8 @@ class FaultFree:
     events: Counter[tuple[str, str, bool]]
     reached: frozenset[str]
     """The sites that the tester's first run came by, whoever ran them."""
+    errors: int
+    """Its ERROR lines: benign noise, if any."""
     well: bool
 
 
@@ -92,7 +94,8 @@ def fault_free(workload: str, seed: int) -> FaultFree:
     reached = frozenset(site for _, site in counter)
     second = _run(world, 2)
     well = first is not None and first.well and second is not None and second.well
-    return FaultFree(_events(world, first) if first is not None else Counter(), reached, well)
+    events = _events(world, first) if first is not None else Counter()
+    return FaultFree(events, reached, len(_error_lines(world, BEGINS)), well)
 
 
 def carriers(workload: str, mutation: Mutation) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ RESIZE = "nova.compute.api.API.resize/self.compute_task_api.resize_instance"
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_without_a_fault_both_runs_go_well(workload):
     found = fault_free(workload, SEED)
-    assert found.well
+    assert found.well and found.errors == 0
     assert found.events.total() > 100
     assert not any(failed for (_, __, failed), count in found.events.items() if count > 30)
 
