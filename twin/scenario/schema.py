@@ -95,7 +95,7 @@ class OpenStackCluster(Model):
     conductor_workers: int | None = Field(None, ge=1, description="worker processes of nova-conductor")
     host_vcpus: int | None = Field(None, ge=1, description="virtual CPUs that a host offers")
     host_memory: Size | None = Field(None, description="RAM of a host")
-    profile: Literal["cloudlab", "devstack", "nvme"] | None = Field(
+    profile: Literal["cloudlab", "devstack", "fake", "nvme"] | None = Field(
         None, description="whose hosts: how long things take on one that has nothing else to do"
     )
     quotas: Quotas | None = Field(None, description="of every project; what is not given is the service's default")

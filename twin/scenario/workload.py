@@ -141,6 +141,8 @@ class ServerClient(Model):
     every: Annotated[Duration, Field(gt=0)] | None = Field(
         None, description="pause after each row of polls; default: 0, 2, 4, 6, 8, 8, … s"
     )
+    first: Duration = Field(0.0, description="pause before the first row of polls")
+    ports: Annotated[Ratio, Field(le=1.0)] = Field(1.0, description="share of the servers that get a port")
     load: float = Field(
         0.0,
         ge=0,

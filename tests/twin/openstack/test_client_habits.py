@@ -30,7 +30,7 @@ def said(world: World, *texts: str) -> list[tuple[float, str]]:
     return [
         (line.time, next(text for text in texts if text in line.text))
         for line in world.log_lines(0.0, world.now)
-        if any(text in line.text for text in texts)
+        if line.component == "nova-api" and any(text in line.text for text in texts)
     ]
 
 

@@ -11,6 +11,7 @@ from twin.mechanics import haproxy as balancing
 from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.oslo import logs as oslo_logs
+from twin.openstack.oslo.clients import LOOKUP_TIMEOUT, NO_NAME
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import DBConnectionError
 from twin.openstack.oslo.service import Service, Steps
@@ -45,6 +46,8 @@ class Connections:
         self.world = group.world
         self.clock = group.clock
         self.balancer: Backend | None = None
+        self.recycle = limits.CONNECTION_RECYCLE
+        """Seconds after which a connection is replaced when it is next used."""
         self._idle: dict[str, deque[Connection]] = {}
 
     def execute(self, service: Service, statements: int, context: Context, write: bool = False) -> Steps:
@@ -59,7 +62,7 @@ class Connections:
         if server.silent:
             yield from self._wait_in_vain(connection, pool)
         if self.world.network.disturbed:
-            yield from self._cross(service, server, statements)
+            yield from self._cross(service, server, statements, context)
         try:
             yield from server.run(statements, context, write)
         except DBConnectionError:
@@ -85,7 +88,7 @@ class Connections:
         first = pool[0]
         if first.server.silent or (first.life == first.server.life and first.server.up):
             return False
-        young = self.world.now - first.opened <= limits.CONNECTION_RECYCLE
+        young = self.world.now - first.opened <= self.recycle
         self._invalidate(pool)
         return young  # an older one would have been replaced untested
 
@@ -107,7 +110,7 @@ class Connections:
 
     def _idle_one(self, pool: deque[Connection]) -> Connection | None:
         """The next idle connection that is neither cut nor too old."""
-        oldest = self.world.now - limits.CONNECTION_RECYCLE
+        oldest = self.world.now - self.recycle
         while pool:
             connection = pool.popleft()
             server = connection.server
@@ -148,8 +151,11 @@ class Connections:
         return Connection(server, server.life, self.world.now)
 
     def _reach(self, service: Service, target: Service, host: str) -> Steps:
-        """Nothing answers where the machine is off or the network cut."""
+        """Nothing answers where the name does not resolve, the machine is off or the network cut."""
         network = self.world.network
+        if (network.disturbed or service.conditions or service.node.conditions) and not network.resolves(service):
+            yield self.clock.timeout(LOOKUP_TIMEOUT)
+            raise DBConnectionError(cannot_connect(host, NO_NAME))
         if target.node.up and (not network.disturbed or network.reachable(service, target)):
             return
         yield self.clock.timeout(limits.CONNECT_TIMEOUT)
@@ -172,7 +178,7 @@ class Connections:
             yield self.clock.timeout(refusal)
         raise DBConnectionError(oslo_logs.LOST_CONNECTION)
 
-    def _cross(self, service: Service, server: MySQL, statements: int) -> Steps:
+    def _cross(self, service: Service, server: MySQL, statements: int, context: Context) -> Steps:
         """Statements on their way through a disturbed network: later, or not before TCP gives up."""
         network = self.world.network
         hops = [service, server] if self.balancer is None else [service, self.balancer.proxy, server]
@@ -181,6 +187,11 @@ class Connections:
             if self.world.now - began > limits.GIVEN_UP:
                 raise DBConnectionError(oslo_logs.LOST_CONNECTION)
             yield self.clock.timeout(1.0)
-        late = sum(network.round_trip(a, b) for a, b in pairwise(hops))
+        late = 0.0
+        context.trace.draws += 1
+        for a, b in pairwise(hops):
+            for statement in range(statements):
+                key = (*context.trace.key, context.trace.draws, statement)
+                late += network.message_seconds(a, b, *key, "there") + network.message_seconds(b, a, *key, "back")
         if late:
-            yield self.clock.timeout(late * statements)
+            yield self.clock.timeout(min(late, limits.GIVEN_UP))

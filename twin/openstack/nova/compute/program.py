@@ -17,6 +17,7 @@ from twin.openstack.nova.objects import RemoteInstances
 from twin.openstack.nova.report import SchedulerReportClient
 from twin.openstack.nova.scheduler.rpcapi import SchedulerAPI
 from twin.openstack.nova.virt.driver import LibvirtDriver
+from twin.openstack.nova.virt.fake import FakeDriver
 from twin.openstack.nova.volume import VolumeAPI
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import CloudError
@@ -26,6 +27,10 @@ from twin.openstack.tables import Server
 
 if TYPE_CHECKING:
     from twin.openstack.nova.compute.service import NovaCompute
+
+
+DRIVERS: dict[str, type[LibvirtDriver]] = {"libvirt": LibvirtDriver, "fake": FakeDriver}
+"""By `HostTimes.driver`."""
 
 
 class Program(Flow):
@@ -47,7 +52,7 @@ class Program(Flow):
         self.compute_task_api = ComputeTaskAPI(service)
         self.query_client = SchedulerAPI(service)
         self.instance_events = InstanceEvents(service)
-        self.driver = LibvirtDriver(service, self.instance_events, self.image_api)
+        self.driver = DRIVERS[service.libvirt.times.driver](service, self.instance_events, self.image_api)
         self.rt = ResourceTracker(service, self.objects, self.reportclient)
 
     def _set_instance_obj_error_state(

@@ -1,0 +1,60 @@
+"""nova.virt.fake: the driver that only pretends, with which control planes are tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twin.openstack.nova.compute.events import InstanceEvents
+from twin.openstack.nova.image import ImageAPI
+from twin.openstack.nova.network import NetworkInfo
+from twin.openstack.nova.virt.driver import LibvirtDriver
+from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.service import Steps
+from twin.openstack.tables import Server
+
+if TYPE_CHECKING:
+    from twin.openstack.nova.compute.service import NovaCompute
+
+
+class FakeDriver(LibvirtDriver):
+    """Servers that are names in a dictionary: no image, no interface, no guest, and no event of any.
+
+    It waits for nothing of neutron's. What it pretends to is lost with the process.
+    """
+
+    def __init__(self, service: NovaCompute, events: InstanceEvents, images: ImageAPI) -> None:
+        super().__init__(service, events, images)
+        self._process = 0
+        self._servers: set[str] = set()
+
+    def spawn(self, context: Context, instance: Server, network_info: NetworkInfo) -> Steps:
+        """Remember the server."""
+        self._known().add(instance.uuid)
+        yield from ()
+
+    def destroy(
+        self, context: Context, instance: Server, network_info: NetworkInfo, destroy_disks: bool = True
+    ) -> Steps:
+        """Forget the server."""
+        self._known().discard(instance.uuid)
+        yield from ()
+
+    def cleanup(
+        self, context: Context, instance: Server, network_info: NetworkInfo, destroy_disks: bool = True
+    ) -> Steps:
+        """Nothing is left of it."""
+        yield from ()
+
+    def list_instance_uuids(self, context: Context) -> Steps:
+        """The servers it pretends to run."""
+        yield from ()
+        return sorted(self._known())
+
+    def is_running(self, instance: Server) -> bool:
+        """Whether it has ever heard of the server."""
+        return instance.uuid in self._known()
+
+    def _known(self) -> set[str]:
+        if self._process != self.service.pid:
+            self._process, self._servers = self.service.pid, set()
+        return self._servers
