@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from experiments.bench.mutations.record import Record
+from experiments.bench.mutations.record import Record, twin_digest
 from twin.openstack.mutation import coverage
 from twin.openstack.mutation.campaign import WORKLOADS, Point
 from twin.openstack.mutation.mutants import runs_site
@@ -48,6 +48,10 @@ class FaultFree:
 
 def experiment(point: Point, seed: int) -> Record:
     """Run one point. What stops the simulation is written down, not raised."""
+    return replace(_experiment(point, seed), seed=seed, twin=twin_digest())
+
+
+def _experiment(point: Point, seed: int) -> Record:
     mutation = parse(point.mutation)
     world = World(_scenario(point.workload, mutation), seed=seed)
     services = [world.components[name] for name in carriers(point.workload, mutation)]

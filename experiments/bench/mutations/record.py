@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import twin
 from twin.openstack.mutation.campaign import Point
 
 
@@ -34,6 +37,9 @@ class Record:
     """Events that the fault-free run does not have."""
     broke: str = ""
     """The error that stopped the simulation: a bug of the twin."""
+    seed: int = 0
+    twin: str = ""
+    """The twin that it was run on (`twin_digest`)."""
 
     @property
     def operator(self) -> str:
@@ -63,6 +69,16 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """A JSON object, which `Record(**…)` reads back."""
         return asdict(self)
+
+
+@cache
+def twin_digest() -> str:
+    """A digest of the twin's program: what was run on another one is no experiment on this one."""
+    root = Path(twin.__file__).parent
+    digest = sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def read(path: Path) -> list[Record]:

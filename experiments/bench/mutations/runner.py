@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
-from experiments.bench.mutations.record import Record, read, unfinished
+from experiments.bench.mutations.record import Record, read, twin_digest, unfinished
 from twin.openstack.mutation.campaign import Point
 
 Experiment = Callable[[Point, int], Record]
@@ -24,8 +24,11 @@ def run(
     workers: int = 2,
     told: Callable[[int, int, object], None] | None = None,
 ) -> list[Record]:
-    """The records of all points, of those in `out` without another run; `told` hears (done, total, record)."""
-    records = _kept(out, points)
+    """The records of all points; `told` hears (done, total, record).
+
+    What `out` holds of them is not run again. It keeps no experiments of another seed, or on another twin.
+    """
+    records = _kept(out, points, seed)
     todo = iter(unfinished(points, records))
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("a", encoding="utf-8") as file:
@@ -46,9 +49,9 @@ def run(
     return sorted(records, key=lambda record: order[record.point])
 
 
-def _kept(out: Path, points: Iterable[Point]) -> list[Record]:
-    """The records in the file that belong to the points; the file holds whole lines only from then on."""
-    found = read(out)
+def _kept(out: Path, points: Iterable[Point], seed: int) -> list[Record]:
+    """The records in the file that belong to the points; the file holds nothing else than whole lines from then on."""
+    found = [record for record in read(out) if (record.seed, record.twin) == (seed, twin_digest())]
     if out.exists():
         out.write_text("".join(json.dumps(record.as_json()) + "\n" for record in found), encoding="utf-8")
     wanted = set(points)

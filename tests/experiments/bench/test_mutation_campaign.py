@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import math
 
@@ -10,13 +11,14 @@ import pytest
 from rich.console import Console
 
 from experiments.bench.mutations import figures, tables
-from experiments.bench.mutations.record import Record, read
+from experiments.bench.mutations.record import Record, read, twin_digest
 from experiments.bench.mutations.runner import run
 from experiments.bench.mutations.shares import Share, quantile
 from experiments.errors import UserError
 from twin.openstack.mutation.campaign import Point
 from twin.openstack.mutation.operators import Operator
 
+RUNS = itertools.count(1)
 POINTS = [Point("storage", f"cinder.volume.api.API.f{i}/self.g|missingCall") for i in range(8)]
 
 
@@ -27,7 +29,7 @@ def record(operator=Operator.MISSING_CALL, number=0, api=None, check=None, error
 
 
 def experiment(point, seed):
-    return Record(point.workload, point.mutation, seed, None, None, None)
+    return Record(point.workload, point.mutation, next(RUNS), None, None, None, seed=seed, twin=twin_digest())
 
 
 @pytest.fixture
@@ -96,22 +98,33 @@ def test_the_tables_show_each_kind_beside_the_study(harm_as_in_the_study):
 
 def test_a_campaign_is_taken_up_where_it_was_left(tmp_path):
     out = tmp_path / "campaign.jsonl"
+    begun = next(RUNS)
     first = run(POINTS[:3], experiment, out, seed=1, workers=1)
     whole = out.read_text()
     out.write_text(whole + '{"workload": "sto')  # cut off in the middle of a line
     told = []
-    every = run(POINTS, experiment, out, seed=2, workers=1, told=lambda done, total, _: told.append((done, total)))
+    every = run(POINTS, experiment, out, seed=1, workers=1, told=lambda done, total, _: told.append((done, total)))
     assert [r.point for r in every] == POINTS
     assert every[:3] == first
-    assert {r.activations for r in every[3:]} == {2}
+    assert [r.activations - begun for r in every] == list(range(1, 9))
     assert told == [(done, 8) for done in range(4, 9)]
     assert [json.loads(line)["mutation"] for line in out.read_text().splitlines()] == [p.mutation for p in POINTS]
 
 
+def test_experiments_of_another_seed_or_twin_are_run_again(tmp_path):
+    out = tmp_path / "campaign.jsonl"
+    run(POINTS, experiment, out, seed=1, workers=1)
+    assert {r.seed for r in run(POINTS[:5], experiment, out, seed=2, workers=1)} == {2}
+    out.write_text(out.read_text().replace(twin_digest(), "another"))
+    again = run(POINTS[:5], experiment, out, seed=2, workers=1)
+    assert {r.twin for r in again} == {twin_digest()}
+    assert len(out.read_text().splitlines()) == 5
+
+
 def test_two_processes_find_what_one_finds(tmp_path):
-    assert run(POINTS, experiment, tmp_path / "two", seed=1, workers=2) == run(
-        POINTS, experiment, tmp_path / "one", seed=1, workers=1
-    )
+    two = run(POINTS, experiment, tmp_path / "two", seed=1, workers=2)
+    one = run(POINTS, experiment, tmp_path / "one", seed=1, workers=1)
+    assert [(r.point, r.seed) for r in two] == [(r.point, r.seed) for r in one]
 
 
 def test_a_file_that_is_no_campaign_is_refused(tmp_path):
