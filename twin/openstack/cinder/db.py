@@ -84,11 +84,13 @@ class Database(Flow):
     # --- attachments ---------------------------------------------------------------------------------------------
 
     def volume_attach(self, context: Context, values: dict[str, Any]) -> Steps:
-        """Insert an attachment; the row."""
+        """Insert an attachment; the row. Raises VolumeNotFound."""
         yield from self.sql(context, COST["create"], write=True)
         attachment = Attachment(id=self._new_id(context, "attachment"), **values)
-        self.tables.attachments[attachment.id] = attachment
-        self.tables.volumes[attachment.volume_id].volume_attachment[attachment.id] = attachment
+        volume = self.tables.volumes.get(attachment.volume_id)
+        if volume is None:
+            raise exception.VolumeNotFound(volume_id=attachment.volume_id)
+        self.tables.attachments[attachment.id] = volume.volume_attachment[attachment.id] = attachment
         return attachment
 
     def volume_attachment_get(self, context: Context, attachment_id: str) -> Steps:
@@ -128,7 +130,9 @@ class Database(Flow):
         attachment.attached_host = host_name
         attachment.mountpoint = mountpoint
         attachment.attach_mode = attach_mode
-        volume = self.tables.volumes[attachment.volume_id]
+        volume = self.tables.volumes.get(attachment.volume_id)
+        if volume is None:
+            raise exception.VolumeNotFound(volume_id=attachment.volume_id)
         status = "in-use" if mark_attached else "attaching"
         self.tables.change_volume(volume, {"status": status, "attach_status": attachment.attach_status})
 

@@ -62,8 +62,7 @@ class QuotaEngine(Flow):
     def commit(self, context: Context, reservations: list[str], project_id: str) -> Steps:
         """Turn reservations into use."""
         yield from self.sql(context, facts.STATEMENTS["commit"], write=True)
-        for reservation in reservations:
-            project, name, delta = self.tables.reservations.pop(reservation)
+        for project, name, delta in self._taken(reservations):
             usage = self.tables.usage(project, name)
             if delta > 0:
                 usage.reserved -= delta
@@ -72,7 +71,11 @@ class QuotaEngine(Flow):
     def rollback(self, context: Context, reservations: list[str], project_id: str) -> Steps:
         """Give reservations back."""
         yield from self.sql(context, facts.STATEMENTS["rollback"], write=True)
-        for reservation in reservations:
-            project, name, delta = self.tables.reservations.pop(reservation)
+        for project, name, delta in self._taken(reservations):
             if delta > 0:
                 self.tables.usage(project, name).reserved -= delta
+
+    def _taken(self, reservations: list[str]) -> list[tuple[str, str, int]]:
+        """The rows of reservations, deleted; those that are gone already are none of SQL's business."""
+        rows = self.tables.reservations
+        return [rows.pop(reservation) for reservation in reservations if reservation in rows]

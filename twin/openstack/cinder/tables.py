@@ -145,10 +145,12 @@ class CinderTables:
                 self.gigabytes += volume.size
 
     def remove_volume(self, volume: Volume) -> None:
-        """Delete a volume."""
+        """Delete a volume with its attachments."""
         if self.volumes.pop(volume.id, None) is not None:
             self.by_status[volume.status] -= 1
             self.gigabytes -= volume.size
+            for attachment in volume.volume_attachment:
+                self.attachments.pop(attachment, None)
 
     def add_snapshot(self, snapshot: Snapshot) -> None:
         """Insert a snapshot."""

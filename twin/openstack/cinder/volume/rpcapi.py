@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin.mechanics import cinder as facts
 from twin.openstack.cinder.tables import Snapshot, Volume
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.flow import Flow
@@ -76,7 +77,9 @@ class VolumeAPI(Flow):
         )
 
     def _topic(self, host: str | None) -> str:
-        """The queue of a backend: ``cinder-volume.controller-2@lvm`` for host ``controller-2@lvm#LVM``."""
-        assert host is not None or self.site.mutated
-        backend = host.split("#")[0]  # type: ignore[union-attr]
+        """The queue of a backend: ``cinder-volume.controller-2@lvm`` for host ``controller-2@lvm#LVM``.
+
+        Without a host it is the queue that all backends share, and there is one.
+        """
+        backend = host.split("#")[0] if host is not None else f"{self.site.storage.node.name}@{facts.BACKEND}"
         return f"cinder-volume.{backend}"

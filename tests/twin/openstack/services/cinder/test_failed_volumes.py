@@ -34,6 +34,15 @@ def test_a_create_that_fails_on_its_backend_is_tried_three_times(client):
     assert sum("CreateVolumeFromSpecTask;volume:create' (" in w and "'FAILURE'" in w for w in warnings) == 3
 
 
+def test_a_volume_that_never_had_a_host_can_be_detached_by_force(client):
+    client.impose("lvm-0", "data", "backend_taken")
+    client.wait(65)
+    volume = client.volume(wait=10)
+    assert volume["os-vol-host-attr:host"] is None
+    client.cinder("volumes.force_detach", volume_id=volume["id"])
+    assert client.cinder("volumes.show", volume_id=volume["id"])["status"] == "available"
+
+
 def test_a_full_backend_that_has_reported_is_not_even_tried(client):
     client.impose("lvm-0", "data", "backend_taken")
     client.wait(65)
