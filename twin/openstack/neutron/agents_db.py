@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twin.mechanics import neutron as facts
 from twin.openstack.neutron import logs
@@ -12,6 +12,9 @@ from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 
+if TYPE_CHECKING:
+    from twin.openstack.neutron.server import Neutron
+
 DHCP, L3 = "DHCP agent", "L3 agent"
 AGENT_NEW, AGENT_REVIVED, AGENT_ALIVE = "new", "revived", "alive"
 
@@ -20,8 +23,9 @@ class AgentDbMixin(Flow):
     """The agents' table."""
 
     source = "neutron.db.agents_db"
+    service: Neutron
 
-    def __init__(self, service: Service, tables: NeutronTables) -> None:
+    def __init__(self, service: Neutron, tables: NeutronTables) -> None:
         super().__init__(service)
         self.tables = tables
 
@@ -58,7 +62,7 @@ class AgentDbMixin(Flow):
             self.say(logs.AGENTS_DEAD, context, len(dead_agents), len(agents), table)
 
     def _line(self, agent: Agent) -> str:
-        last = self.service.timestamp(agent.heartbeat)  # type: ignore[attr-defined]
+        last = self.service.timestamp(agent.heartbeat)
         return f"{agent.agent_type:>20} {last:>20} {agent.host}"
 
 
@@ -66,16 +70,37 @@ class AgentExtRpcCallback(Flow):
     """The procedure that agents call every 30 s."""
 
     source = "neutron.db.agents_db"
+    service: Neutron
 
-    def __init__(self, service: Service, agents: AgentDbMixin) -> None:
+    def __init__(self, service: Neutron, agents: AgentDbMixin) -> None:
         super().__init__(service)
         self.plugin = agents
 
     def report_state(self, context: Context, agent_state: Row, time: float) -> Steps:
-        """Take a heartbeat. One that was sent before the server started is too old."""
-        if time < self.service.started_at:
+        """Take a heartbeat. One from before the server's start is too old, be it that the agent's clock is late."""
+        start = self.service.started_at + self.service.clock_offset
+        if time < start:
+            said, began = self.service.timestamp(time), self.service.timestamp(start)
+            self.service.debug(logs.AGENT_STALE_REPORT, context, said, began)
             return None
+        if agent_state.get("start_flag"):
+            self._check_clock_sync_on_agent_start(context, agent_state, time)
         return (yield from self.plugin.create_or_update_agent(context, agent_state))
+
+    def _check_clock_sync_on_agent_start(self, context: Context, agent_state: Row, agent_time: float) -> None:
+        """Say so where an agent's clock is far off."""
+        now = self.world.now + self.service.clock_offset
+        if abs(now - agent_time) > facts.AGENT_DOWN_TIME:
+            self.say(
+                logs.AGENT_CLOCK,
+                context,
+                agent_state["host"],
+                agent_state["agent_type"],
+                self.service.timestamp(agent_time),
+                self.service.timestamp(now),
+                int(abs(now - agent_time)),
+                int(facts.AGENT_DOWN_TIME),
+            )
 
 
 class DhcpAgentSchedulerDbMixin(Flow):

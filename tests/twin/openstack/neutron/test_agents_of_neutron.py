@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from twin.mechanics.conditions import Condition
+from twin.mechanics.layers import Layer
+
 L2 = "neutron-openvswitch-agent@compute-0"
 
 
@@ -244,3 +247,17 @@ def test_the_exporter_counts_what_neutron_has(cloud):
     cloud.kill(L2)
     cloud.run(120)
     assert agent.sample()[0] == 0
+
+
+def test_an_agent_whose_clock_is_late_is_taken_for_dead_and_said_so_at_its_start(cloud):
+    agent = cloud.world.components[L2]
+    cloud.run(30)
+    agent.impose(Condition(Layer.CONTAINER, "clock_offset", -600.0, "skew"))
+    cloud.run(120)
+    assert not _alive(cloud, L2)  # what it sends seems to be from before the server's start
+    cloud.run(900)
+    assert _alive(cloud, L2)
+    cloud.kill(L2)
+    agent.start()
+    cloud.run(20)
+    assert cloud.lines("neutron.agent-clock")[-1].args[7] in (600, 601)

@@ -115,7 +115,9 @@ class OpenvswitchAgent(NeutronAgent):
         except Exception as error:
             self.unexpected(error)
             self.exception(oslo_logs.RPC_FAILED, context, error)
-        self.wake()
+        agent = self.agent
+        if agent.updated_ports or agent.deleted_ports or agent.sg_agent.firewall_refresh_needed():
+            self.wake()
 
     def _hear_port(self, port: Row, event_type: str, context: Context) -> None:
         agent, cache, id = self.agent, self.agent.cache, port["id"]

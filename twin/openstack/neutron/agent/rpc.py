@@ -63,7 +63,8 @@ class PluginReportStateAPI(Flow):
 
     def report_state(self, context: Context, agent_state: Row) -> Steps:
         """Send a heartbeat; whether the server had taken the agent for dead."""
-        return (yield from self.client.call(context, "report_state", agent_state=agent_state, time=self.world.now))
+        time = self.world.now + self.service.clock_offset
+        return (yield from self.client.call(context, "report_state", agent_state=agent_state, time=time))
 
 
 class RemoteResourceCache(Flow):
