@@ -192,6 +192,26 @@ class Network:
             return 0.0
         return self.path(source, target).latency + self.path(target, source).latency
 
+    def message_seconds(self, source: Component, target: Component, *key: Key) -> float:
+        """Seconds beyond a healthy network's that a small message takes, lost and sent again as `key` draws it.
+
+        Infinite where nothing passes. For those who do not need the order of what they send (`deliver`).
+        """
+        path = self.path(source, target)
+        if path is HEALTHY:
+            return 0.0
+        if path.blocked or path.loss >= 1.0:
+            return math.inf
+        stream, pair = self.world.streams["network"], (source.name, target.name)
+        own, shared = stream.uniform(*pair, *key), stream.uniform(*pair, int(self.world.now))
+        seconds = path.delay(own, shared)
+        round_trip = path.latency + self.path(target, source).latency
+        for attempt in range(mechanics.RETRANSMISSIONS):
+            if path.survives(stream.uniform(*pair, *key, "loss", attempt)):
+                return seconds
+            seconds += retransmission_timeout(round_trip, attempt)
+        return math.inf
+
     def resolves(self, component: Component) -> bool:
         """Whether names resolve for it: its resolver works, and the cluster's DNS (beside the monitor) is reached."""
         if component.value("dns_failure") or self.node_of(component).value("dns_failure"):

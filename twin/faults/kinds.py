@@ -5,6 +5,7 @@ from __future__ import annotations
 from twin.faults import (
     balancer,
     broker,
+    configuration,
     database,
     engine,
     gpu,
@@ -41,5 +42,6 @@ KINDS: dict[str, dict[str, FaultKind]] = {
     **neutron_network.KINDS,
     **storage.KINDS,
     **identity.KINDS,
+    **configuration.KINDS,
 }
 """Fault kinds by kind and action (the empty action is that of a kind that has none)."""

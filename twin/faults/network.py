@@ -16,7 +16,7 @@ from twin.process import Process
 from twin.quantities import go_duration
 from twin.scenario.schema import Model, Selector
 
-HITS = "a pod or a node of an inference cluster"
+HITS = "a pod, a service or a node"
 UNSUPPORTED = {
     "externalTargets": "nothing outside the cluster is modelled; name the other end with target",
     "device": "a pod and a node have one interface",
@@ -171,9 +171,7 @@ DNS_UNSUPPORTED = {"patterns": "all names fail together; leave it out", "scope":
 
 
 def _pod_or_node(component: Component) -> Component | None:
-    """What has an interface: a pod, a node, or the node of a device."""
-    if component.world.spec.cluster.kind != "inference":
-        return None
+    """What has an interface: a pod or service, a node, or the node of a device."""
     if isinstance(component, Process) or component.kind == "node":
         return component
     return next((place for place in component.places() if place.kind == "node"), None)

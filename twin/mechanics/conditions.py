@@ -107,6 +107,9 @@ PARAMETERS: dict[str, Parameter] = {
     "abuse_output": Parameter("tokens", 0.0, max),
     "fernet_mismatch": Parameter("ratio", 0.0, max),  # of keystone's processes, with other keys than the rest
     "certificate_expired": Parameter("bool", 0.0, max),  # of what ends TLS: no client accepts it
+    "workers_held": Parameter("workers", 0.0, sum),  # of a service, by requests that never end
+    "broker_password_wrong": Parameter("bool", 0.0, max),  # rolled out to a service: the broker refuses its login
+    "cpu_allocation_ratio": Parameter("ratio", math.inf, min),  # rolled out to a compute host; infinite: as deployed
     "mutation": Parameter("calls", 0.0, sum),  # of the program, changed by a bad release
     "libvirt_hang": Parameter("bool", 0.0, max),  # libvirtd's threads wait for a lock nobody gives back
     "stuck_guests": Parameter("guests", 0.0, max),  # on a host, whose qemu answers nobody

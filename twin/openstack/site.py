@@ -98,9 +98,9 @@ class Site:
         return address
 
     def heard_from(self, component: str) -> bool:
-        """Whether nova's service table has a fresh heartbeat of a service."""
+        """Whether nova-api finds a fresh heartbeat of a service in its table."""
         row = self.tables.services.get(component)
-        return row is not None and row.up(self.world.now)
+        return row is not None and row.up(self.world.now + self.api.clock_offset)
 
     def answers_queries(self) -> bool:
         """Whether openstack-exporter, which asks nova-api, gets an answer."""

@@ -93,7 +93,7 @@ def lines(world, component):
 def test_there_are_at_least_fourteen_actions_besides_waiting_and_all_are_tested_here():
     assert CATEGORIES[0] == "noop"
     assert set(TARGETS) == set(RENEWED) == set(CATEGORIES) - {"noop", *ELSEWHERE}
-    assert CATEGORIES == tuple(RESETS)
+    assert tuple(RESETS) == CATEGORIES
     assert len(TARGETS) >= 14
 
 

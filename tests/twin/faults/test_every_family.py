@@ -74,6 +74,7 @@ ELSEWHERE = {
     "IdentityChaos",
     "MutationChaos",
     "NetworkAgentChaos",
+    "RolloutChaos",
     "ServiceChaos",
     "StorageChaos",
     "GPUChaos/nvlinkDown",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from twin.process import State
-from twin.scenario import ResolvedScenario, ScenarioError
+from twin.scenario import ResolvedScenario
 from twin.world import World
 
 
@@ -37,9 +35,3 @@ def test_its_lines_carry_its_clock() -> None:
     service = next(c for c in world.components["compute-0"].residents if c.kind == "nova-compute")
     hours = {line.text[11:13] for line in world.log_lines(61, 200) if line.component == service.name}
     assert hours == {"01"}
-
-
-def test_a_network_fault_has_nothing_to_act_on() -> None:
-    delay = scenario("NetworkChaos", "delay", delay={"latency": "1s"}, selector={"nodes": ["compute-0"]})
-    with pytest.raises(ScenarioError, match="it hits a pod or a node of an inference cluster"):
-        World(delay)

@@ -7,6 +7,7 @@ blocks the publishers of all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,10 @@ class Broker:
         if queue is None:
             queue = self.queues[message.topic] = Queue(message.topic, node, self.replicated)
         delay = facts.PUBLISH * node.value("service_time") * node.slow
+        network = self.world.network
+        if network.disturbed and connection.client is not None:
+            late = network.message_seconds(connection.client, node, message.number, "published")
+            delay += late if late < math.inf else 0.0  # else its connection is cut, and it is sent again
         self.clock.at(self.world.now + delay, lambda _: self.store(queue, message, connection))
         return queue
 
@@ -286,6 +291,16 @@ class Broker:
         self.duplicates += 1
         queue.ready.appendleft(message)
         self.waiting += 1
+
+    def refuse(self, client: AmqpService) -> None:
+        """The node that a client connects to does not accept its password."""
+        node = self.host_of(client)
+        erlang = node.next_process()
+        stream = self.world.streams["rabbitmq/connection"]
+        port = stream.integer(32768, 60999, client.name, client.pid, erlang)
+        here = self.site.address(client.node)
+        node.log(logs.RABBIT_LOGIN_ERROR, erlang, erlang, here, port, node.address)
+        node.log(logs.RABBIT_LOGIN_REFUSED, erlang)
 
     def break_off(self, connection: Connection, end: End) -> None:
         """A connection ends under its client."""

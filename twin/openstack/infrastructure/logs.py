@@ -120,6 +120,12 @@ GALERA_CONFLICT = _wsrep(
 # --- RabbitMQ ----------------------------------------------------------------------------------------------------
 
 RABBIT_ACCEPT = _rabbit("rabbitmq.accept", INFO, "accepting AMQP connection <0.{}.0> ({}:{} -> {}:5672)")
+RABBIT_LOGIN_ERROR = _rabbit(
+    "rabbitmq.login-error", Level.ERROR, "Error on AMQP connection <0.{}.0> ({}:{} -> {}:5672, state: starting):"
+)
+RABBIT_LOGIN_REFUSED = _rabbit(
+    "rabbitmq.login-refused", Level.ERROR, "AMQPLAIN login refused: user 'openstack' - invalid credentials"
+)
 RABBIT_NAME = _rabbit(
     "rabbitmq.name", INFO, "connection <0.{}.0> ({}:{} -> {}:5672) has a client-provided name: {}:{}:{}"
 )

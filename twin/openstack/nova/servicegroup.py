@@ -17,8 +17,9 @@ class ServiceGroup(Flow):
         row = self.site.tables.services.get(name)
         if row is None:
             return False
-        if not row.up(self.world.now):
-            elapsed = self.world.now - row.last_seen
+        now = self.world.now + self.service.clock_offset
+        if not row.up(now):
+            elapsed = now - row.last_seen
             self.say(logs.SERVICE_SEEMS_DOWN, None, row.binary, row.host, row.last_seen, elapsed)
             return False
         return True

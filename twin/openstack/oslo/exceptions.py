@@ -120,6 +120,17 @@ class HttpError(CloudError):
         return f"{module}.{names.get(self.status, REASONS.get(self.status, 'InternalServerError'))}"
 
 
+class ConnectFailure(HttpError):
+    """No connection to another service's API: its name is not found, or nobody answers."""
+
+    def __init__(self, service: str, uri: str, reason: str) -> None:
+        super().__init__(service, 503, f"Unable to establish connection to {uri}: {reason}")
+
+    @property
+    def kind(self) -> str:
+        return "keystoneauth1.exceptions.connection.ConnectFailure"
+
+
 class SSLError(CloudError):
     """The other side's certificate was not accepted: there was no HTTP at all."""
 

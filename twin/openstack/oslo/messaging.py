@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
@@ -12,6 +13,7 @@ from simpy.exceptions import Interrupt
 from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure.queues import Message
 from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo.clients import NO_NAME
 from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import CloudError, MessagingTimeout, RemoteError, UnsupportedVersion
 from twin.openstack.oslo.service import Service, Steps
@@ -19,7 +21,17 @@ from twin.openstack.oslo.service import Service, Steps
 Procedure = Callable[..., Generator[Any, Any, Any]]
 
 _TIMED_OUT = object()
-_ERRORS = {"[Errno 111]": "ConnectionRefusedError", "[Errno 104]": "ConnectionResetError"}
+_ERRORS = {
+    "[Errno 111]": "ConnectionRefusedError",
+    "[Errno 104]": "ConnectionResetError",
+    "[Errno -3] ": "socket.gaierror",
+    "(0, 0): (40": "amqp.exceptions.AccessRefused",
+}
+REFUSED = "[Errno 111] ECONNREFUSED"
+ACCESS_REFUSED = (
+    "(0, 0): (403) ACCESS_REFUSED - Login was refused using authentication mechanism AMQPLAIN. "
+    "For details see the broker logfile."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,8 @@ class AmqpService(Service):
         status = 200
         outcome: Any = None
         try:
+            if self.world.network.disturbed:
+                yield from self._hop(message, "taken", to_broker=False)
             outcome = yield from self._dispatch(message, context.inside(span))
         except Interrupt:
             self.dropped_calls += 1
@@ -159,6 +173,9 @@ class AmqpService(Service):
             yield held
             yield from self._until_connected()
         assert message.answer is not None and message.caller is not None
+        if self.world.network.disturbed:
+            yield from self._hop(message, "answered", to_broker=True)
+            yield from message.caller._hop(message, "returned", to_broker=False)
         if not message.caller.connected and not (yield from self.site.broker.reach(message.caller)):
             return
         if not message.answer.triggered:
@@ -166,12 +183,21 @@ class AmqpService(Service):
         elif message.caller.up:
             message.caller.say(logs.LATE_REPLY, None, self._message_id(message))
 
+    def _hop(self, message: Message, what: str, to_broker: bool) -> Steps:
+        """A message between this service and its node of the broker, as late as the network makes it."""
+        node = self.site.broker.host_of(self)
+        ends = (self, node) if to_broker else (node, self)
+        late = self.world.network.message_seconds(*ends, message.number, what)
+        if 0.0 < late < math.inf:  # over a torn path the connection ends: see `Broker.cut`
+            yield self.clock.timeout(late)
+
     # --- the connection ------------------------------------------------------------------------------------------
 
     def startup(self) -> Generator[Any, Any, bool]:
         yield from super().startup()
-        if not self.site.broker.answers(self):
-            yield from self._retry("[Errno 111] ECONNREFUSED")
+        obstacle = self._obstacle()
+        if obstacle:
+            yield from self._retry(obstacle)
         return True
 
     def on_running(self) -> None:
@@ -191,8 +217,9 @@ class AmqpService(Service):
             self.spawn(self._reconnect(error))
 
     def _connect(self) -> None:
-        if not self.site.broker.answers(self):  # it went away while this service came up
-            self.spawn(self._reconnect("[Errno 111] ECONNREFUSED"))
+        obstacle = self._obstacle()
+        if obstacle:  # it went away while this service came up
+            self.spawn(self._reconnect(obstacle))
             return
         self.connected = True
         self.site.broker.attach(self)
@@ -215,10 +242,24 @@ class AmqpService(Service):
             self.say(logs.AMQP_UNREACHABLE, None, self._connection_id(), host, error, int(wait), summary)
             yield self.clock.timeout(wait)
             self.site.broker.switch(self)
-            if self.site.broker.answers(self):
+            error = self._obstacle()
+            if not error:
                 return
             wait = min(wait + facts.AMQP_RETRY_STEP, facts.AMQP_RETRY_LIMIT)
-            error = "[Errno 111] ECONNREFUSED"
+
+    def _obstacle(self) -> str:
+        """What a new connection fails with; empty where it does not."""
+        if (self.conditions or self.node.conditions or self.world.network.disturbed) and not self._resolves():
+            return NO_NAME
+        if not self.site.broker.answers(self):
+            return REFUSED
+        if self.conditions and self.value("broker_password_wrong"):
+            self.site.broker.refuse(self)
+            return ACCESS_REFUSED
+        return ""
+
+    def _resolves(self) -> bool:
+        return self.world.network.resolves(self)
 
     @property
     def _broker_host(self) -> str:

@@ -18,6 +18,8 @@ class Pool:
         self.clock = clock
         self.capacity = capacity
         self.busy = 0
+        self.held = 0
+        """Places that nobody gives back."""
         self.waiting: deque[Slot] = deque()
 
     def slot(self) -> Slot:
@@ -27,13 +29,21 @@ class Pool:
     def grow(self, by: int) -> None:
         """Add capacity; whoever waits longest gets it."""
         self.capacity += by
-        while self.waiting and self.busy < self.capacity:
+        self._fill()
+
+    def hold(self, places: int) -> None:
+        """Take places away for good, or give them back: from now on so many are held."""
+        self.held = min(places, self.capacity)
+        self._fill()
+
+    def _fill(self) -> None:
+        while self.waiting and self.busy < self.capacity - self.held:
             self.busy += 1
             self.waiting.popleft().grant()
 
     def release(self) -> None:
         """Give a place back, or on to the first who waits."""
-        if self.waiting:
+        if self.waiting and self.busy <= self.capacity - self.held:
             self.waiting.popleft().grant()
         else:
             self.busy -= 1
@@ -52,7 +62,7 @@ class Slot:
 
     def __enter__(self) -> Slot:
         pool = self._pool
-        if pool.busy < pool.capacity:
+        if pool.busy < pool.capacity - pool.held:
             pool.busy += 1
             self.granted = True
         else:

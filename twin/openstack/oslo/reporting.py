@@ -32,7 +32,7 @@ class ReportingService(AmqpService):
     def write_heartbeat(self, context: Context) -> Steps:
         """Write the row. Raises DBError, MessagingTimeout, RemoteError."""
         yield from self.sql(context, facts.RPC["service_update"].statements)
-        self.site.tables.services[self.name].last_seen = self.world.now
+        self.site.tables.services[self.name].last_seen = self.world.now + self.clock_offset
 
     def _report_state(self) -> Steps:
         tick = 0

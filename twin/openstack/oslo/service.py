@@ -12,6 +12,7 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import openstack as facts
+from twin.mechanics.conditions import PARAMETERS
 from twin.mechanics.galera import DB_RETRIES, DB_RETRY_INTERVAL, DB_RETRY_LIMIT
 from twin.mechanics.layers import Layer
 from twin.node import Node
@@ -35,6 +36,10 @@ Steps = Generator[Any, Any, Any]
 
 PROCESS_METRICS = (gauge("process_resident_memory_bytes", "bytes"), counter("process_cpu_seconds_total", "s"))
 
+SETTINGS = ("broker_password_wrong", "cpu_allocation_ratio")
+"""Conditions that are settings which a service reads when it starts."""
+DEPLOYED = tuple(PARAMETERS[name].neutral for name in SETTINGS)
+
 
 class Service(Process):
     """A service under a supervisor that restarts it with growing back-off."""
@@ -50,7 +55,7 @@ class Service(Process):
         self.python = Pool(self.clock, workers)
         """Worker processes: each runs one thing at a time."""
         self.connections = Pool(self.clock, workers * facts.POOL_SIZE)
-        self.clients = Clients(site)
+        self.clients = Clients(site, self)
         """Through which it asks other services."""
         self.flows: list[Flow] = []
         """Its program, class by class."""
@@ -62,6 +67,7 @@ class Service(Process):
         self.cpu_seconds = 0.0
         self.slow = 1.0
         """How many times longer work takes on its node now."""
+        self._settings = DEPLOYED
         self._handlers: dict[int, Any] = {}
         self._handled = 0
 
@@ -81,7 +87,14 @@ class Service(Process):
 
     def conditions_changed(self) -> None:
         mutants.keep(self)
+        self.python.hold(int(self.value("workers_held")))
         super().conditions_changed()
+        settings = tuple(self.value(name) for name in SETTINGS) if self.conditions else DEPLOYED
+        if settings != self._settings:
+            self._settings = settings
+            if self.up:  # a rollout starts the service anew with what it brings
+                self.stop("restart")
+                self.start()
 
     def on_running(self) -> None:
         self.slow = self._slowdown()

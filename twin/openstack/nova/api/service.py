@@ -94,7 +94,7 @@ class NovaApi(ApiService, AmqpService):
 
     def _services(self, context: Context) -> Answer:
         yield from self.work(context, facts.API["os-services.list"])
-        now = self.world.now
+        now = self.world.now + self.clock_offset
         rows = [
             {
                 "binary": row.binary,

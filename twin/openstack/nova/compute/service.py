@@ -159,15 +159,18 @@ class NovaCompute(ReportingService):
         self.spawn(self._periodic("heal_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
 
     def _offer(self) -> None:
-        """What placement knows of this host."""
-        node, name = self.node, self.node.name
-        if name not in self.site.tables.providers:
-            self.site.tables.providers[name] = Provider(
-                self.world.streams["placement/provider"].uuid(name),
-                node.cores * facts.CPU_ALLOCATION_RATIO,
-                node.memory / 2**20 * facts.RAM_ALLOCATION_RATIO - facts.RESERVED_MEMORY_MB,
-                node.disk_size / 2**30 * facts.DISK_ALLOCATION_RATIO,
-            )
+        """What placement knows of this host, by the settings with which it was started."""
+        node, name, providers = self.node, self.node.name, self.site.tables.providers
+        ratio = min(facts.CPU_ALLOCATION_RATIO, self.value("cpu_allocation_ratio"))
+        if name in providers:
+            providers[name].vcpus = node.cores * ratio
+            return
+        providers[name] = Provider(
+            self.world.streams["placement/provider"].uuid(name),
+            node.cores * ratio,
+            node.memory / 2**20 * facts.RAM_ALLOCATION_RATIO - facts.RESERVED_MEMORY_MB,
+            node.disk_size / 2**30 * facts.DISK_ALLOCATION_RATIO,
+        )
 
     def _initialised(self) -> Steps:
         context = admin_context(self.world, self.name, self.pid, "init")

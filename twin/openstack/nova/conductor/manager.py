@@ -245,7 +245,7 @@ class ConductorManager(Flow):
         """Write the heartbeat of a compute service."""
         yield from self.think(context, facts.RPC["service_update"].python)
         yield from self.sql(context, facts.RPC["service_update"].statements, write=True)
-        self.site.tables.services[name].last_seen = self.world.now
+        self.site.tables.services[name].last_seen = self.world.now + self.service.clock_offset
 
     def ping(self, context: Context) -> Steps:
         """Answer."""

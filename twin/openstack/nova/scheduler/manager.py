@@ -126,7 +126,7 @@ class SchedulerManager(Flow):
         row = tables.services.get(self.site.computes[host].name)
         if row is None:
             return False
-        if not row.disabled and row.up(self.world.now):
+        if not row.disabled and row.up(self.world.now + self.service.clock_offset):
             return True
         memory, disk = int(tables.free(host)[1]), 1024 * int(tables.providers[host].disk_gb)
         load = self.site.computes[host].builds.busy
