@@ -14,7 +14,7 @@ RECORDED = "spec.telemetry.mode=recorded"
 """Nobody reads these worlds' metrics."""
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def lived(name: str, *changes: str, seed: int = 1) -> World:
     """The world of a shipped scenario at its horizon; `changes` as `--set` takes them. Kept for the next row."""
     world = World(Scenario.load(name, list(changes)), seed=seed)

@@ -86,7 +86,8 @@ def test_shares_of_levels_leave_stack_traces_out() -> None:
 
 
 def test_services_are_compared_fault_by_fault_and_judged_together() -> None:
-    *each, both = recording.erring_rows([{"a", "b"}, {"c"}], [{"a"}, {"c", "d"}])
+    lives = [[{"a"}, {"c", "d"}]]
+    *each, both = recording.erring_rows([{"a", "b"}, {"c"}], lives)
     assert [row.value for row in each] == [0.5, 0.5]
     assert both.value == 0.5
     assert both.holds is False
