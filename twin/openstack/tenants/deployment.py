@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tenants.parts import EXTERNAL_NETWORK, Network, floating_ip, network, prerequisites, routed
-from twin.openstack.tenants.tester import FLAVOR, Tester
+from twin.openstack.tenants.tester import Tester
 
 VOLUME_GB = 1
 
@@ -24,7 +24,7 @@ def deployment(tester: Tester) -> Steps:
     created = yield from step(
         "server create",
         commands.server_create(
-            server, FLAVOR, image=own.image, networks=(net.name,), key_name=own.key, security_groups=(own.group,)
+            server, tester.flavor, image=own.image, networks=(net.name,), key_name=own.key, security_groups=(own.group,)
         ),
         lambda: tester.delete_server(server),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twin.mechanics.tenants import DELETE_ATTEMPTS, DELETE_PATIENCE, DELETE_PAUSE, POLL_WAITS
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import Response
+from twin.openstack.tenants.capacity import DEFAULT_FLAVORS
 from twin.openstack.tenants.client import RequestError, Session
 from twin.scenario.workload import Concurrency, Load, ServerClient
 
@@ -28,6 +29,7 @@ class Lifecycle:
         self.world = workload.world
         self.client = spec.client or ServerClient()
         self.lifetime = DEFAULT_LIFETIME if spec.lifetime is None else spec.lifetime
+        self.flavor = spec.flavor or DEFAULT_FLAVORS["lifecycle"]
         self.patience = spec.client_timeout or DEFAULT_PATIENCE
 
     def live(self, number: int) -> Steps:
@@ -93,9 +95,8 @@ class ServerLife:
         site, slo = self.load.workload.site, self.world.slo
         wired = self.world.streams["workload/ports"].uniform(self.number) < self.load.client.ports
         networks = (site.network,) if wired else ()
-        response = yield from self._send(
-            "servers.create", "POST", "", name=f"vm-{self.number}", image=site.image, networks=networks
-        )
+        what = {"name": f"vm-{self.number}", "flavor": self.load.flavor, "image": site.image, "networks": networks}
+        response = yield from self._send("servers.create", "POST", "", **what)
         if response.status != 202:
             return False
         self.uuid = response.body["id"]

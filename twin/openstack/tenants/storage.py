@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tenants.parts import network, prerequisites
-from twin.openstack.tenants.tester import FLAVOR, Tester
+from twin.openstack.tenants.tester import Tester
 
 ROOT_GB, DATA_GB, LARGER_GB = 1, 1, 2
 
@@ -28,7 +28,7 @@ def storage(tester: Tester) -> Steps:
     yield from step(
         "server create",
         commands.server_create(
-            server, FLAVOR, volume=root, networks=(net.name,), key_name=own.key, security_groups=(own.group,)
+            server, tester.flavor, volume=root, networks=(net.name,), key_name=own.key, security_groups=(own.group,)
         ),
         lambda: tester.delete_server(server),
     )

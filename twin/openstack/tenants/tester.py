@@ -67,13 +67,24 @@ class Trial:
 class Tester:
     """One run of a load by one tenant. `name` begins the names of what it makes."""
 
-    def __init__(self, site: Site, requests: Requests, workload: str, number: int, user: str, project: str) -> None:
+    def __init__(
+        self,
+        site: Site,
+        requests: Requests,
+        workload: str,
+        number: int,
+        user: str,
+        project: str,
+        flavor: str = FLAVOR,
+    ) -> None:
         self.site = site
         self.world = site.world
         self.workload = workload
         self.number = number
         self.session = Session(site, requests, user, project, workload, number)
         self.commands = Commands(self.session)
+        self.flavor = flavor
+        """Of its servers."""
         self.name = f"tempest-{workload}-{number}"
         self.phase = ""
         self.polls = 0

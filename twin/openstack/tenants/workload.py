@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
 from twin.openstack.tenants.availability import Probes
-from twin.openstack.tenants.capacity import USERS
+from twin.openstack.tenants.capacity import DEFAULT_FLAVORS, USERS
 from twin.openstack.tenants.client import Requests
 from twin.openstack.tenants.deployment import deployment
 from twin.openstack.tenants.fleet import Fleet
@@ -122,7 +122,8 @@ class Workload:
         stream = self.world.streams["openstack/users"]
         user, project = stream.hexadecimal(32, "tester", number), stream.hexadecimal(32, "test", number)
         self.began(number)
-        tester = Tester(self.site, self.requests, load.kind, number, user, project)
+        flavor = load.flavor or DEFAULT_FLAVORS[load.kind]
+        tester = Tester(self.site, self.requests, load.kind, number, user, project, flavor)
         trial: Trial = yield from tester.run(TESTS[load.kind])
         self.trials.append(trial)
         self.ended(number, trial.well)

@@ -147,3 +147,12 @@ def test_a_project_that_has_what_it_may_is_refused_more():
     refused = [line.text for line in world.log_lines(0, 300) if "POST /v2.1/servers HTTP" in line.text]
     assert any("status: 403" in line for line in refused) and any("status: 202" in line for line in refused)
     assert world.cluster.workload.abandoned > 0
+
+
+@pytest.mark.parametrize(
+    "workload", ["{kind: network, flavor: m1.medium}", "{arrivals: {constant: 2/min}, flavor: m1.medium}"]
+)
+def test_servers_have_the_flavor_that_the_load_names(workload):
+    world = lived(workload, "240s")
+    flavors = {server.flavor.name for server in world.cluster.site.tables.servers.values()}
+    assert flavors == {"m1.medium"}
