@@ -111,7 +111,7 @@ def carriers(workload: str, mutation: Mutation) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=len(WORKLOADS))
 def _components(workload: str) -> tuple[Service, ...]:
     world = World(_scenario(workload), seed=0)
     return tuple(component for component in world.components.values() if isinstance(component, Service))

@@ -48,3 +48,9 @@ def test_the_sites_of_the_real_flows_have_one_name_each_and_a_fixed_order():
     assert len(ids) == len(set(ids))
     sites.cache_clear()
     assert [site.id for site in sites()] == ids
+
+
+def test_the_chapters_of_one_class_are_named_after_it():
+    written_in = {site.flow for site in sites() if site.id.startswith("nova.compute.manager.ComputeManager.")}
+    assert len(written_in) > 3
+    assert not [site.id for site in sites() for chapter in written_in - {"ComputeManager"} if f".{chapter}." in site.id]
