@@ -65,8 +65,8 @@ class Neutron(ApiService, AmqpService):
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
         self.tables = tables = NeutronTables()
-        self.listeners: dict[str, Listener] = {}
-        """Agents that listen to pushes, by component."""
+        self.listeners: dict[str, dict[str, Listener]] = {}
+        """Agents that listen to pushes: by topic, then by component."""
         registry = CallbacksManager(self)
         blocks = ProvisioningBlocks(self, tables, registry)
         driver = SimpleAgentMechanismDriverBase(self, tables, blocks)
@@ -223,7 +223,7 @@ class Neutron(ApiService, AmqpService):
             if not broker.up or life != self._life:
                 return
             for obj in objects:
-                for name, listener in self.listeners.items():
+                for name, listener in self.listeners.get(topic, {}).items():
                     if name in broker.clients:
                         listener(topic, obj, event_type, context)
 

@@ -17,6 +17,9 @@ from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
 
+PORTS, RULES = "neutron-vo-Port-1.1", "neutron-vo-SecurityGroupRule-1.0"
+"""Topics of the resource cache."""
+
 
 class OpenvswitchAgent(NeutronAgent):
     """`neutron-openvswitch-agent` on one host."""
@@ -29,7 +32,8 @@ class OpenvswitchAgent(NeutronAgent):
         super().__init__(site, name, place)
         self.switch = site.dataplane.switches[place.name]
         self.agent: OVSNeutronAgent = OVSNeutronAgent(self)
-        self.site.neutron.listeners[name] = self.hear
+        for topic in (PORTS, RULES, TUNNEL_UPDATE):
+            self.site.neutron.listeners.setdefault(topic, {})[name] = self.hear
         self.site.dataplane.agents[place.name] = self
         self.switch.on_plug = self.switch.on_unplug = self._bridge_changed
         self._base = 0.0
@@ -106,11 +110,11 @@ class OpenvswitchAgent(NeutronAgent):
         if not self.accepting:
             return
         try:
-            if topic == "neutron-vo-Port-1.1":
+            if topic == PORTS:
                 self._hear_port(obj, event_type, context)
             elif topic == TUNNEL_UPDATE:
                 self.agent.tunnel_update(context, obj["tunnel"])
-            elif topic == "neutron-vo-SecurityGroupRule-1.0":
+            elif topic == RULES:
                 self.agent.sg_agent.security_groups_rule_updated(context, [obj["security_group_id"]])
         except Exception as error:
             self.unexpected(error)
@@ -122,6 +126,9 @@ class OpenvswitchAgent(NeutronAgent):
     def _hear_port(self, port: Row, event_type: str, context: Context) -> None:
         agent, cache, id = self.agent, self.agent.cache, port["id"]
         before = cache.ports.get(id)
+        here = port["binding:host_id"] == self.node.name
+        if event_type == "updated" and not here and before is None and id not in self.switch.ports:
+            return
         groups = set(port["security_groups"])
         if event_type == "deleted":
             mine = cache.record_resource_delete(context, "Port", id)
@@ -130,7 +137,6 @@ class OpenvswitchAgent(NeutronAgent):
             if mine is not None:
                 agent.port_delete(context, id)
             return
-        here = port["binding:host_id"] == self.node.name
         if here or before is not None:
             cache.record_resource_update(context, "Port", port)
         if groups and (event_type == "created" or (before is not None and set(before["security_groups"]) != groups)):
