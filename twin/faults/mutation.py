@@ -53,13 +53,8 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _family(parameters: Mutate) -> str:
-    """A family a type: who has seen a call that throws has not seen one that is missing."""
-    return "mutation-" + "".join(f"-{c.lower()}" if c.isupper() else c for c in parameters.mutation)
-
-
 KINDS: dict[str, dict[str, FaultKind]] = {
     "MutationChaos": {
-        "": FaultKind(_family, "a service of Nova, Neutron or Cinder", Mutate, _service, _conditions),
+        "": FaultKind("mutation", "a service of Nova, Neutron or Cinder", Mutate, _service, _conditions),
     },
 }
