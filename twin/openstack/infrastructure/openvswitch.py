@@ -80,6 +80,9 @@ class Switch:
         self._numbers = {} if numbers is None else numbers
         self.on_plug: Callable[[str], None] | None = None
         self.on_unplug: Callable[[str], None] | None = None
+        self.on_restart: Callable[[], None] | None = None
+        self.restarts = 0
+        """How often ovs-vswitchd has been started anew: the agent's canary flow went with it."""
         self._ports: dict[str, BridgePort] = {}
         self._tunnels = Tunnels(self._numbers)
         self._lost: set[object] = set()
@@ -146,6 +149,9 @@ class Switch:
         """ovs-vswitchd starts anew: ports stay, flows do not."""
         for found in self.ports.values():
             found.flows = False
+        self.restarts += 1
+        if self.on_restart is not None:
+            self.on_restart()
 
     @property
     def empty(self) -> bool:

@@ -201,8 +201,11 @@ class NeutronDbPluginV2(Flow):
     def get_ports(self, context: Context, filters: Mapping[str, Any]) -> list[Row]:
         """Ports with these attributes."""
         tables, filters = self.tables, dict(filters)
-        address = filters.pop("ip_address", None)
-        if "device_id" in filters:
+        address, owner = filters.pop("ip_address", None), filters.pop("device_owner", None)
+        if isinstance(filters.get("device_id"), list):
+            devices = filters.pop("device_id")
+            found = [port for device in devices for port in tables.ports_of(tables.ports_by_device, device)]
+        elif "device_id" in filters:
             found = tables.ports_of(tables.ports_by_device, filters["device_id"])
         elif "network_id" in filters:
             found = tables.ports_of(tables.ports_by_network, filters["network_id"])
@@ -210,6 +213,11 @@ class NeutronDbPluginV2(Flow):
             found = list(tables.ports.values())
         if address is not None:
             found = [port for port in found if any(ip["ip_address"] == address for ip in port.fixed_ips)]
+        if owner is not None:
+            found = [port for port in found if port.device_owner == owner]
+        project = filters.pop("project_id", None)
+        if project is not None:
+            found = [port for port in found if port.project_id == project]
         shown = [port.show() for port in found]
         return [port for port in shown if all(port[name] == value for name, value in filters.items())]
 

@@ -133,6 +133,9 @@ class Ml2Plugin(Flow):
     def get_subnets(self, context: Context, filters: Mapping[str, Any]) -> Steps:
         """Subnets with these attributes."""
         yield from self.service.work(context, facts.API["index"])
+        if isinstance(filters.get("id"), list):
+            known = self.tables.subnets
+            return [known[subnet].show() for subnet in filters["id"] if subnet in known]
         shown = [subnet.show() for subnet in self.tables.subnets.values()]
         return [subnet for subnet in shown if all(subnet.get(name) == value for name, value in filters.items())]
 

@@ -96,6 +96,9 @@ class SecurityGroupDbMixin(Flow):
     def get_security_groups(self, context: Context, filters: Mapping[str, Any]) -> Steps:
         """Groups with these attributes; of the project that asks, unless an id is named."""
         yield from self.service.work(context, facts.API["index"])
+        if isinstance(filters.get("id"), list):
+            known = self.tables.security_groups
+            return [known[group].show() for group in filters["id"] if group in known]
         if "id" in filters:
             found = self.tables.security_groups.get(filters["id"])
             return [] if found is None else [found.show()]

@@ -119,6 +119,7 @@ class Neutron(ApiService, AmqpService):
         operations["routers.add_interface"] = self._interface("add_router_interface")
         operations["routers.remove_interface"] = self._interface("remove_router_interface")
         operations["agents.list"] = self._agents
+        operations["quotas.show"] = self._quotas
         return operations
 
     def _creation(self, resource: str, body: Callable[..., Row]) -> Operation:
@@ -130,18 +131,18 @@ class Neutron(ApiService, AmqpService):
         return create
 
     def _listing(self, resource: str) -> Operation:
-        def index(context: Context, **filters: Any) -> Steps:
+        def index(context: Context, fields: str = "", **filters: Any) -> Steps:
             wanted = {name: value for name, value in filters.items() if value is not None}
             steps = self.collections.get(context, resource, wanted)
-            return (yield from self._answered(context, "GET", 200, bodies.LENGTHS.get(resource, 500), steps))
+            return (yield from self._answered(context, "GET", 200, bodies.length(resource, fields), steps))
 
         return index
 
     def _showing(self, resource: str) -> Operation:
-        def show(context: Context, **item: str) -> Steps:
+        def show(context: Context, fields: str = "", **item: str) -> Steps:
             (id,) = item.values()
             steps = self.items.get(context, resource, id)
-            return (yield from self._answered(context, "GET", 200, bodies.LENGTHS.get(resource, 500), steps))
+            return (yield from self._answered(context, "GET", 200, bodies.length(resource, fields), steps))
 
         return show
 
@@ -171,6 +172,10 @@ class Neutron(ApiService, AmqpService):
         yield from self.work(context, facts.API["index"])
         found = self.agents.get_agents(context)
         return Response(200, found, 40 + 560 * len(found))
+
+    def _quotas(self, context: Context, project_id: str) -> Generator[Any, Any, Response]:
+        yield from self.work(context, facts.API["quotas.show"])
+        return Response(200, dict(self.tables.quotas), 152)
 
     def _answered(self, context: Context, method: str, status: int, length: int, steps: Steps) -> Steps:
         """The answer to a request: what the plugin says, or how its error is translated."""

@@ -43,6 +43,7 @@ class Network:
             "admin_state_up": True,
             "mtu": self.mtu,
             "router:external": self.external,
+            "shared": False,
             "subnets": list(self.subnets),
             "provider:network_type": "vxlan",
             "provider:segmentation_id": self.segmentation_id,

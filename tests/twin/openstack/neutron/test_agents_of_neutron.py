@@ -217,7 +217,6 @@ def test_an_agent_notices_that_the_switch_was_started_anew(cloud):
     cloud.run(10)
     switch = cloud.plane.switches["compute-0"]
     switch.restarted()
-    cloud.world.components[L2].wake()
     cloud.run(30)
     assert len(cloud.lines("agent.ovs-restarted", L2)) == 1
     assert all(switch.passes(port["id"]) for port in ports)
@@ -261,3 +260,36 @@ def test_an_agent_whose_clock_is_late_is_taken_for_dead_and_said_so_at_its_start
     agent.start()
     cloud.run(20)
     assert cloud.lines("neutron.agent-clock")[-1].args[7] in (600, 601)
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.5, 5), (1.0, 6)])
+def test_flows_that_an_agent_does_not_miss_come_back_with_its_restart(cloud, share, most):
+    ports = [cloud.port(server=f"server-{i}") for i in range(6)]
+    for port in ports:
+        cloud.boot(port)
+    assert all(cloud.active(port["id"], within=60) for port in ports)
+    cloud.run(20)
+    agent, switch = cloud.world.components[L2], cloud.plane.switches["compute-0"]
+    agent.impose(Condition(Layer.CONTAINER, "flows_lost", share, "loss"))
+    cloud.run(100)
+    lost = [port for port in ports if not switch.passes(port["id"])]
+    assert 0 < len(lost) <= most
+    assert not cloud.errors()
+    assert all(cloud.status(port["id"]) == "ACTIVE" for port in lost)  # nobody knows
+    agent.stop("restart")
+    agent.start()
+    cloud.run(60)
+    assert all(switch.passes(port["id"]) for port in ports)
+
+
+def test_a_killed_dnsmasq_says_nothing_until_the_monitor_finds_it(cloud):
+    port = cloud.port()
+    cloud.boot(port)
+    assert cloud.active(port["id"])
+    agent = cloud.world.components["neutron-dhcp-agent"]
+    agent.impose(Condition(Layer.CONTAINER, "dhcp_dead", 1.0, "kill"))
+    assert not cloud.plane.answers_dhcp(port["id"])
+    assert not cloud.errors()
+    cloud.run(61)
+    assert cloud.lines("agent.process-died")
+    assert cloud.plane.answers_dhcp(port["id"])

@@ -56,6 +56,7 @@ class OVSIntegrationBridge(Flow):
         self.switch = switch
         self.events = 0
         self._seen = 0
+        self.canary = switch.restarts
         self.not_ready: set[str] = set()
         """Ports without a tap yet: the loop looks at them again."""
 
@@ -100,8 +101,11 @@ class OVSIntegrationBridge(Flow):
 
     def check_canary_table(self, context: Context | None) -> bool:
         """Whether the flow is there that goes with a restart of the switch."""
-        tagged = [port for port in self.switch.ports.values() if port.tag]
-        return not tagged or any(port.flows for port in tagged)
+        return self.switch.restarts == self.canary
+
+    def setup_canary_table(self, context: Context | None) -> None:
+        """Write that flow."""
+        self.canary = self.switch.restarts
 
     def cleanup_flows(self, context: Context) -> None:
         """Remove flows with the cookie of an older process: what is left are those that this one has written."""

@@ -130,6 +130,7 @@ class OVSNeutronAgent(Flow):
         if self.check_ovs_status(context) == OVS_RESTARTED:
             self.sync, self.tunnel_out_of_sync, self.need_clean_stale_flow = True, True, True
             self.ports.clear()
+            self.setup_integration_br(context)
         if self.tunnel_out_of_sync:
             try:
                 self.tunnel_out_of_sync = yield from self.tunnel_sync(context)
@@ -157,6 +158,10 @@ class OVSNeutronAgent(Flow):
             self.updated_ports |= updated_ports_copy
             self.sync = True
         self.iter_num += 1
+
+    def setup_integration_br(self, context: Context) -> None:
+        """Write what every bridge begins with."""
+        self.int_br.setup_canary_table(context)
 
     def check_ovs_status(self, context: Context) -> str:
         """Whether the switch has been started anew since it was last looked at."""

@@ -36,6 +36,7 @@ class OpenvswitchAgent(NeutronAgent):
             self.site.neutron.listeners.setdefault(topic, {})[name] = self.hear
         self.site.dataplane.agents[place.name] = self
         self.switch.on_plug = self.switch.on_unplug = self._bridge_changed
+        self.switch.on_restart = self.wake
         self._base = 0.0
         """A moment at which a pass may begin: passes begin `POLLING_INTERVAL` apart."""
         self._looping = False
@@ -45,6 +46,7 @@ class OpenvswitchAgent(NeutronAgent):
     def on_running(self) -> None:
         super().on_running()
         self.agent.start()
+        self.agent.int_br.setup_canary_table(None)
         self._looping = False
         self._base = self.world.now
         if self.world.now == 0:
@@ -101,7 +103,6 @@ class OpenvswitchAgent(NeutronAgent):
     def conditions_changed(self) -> None:
         super().conditions_changed()
         self.switch.notice(self)
-        self.wake()
 
     # --- what the server pushes ----------------------------------------------------------------------------------
 
