@@ -39,6 +39,23 @@ class VolumeAPI(Flow):
                 reason=f"volume {volume['id']} status must be 'in-use'. Currently in '{volume['status']}' status"
             )
 
+    def begin_detaching(self, context: Context, volume_id: str) -> Steps:
+        """Mark a volume as detaching. Raises InvalidVolume where it is not in use."""
+        try:
+            yield from self._action(context, volume_id, "volumes.begin_detaching")
+        except HttpError as error:
+            if error.status == 400:
+                raise InvalidVolume(reason=str(error)) from error
+            raise
+
+    def roll_detaching(self, context: Context, volume_id: str) -> Steps:
+        """Take that mark back: the volume stays attached."""
+        yield from self._action(context, volume_id, "volumes.roll_detaching")
+
+    def _action(self, context: Context, volume_id: str, operation: str) -> Steps:
+        uri = f"/v3/volumes/{volume_id}/action"
+        yield from self.service.clients.request(context, "cinder-api", operation, "POST", uri, volume_id=volume_id)
+
     def attachment_create(
         self, context: Context, volume_id: str, instance_id: str, connector: dict[str, str] | None = None
     ) -> Steps:

@@ -71,6 +71,7 @@ class API(Flow):
             yield from self._validate_bdm(context, block_device_mapping)
         yield from self._check_num_instances_quota(context, flavor, min_count)
         self.say(logs.GOING_TO_RUN, context, min_count)
+        yield from self.network_api.create_resource_requests(context, requested_networks)
         instances = []
         for index in range(min_count):
             instance = yield from self._provision_instance(
@@ -327,6 +328,7 @@ class API(Flow):
         if volume_id not in instance.volumes:
             raise exception.VolumeBDMNotFound(volume_id=volume_id)
         self.volume_api.check_attached(context, volume)
+        yield from self.volume_api.begin_detaching(context, volume["id"])
         yield from self.compute_rpcapi.detach_volume(
             context, instance, volume["id"], attachment_id=instance.volumes[volume_id]
         )

@@ -53,6 +53,7 @@ class Devices(Powering):
         except Exception as error:
             self.unexpected(error)
             self.exception(logs.DETACH_FAILED_AT, context, error, volume_id, "/dev/vdb", instance=instance.uuid)
+            yield from self.volume_api.roll_detaching(context, volume_id)
             yield from self.objects.add_fault(context, instance, error)
             raise
 
