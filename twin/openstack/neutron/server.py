@@ -223,11 +223,12 @@ class Neutron(ApiService, AmqpService):
         yield from self._until_connected()
         broker = self.site.broker
         life = self._life
+        written = tuple(objects)
 
         def arrive(_: Any) -> None:
             if not broker.up or life != self._life:
                 return
-            for obj in objects:
+            for obj in written:
                 for name, listener in self.listeners.get(topic, {}).items():
                     if name in broker.clients:
                         listener(topic, obj, event_type, context)
