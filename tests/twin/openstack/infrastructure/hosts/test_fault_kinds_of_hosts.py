@@ -80,7 +80,7 @@ def test_small_packets_are_a_machine_s_or_its_agent_s(openstack_world, on):
     world.run(until=20)
     assert _conditions(world) == {("compute-0", Layer.NETWORK, "mtu"): 1400.0}
     assert world.cluster.site.dataplane.mtu_between("compute-0", "compute-1") == 1350
-    assert world.cluster.site.dataplane.mtu_between("compute-1", "controller-0") == 1450
+    assert world.cluster.site.dataplane.mtu_between("compute-1", "controller-1") == 1450
 
 
 def test_a_fault_says_what_it_can_hit(openstack_world, on):
