@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 
 def command(
+    sites: Annotated[
+        Literal["calls", "study"],
+        typer.Option("--sites", help="calls: every call site; study: those that the study's injector chose."),
+    ] = "calls",
     frame: Annotated[bool, typer.Option("--frame", help="Only the sampling frame and its digest.")] = False,
     size: Annotated[int, typer.Option("--size", min=1, help="Experiments.")] = 900,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sample and of the cloud's luck.")] = 1,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     out: Annotated[
-        Path, typer.Option("--out", help="JSON lines, one an experiment; those in it are not run again.")
-    ] = Path("runs/mutations.jsonl"),
+        Path | None,
+        typer.Option(
+            "--out",
+            help="JSON lines, one an experiment; those in it are not run again. Default: runs/mutations-SITES.jsonl.",
+        ),
+    ] = None,
 ) -> None:
     """Mutate the program of Nova, Cinder and Neutron, one call at a time, and lay what fails beside the study's.
 
@@ -26,7 +34,7 @@ def command(
 
     from experiments.bench.mutations import tables
     from experiments.bench.mutations.experiment import experiment, fault_free, reached
-    from experiments.bench.mutations.runner import run
+    from experiments.bench.mutations.runner import records_of, run
     from experiments.errors import UserError
     from experiments.progress import Bar
     from experiments.tables import wide
@@ -37,7 +45,7 @@ def command(
             raise UserError(
                 f"the {workload} workload fails without a fault: there is nothing to lay a fault's run beside"
             )
-    points = campaign.frame(reached(campaign.FRAME_SEED))
+    points = campaign.frame(reached(campaign.FRAME_SEED), campaign.FRAMES[sites])
     found = campaign.digest(points)
     if frame:
         kinds = Counter((point.workload, point.mutation.split("|")[1]) for point in points)
@@ -45,11 +53,12 @@ def command(
             typer.echo(f"{workload:12} {kind:18} {count:5}")
         typer.echo(f"{len(points)} points, sha256 {found}")
         return
-    if found != campaign.FRAME_DIGEST:
+    fixed = campaign.DIGESTS[sites]
+    if found != fixed:
         raise UserError(
-            f"the sampling frame has changed: it is {found}, and {campaign.FRAME_DIGEST or 'none'} was fixed; write "
+            f"the sampling frame has changed: it is {found}, and {fixed or 'none'} was fixed; write "
             "down what changed it and from which source, then fix the new one in twin/openstack/mutation/campaign.py"
         )
     with Bar("experiments") as bar:
-        records = run(campaign.sample(points, size, seed), experiment, out, seed, workers, bar)
+        records = run(campaign.sample(points, size, seed), experiment, out or records_of(sites), seed, workers, bar)
     tables.show(records, wide())

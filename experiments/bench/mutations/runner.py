@@ -16,6 +16,11 @@ Experiment = Callable[[Point, int], Record]
 """(point, seed) -> what it showed. A function of a module, for other processes to find."""
 
 
+def records_of(sites: str) -> Path:
+    """Where the experiments of a frame are kept."""
+    return Path("runs") / f"mutations-{sites}.jsonl"
+
+
 def run(
     points: Sequence[Point],
     experiment: Experiment,

@@ -17,7 +17,7 @@ from statistics import fmean, median
 from experiments.bench.rows import Row, skipped
 
 DATASET = Path("openstack") / "failure_dataset"
-EXPERIMENTS, SEED, WORKERS, RECORDS = 900, 1, 2, Path("runs") / "mutations.jsonl"
+EXPERIMENTS, SEED, WORKERS, SITES = 900, 1, 2, "calls"
 """As `bench mutations` has them."""
 WORKLOADS: dict[str, tuple[str, int]] = {"deployment": ("DEPL", 6), "network": ("NET", 4)}
 """A workload's files begin with; its label of experiments without a failure."""
@@ -63,12 +63,12 @@ def rows(long: bool) -> Iterator[Row]:
         return
     from experiments.bench.mutations.experiment import experiment, reached
     from experiments.bench.mutations.figures import rows as figures
-    from experiments.bench.mutations.runner import run
+    from experiments.bench.mutations.runner import records_of, run
     from twin.openstack.mutation import campaign
 
-    points = campaign.frame(reached(campaign.FRAME_SEED))
-    if campaign.digest(points) != campaign.FRAME_DIGEST:
+    points = campaign.frame(reached(campaign.FRAME_SEED), campaign.FRAMES[SITES])
+    if campaign.digest(points) != campaign.DIGESTS[SITES]:
         yield Row(name, None, "", "the frame that was fixed", "the sampling frame has changed since", False)
         return
-    records = run(campaign.sample(points, EXPERIMENTS, SEED), experiment, RECORDS, SEED, WORKERS)
+    records = run(campaign.sample(points, EXPERIMENTS, SEED), experiment, records_of(SITES), SEED, WORKERS)
     yield from figures(records)

@@ -46,10 +46,10 @@ def test_what_no_command_comes_by_changes_nothing():
 
 def test_a_campaign_keeps_to_the_frame_that_was_fixed(monkeypatch, tmp_path):
     arguments = ["mutations", "--size", "2", "--workers", "1", "--out", str(tmp_path / "campaign.jsonl")]
-    monkeypatch.setattr(campaign, "FRAME_DIGEST", "0" * 64)
+    monkeypatch.setitem(campaign.DIGESTS, "calls", "0" * 64)
     refused = CliRunner().invoke(app, arguments)
     assert isinstance(refused.exception, UserError) and "the sampling frame has changed" in str(refused.exception)
-    monkeypatch.setattr(campaign, "FRAME_DIGEST", digest(frame(reached(campaign.FRAME_SEED))))
+    monkeypatch.setitem(campaign.DIGESTS, "calls", digest(frame(reached(campaign.FRAME_SEED))))
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "the study's (911 tests)" in done.output

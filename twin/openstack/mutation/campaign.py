@@ -1,9 +1,8 @@
-"""A campaign's sampling frame: every mutation of every site that a fault-free run of a workload comes by.
+"""A campaign's sampling frames: mutations of the sites that a fault-free run of a workload comes by.
 
-The frame is uniform and unweighted: no site and no kind of mutation is preferred. Which mutations of a site belong to
-it is the study's own selection (`operators.as_in_study`), so that shares may be laid beside the study's; pass
-`operators.points` for everything that can go wrong. A frame is known by its digest, to be written down before the
-first experiment.
+A frame is uniform and unweighted: no site and no kind of mutation is preferred. Of the two here, `calls` has every call
+site; `study` has those alone that the study's injector chose, by its published mutants: calls whose value nobody uses,
+and values that are returned. A frame is known by its digest, written down before the first experiment.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
-from twin.openstack.mutation.operators import Mutation, as_in_study
+from twin.openstack.mutation.operators import Mutation, as_in_study, every_call
 from twin.openstack.mutation.sites import PACKAGES, CallSite, sites
 from twin.streams import Streams
 
@@ -21,8 +20,10 @@ WORKLOADS = ("deployment", "network", "storage")
 
 FRAME_SEED = 1
 """The luck on which the fault-free runs come by the frame's sites."""
-FRAME_DIGEST = ""
-"""The digest of the frame, fixed before the first experiment. Who changes it says which mechanism changed the frame,
+FRAMES: dict[str, Callable[[CallSite], Iterable[Mutation]]] = {"calls": every_call, "study": as_in_study}
+"""Which mutations of a site belong to a frame, by its name."""
+DIGESTS: dict[str, str] = {"calls": "", "study": ""}
+"""The digests of the frames, fixed before the first experiment. Who changes one says which mechanism changed the frame,
 and from which source it is."""
 
 
@@ -36,7 +37,7 @@ class Point:
 
 def frame(
     reached: Mapping[str, Collection[str]],
-    select: Callable[[CallSite], Iterable[Mutation]] = as_in_study,
+    select: Callable[[CallSite], Iterable[Mutation]] = every_call,
     packages: tuple[str, ...] = PACKAGES,
 ) -> tuple[Point, ...]:
     """All points of workloads that came by these sites (workload -> ids), sorted."""

@@ -104,14 +104,18 @@ def points(site: CallSite) -> tuple[Mutation, ...]:
     return tuple(found)
 
 
+def every_call(site: CallSite) -> tuple[Mutation, ...]:
+    """Each way in which the call itself may go wrong; of its arguments the first, as in the study. No site counts for
+    more because its call has many arguments."""
+    first = arguments(site)[:1]
+    return tuple(point for point in points(site) if point.operator not in OF_ARGUMENTS or point.argument in first)
+
+
 def as_in_study(site: CallSite) -> tuple[Mutation, ...]:
     """The points of `points` that the study's injector would have chosen: see the head of the module."""
     if site.callee == RETURN:
         return points(site)
-    if site.used:
-        return ()
-    first = arguments(site)[:1]
-    return tuple(point for point in points(site) if point.operator not in OF_ARGUMENTS or point.argument in first)
+    return () if site.used else every_call(site)
 
 
 def arguments(site: CallSite) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from twin.openstack.mutation import campaign
 from twin.openstack.mutation.campaign import Point, digest, frame, sample
-from twin.openstack.mutation.operators import points
+from twin.openstack.mutation.operators import as_in_study, points
 
 FRAME = tuple(Point(workload, f"f/self.{name}|missingCall") for workload in ("a", "b") for name in range(100))
 
@@ -32,7 +32,15 @@ def test_a_frame_holds_what_the_fault_free_runs_came_by(reached):
             for operator in ("throwException", "missingCall", "wrongParameter", "missingParameter")
         }
     )
-    assert len(frame(reached, points)) == len(found) + 2 * 4  # the study left the other arguments alone
+    assert len(frame(reached, points)) == len(found) + 2 * 4  # each other argument, wrong and missing
+
+
+def test_the_studys_frame_is_a_part_of_the_one_of_all_calls(reached, at):
+    used = at["Manager.build/self.network_api.allocate"].id
+    wider = {**reached, "storage": {*reached["storage"], used}}
+    theirs, ours = set(frame(wider, as_in_study)), set(frame(wider))
+    assert theirs < ours
+    assert {point.mutation.split("|")[0] for point in ours - theirs} == {used}
 
 
 def test_a_digest_knows_the_set_of_points_and_not_their_order():
