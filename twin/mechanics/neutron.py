@@ -73,8 +73,9 @@ API: dict[str, Work] = {
     "delete_security_group": Work(0.06, 10),
     "delete_floatingip": Work(0.08, 12),
     "router_interface": Work(0.14, 24),
-    "index": Work(0.02, 6),
-    "show": Work(0.015, 4),
+    "index": Work(0.010, 4),
+    "show": Work(0.008, 3),
+    "quotas.show": Work(0.003, 1),
 }
 """Requests: the plugin's Python and the transaction of the resource itself (assumed but for ports: 0.28 s together)."""
 QUOTA = Work(0.006, 3)
@@ -101,8 +102,6 @@ METADATA_CACHE = 5.0
 """Seconds for which the metadata agent remembers which port has an address."""
 METADATA_PROXY = 0.03
 """Seconds that the metadata agent waits for nova, whose own cache has most of it (assumed)."""
-PUSH = 0.002
-"""Seconds of Python to take up what the server pushes (assumed)."""
 
 # The Open vSwitch agent: from the tap to network-vif-plugged 6.57 s (p10 5.79, p90 7.14). Waiting for the loop takes
 # 1 s in the mean; the rest is the agent's own work, commands and flows.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from twin.mechanics.neutron import ROUTER_UPDATE_TRIES
 from twin.openstack.oslo.pool import Pool
 from twin.openstack.oslo.service import Service, Steps
 
@@ -20,7 +21,7 @@ class ResourceUpdate:
     resource: Any = None
     priority: int = 0
     created: float = 0.0
-    tries: int = 5
+    tries: int = ROUTER_UPDATE_TRIES
     number: int = 0
 
 
