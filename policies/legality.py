@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from twin.actions import CATEGORIES
 from twin.openstack.oslo.messaging import AmqpService
+from twin.openstack.oslo.service import Service
 from twin.openstack.oslo.wsgi import ApiService
 from twin.process import Process
 from twin.telemetry.features import KINDS
 from twin.telemetry.window import Topology
 
 PROCESSES = frozenset(name for name, kind in KINDS.items() if issubclass(kind, Process))
+SERVICES = frozenset(name for name, kind in KINDS.items() if issubclass(kind, Service))
+"""OpenStack's services, and what they lean on."""
 APIS = frozenset(name for name, kind in KINDS.items() if issubclass(kind, ApiService))
 
 TARGET_KINDS: dict[str, frozenset[str]] = {

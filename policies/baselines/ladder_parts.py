@@ -131,6 +131,8 @@ class Memory:
     """Until when a load limit of ours holds."""
     own: set[int] = field(default_factory=set)
     """Processes whose own exporter has been seen."""
+    emptied: set[int] = field(default_factory=set)
+    """nova-compute of hosts from which we had the servers moved."""
     relieved_at: float = -1e9
     """When a replica was added last."""
     history: dict[tuple[str, int], list[float]] = field(default_factory=dict)

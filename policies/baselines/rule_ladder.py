@@ -27,6 +27,7 @@ RULES: tuple[Callable[[Watch, Reading], Rungs], ...] = (
     service_rules.head,
     service_rules.down,
     service_rules.hung,
+    service_rules.disk_full,
     service_rules.slow_database,
     service_rules.failing,
     service_rules.loaded,
@@ -34,6 +35,7 @@ RULES: tuple[Callable[[Watch, Reading], Rungs], ...] = (
     gpu_rules.remapping,
     service_rules.misconfigured,
     gpu_rules.slow_card,
+    service_rules.taken_back,
     service_rules.queue,
     gpu_rules.well_again,
 )
@@ -95,8 +97,11 @@ class RuleLadder:
         match rung.category:
             case "scale-out":
                 memory.relieved_at = memory.now
-            case "migrate":
-                self._note_move(reading, rung.target)
+            case "migrate" | "evacuate":
+                if reading.kinds[rung.target] == "nova-compute":
+                    memory.emptied.add(rung.target)
+                else:
+                    self._note_move(reading, rung.target)
             case "drain":
                 memory.cordoned[rung.target] = key[1]
                 memory.drained[rung.target] = memory.now
@@ -105,6 +110,7 @@ class RuleLadder:
             case "uncordon":
                 memory.cordoned.pop(rung.target, None)
                 memory.cases.pop(key, None)
+                memory.emptied.discard(key[1])
             case "shed-load":
                 memory.limited_until = memory.now + SHED_FOR
             case category if category in REPAIRS:

@@ -7,8 +7,9 @@ import numpy as np
 from policies.baselines.ladder_parts import Rung
 from policies.baselines.reading import Reading
 from policies.baselines.watch import Rungs, Watch
+from policies.legality import SERVICES
 
-CONFIGURED = frozenset({"vllm", "ray-head", "nginx"})
+CONFIGURED = SERVICES | {"vllm", "ray-head", "nginx"}
 """Kinds of process whose settings are rolled out, and can be rolled back."""
 
 
@@ -20,6 +21,7 @@ def machine_away(watch: Watch, reading: Reading) -> Rungs:
             continue
         moves = [Rung("drain", node, "immediate", config.settle_move)]  # then nobody misses it, and it may come back
         moves += [Rung("migrate", i, "immediate", 0.0) for i in _agents(reading, node)]
+        moves += [Rung("evacuate", i, "gentle", 0.0) for i in _agents(reading, node)]
         deeper = [
             Rung("reboot", node, "immediate", config.settle_reboot),
             Rung("power-cycle", node, "immediate", config.settle_power_cycle),
@@ -107,7 +109,26 @@ def slow_database(watch: Watch, reading: Reading) -> Rungs:
     for i in reading.of_kind("mysql"):
         threads = watch.last(reading, i, "mysql_global_status_threads_running", config.database_decisions)
         if len(threads) == config.database_decisions and np.mean(threads) > config.database_threads:
-            yield ("database", i), [Rung("restart", i, "immediate", 2 * config.settle)] * 2
+            again = Rung("restart", i, "immediate", 2 * config.settle)
+            yield ("database", i), [again, Rung("fail-over-database", i, "immediate", 2 * config.settle), again]
+
+
+def taken_back(watch: Watch, reading: Reading) -> Rungs:
+    """A host that we emptied is there again and works: servers may come back to it."""
+    for agent in sorted(watch.memory.emptied):
+        node = watch.node_of(reading, agent)
+        if node is None or not reading.present[node] or reading.busy(node):
+            continue
+        works = reading.value(agent, "openstack_nova_agent_state") == 1.0
+        if watch.lasts("works again", agent, works, watch.config.calm_decisions):
+            yield ("works again", agent), [Rung("uncordon", node, "immediate", 0.0)] * 4
+
+
+def disk_full(watch: Watch, reading: Reading) -> Rungs:
+    """A machine of an OpenStack site has no room on its disk: what does not belong there goes."""
+    for node in reading.of_kind("node"):
+        if reading.present[node] and not reading.busy(node) and watch.disk_full(reading, node):
+            yield ("disk full", node), [Rung("free-disk", node, "immediate", watch.config.settle)] * 3
 
 
 def memory_low(watch: Watch, reading: Reading) -> Rungs:

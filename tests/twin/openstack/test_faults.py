@@ -150,3 +150,126 @@ def test_a_stressed_host_builds_slowly(openstack_world):
         if record.template.id == "build.took":
             took[int(record.component[-1])].append(record.args[3])
     assert median(took[0]) > 1.5 * median(took[1])
+
+
+# --- networks, names and clocks ----------------------------------------------------------------------------------
+
+
+def _errors(world, start):
+    return [r for r in world.recorder.logs_between(start, world.now) if r.template.level.value in ("ERROR", "CRITICAL")]
+
+
+def _build_times(world, start, end):
+    return [r.args[3] for r in world.recorder.logs_between(start, end) if r.template.id == "build.took"]
+
+
+def test_a_slow_management_network_delays_builds_and_prints_nothing(openstack_world, on):
+    world = openstack_world(on("compute-0", "NetworkChaos", "delay", delay={"latency": "300ms"}))
+    world.run(until=300)
+    took = {0: [], 1: []}
+    for record in world.recorder.logs_between(150, 300):
+        if record.template.id == "build.took":
+            took[int(record.component[-1])].append(record.args[3])
+    assert median(took[0]) > median(took[1]) + 1.0
+    assert not _errors(world, 120)
+
+
+def test_lost_packets_are_sent_again_and_only_delay(openstack_world, on):
+    world = openstack_world(on("compute-0", "NetworkChaos", "loss", loss={"loss": "40"}))
+    world.run(until=300)
+    assert median(_build_times(world, 150, 300)) > median(_build_times(world, 0, 120))
+    assert not _errors(world, 120)
+
+
+def test_a_host_that_is_cut_off_turns_down_and_its_guests_run_on(openstack_world, on):
+    cut = on("compute-0", "NetworkChaos", "partition", direction="both", duration="150s")
+    world = openstack_world(cut, rate="0.1/s")
+    site = world.cluster.site
+    world.run(until=200)
+    compute = world.components["nova-compute@compute-0"]
+    assert not site.heard_from(compute.name)
+    assert any(domain.active for domain in compute.libvirt.domains.values())
+    assert "amqp.unreachable" in _templates(world, 120, 200, compute.name)
+    world.run(until=330)
+    assert site.heard_from(compute.name)
+
+
+def test_names_matter_to_new_connections_only(openstack_world, on):
+    world = openstack_world(on("nova-conductor", "DNSChaos", "error"), rate="0.1/s")
+    world.run(until=160)
+    assert world.components["nova-conductor"].connected
+    assert "amqp.unreachable" not in _templates(world, 120, 160)
+    world.apply(Action("restart", "nova-conductor", "immediate"))
+    world.run(until=200)
+    unreachable = [r for r in world.recorder.logs_between(160, 200) if r.template.id == "amqp.unreachable"]
+    assert unreachable and all("Lookup timed out" in str(r.args) for r in unreachable)
+    assert not world.components["nova-conductor"].connected
+    world.apply(Action("recreate", "nova-conductor", "immediate"))  # a new container resolves names
+    world.run(until=230)
+    assert world.components["nova-conductor"].connected
+
+
+def test_requests_to_an_api_fail_where_its_name_is_not_found(openstack_world, on):
+    world = openstack_world(on("nova-compute@compute-0", "DNSChaos", "error"), rate="0.2/s")
+    world.run(until=260)
+    traces = [r for r in world.recorder.logs_between(120, 260) if r.component == "nova-compute@compute-0"]
+    assert any("Unable to establish connection to http://controller-0:" in str(r.args) for r in traces)
+
+
+def test_heartbeats_of_another_time_are_none(openstack_world, on):
+    for offset in ("90s", "-90s"):
+        world = openstack_world(on("nova-conductor", "TimeChaos", timeOffset=offset), rate="0.1/s")
+        site = world.cluster.site
+        world.run(until=145)
+        assert not any(site.heard_from(compute.name) for compute in site.computes.values())
+        assert "conductor.set-error" in _templates(world, 120, 145)
+    small = openstack_world(on("nova-conductor", "TimeChaos", timeOffset="30s"), rate="0.1/s")
+    small.run(until=145)
+    assert all(small.cluster.site.heard_from(f"nova-compute@compute-{i}") for i in (0, 1))
+
+
+# --- overload and drift ------------------------------------------------------------------------------------------
+
+
+def test_an_api_whose_workers_are_held_takes_requests_and_answers_none(openstack_world, on):
+    world = openstack_world(on("nova-api", "ServiceChaos", "busyWorkers"), rate="0.2/s")
+    world.run(until=185)
+    assert world.components["nova-api"].up
+    assert not [r for r in _errors(world, 120) if r.component == "nova-api"]
+    assert world.cluster.workload.requests.timed_out > 0
+    ticket = world.apply(Action("restart", "nova-api", "immediate"))
+    world.run(until=330)
+    assert ticket.relieved
+    assert not any(world.slo.violated[300:])
+
+
+def test_a_service_with_a_wrong_password_never_gets_onto_the_bus(openstack_world, on):
+    world = openstack_world(on("nova-scheduler", "RolloutChaos", "brokerPassword"), rate="0.1/s")
+    world.run(until=200)
+    scheduler = world.components["nova-scheduler"]
+    assert not scheduler.connected
+    lines = [line.text for line in world.log_lines(120, 200) if line.component == "nova-scheduler"]
+    assert any("(403) ACCESS_REFUSED - Login was refused" in line for line in lines)
+    refused = [r for r in world.recorder.logs_between(120, 200) if r.template.id == "rabbitmq.login-refused"]
+    assert refused
+    world.apply(Action("restart", "nova-scheduler", "immediate"))
+    world.run(until=230)
+    assert not scheduler.connected
+    world.apply(Action("rollback-config", "nova-scheduler", "immediate"))
+    world.run(until=260)
+    assert scheduler.connected
+
+
+def test_hosts_with_a_wrong_allocation_ratio_are_full_and_healthy(openstack_world, on):
+    faults = [
+        {**on(f"nova-compute@compute-{i}", "RolloutChaos", "cpuAllocationRatio", ratio=0.01), "name": f"fault-{i}"}
+        for i in (0, 1)
+    ]
+    world = openstack_world(*faults, rate="0.1/s")
+    world.run(until=220)
+    assert {r.component for r in _errors(world, 120)} == {"nova-conductor"}
+    assert "conductor.set-error" in _templates(world, 140, 220)
+    for i in (0, 1):
+        world.apply(Action("rollback-config", f"nova-compute@compute-{i}", "immediate"))
+    world.run(until=300)
+    assert _build_times(world, 240, 300)

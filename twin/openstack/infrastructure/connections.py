@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from twin.mechanics import galera as limits
 from twin.mechanics import haproxy as balancing
 from twin.mechanics import openstack as facts
+from twin.mechanics.network import HEALTHY
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.clients import LOOKUP_TIMEOUT, NO_NAME
@@ -190,6 +191,8 @@ class Connections:
         late = 0.0
         context.trace.draws += 1
         for a, b in pairwise(hops):
+            if network.path(a, b) is HEALTHY and network.path(b, a) is HEALTHY:
+                continue
             for statement in range(statements):
                 key = (*context.trace.key, context.trace.draws, statement)
                 late += network.message_seconds(a, b, *key, "there") + network.message_seconds(b, a, *key, "back")

@@ -58,6 +58,10 @@ class Invalid(NovaException):
     text = "Bad Request - Invalid Parameters"
 
 
+class ImageUnacceptable(Invalid):
+    text = "Image {image_id} is unacceptable: {reason}"
+
+
 class InvalidVolume(Invalid):
     text = "Invalid volume: {reason}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.openstack.nova.client_logs import GLANCE_UNREACHABLE
-from twin.openstack.nova.exception import ImageNotFound
+from twin.openstack.nova.exception import ImageNotFound, ImageUnacceptable
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
@@ -20,12 +20,15 @@ class ImageAPI(Flow):
     def get(self, context: Context, image_id: str) -> Steps:
         """The image's properties. Raises ImageNotFound, HttpError."""
         image = yield from self.call(context, "images.show", "GET", f"/v2/images/{image_id}", image_id=image_id)
+        yield from self.call(context, "schemas.image", "GET", "/v2/schemas/image")
         return image
 
     def download(self, context: Context, image_id: str) -> Steps:
         """Fetch the image's data; its size in bytes."""
         uri = f"/v2/images/{image_id}/file"
         size = yield from self.call(context, "images.data", "GET", uri, image_id=image_id)
+        if size is None:  # a 204: glance knows the image and has not its data
+            raise ImageUnacceptable(image_id=image_id, reason="Image has no associated data")
         return size
 
     def upload(self, context: Context, name: str, size: float) -> Steps:
