@@ -7,6 +7,7 @@ from typing import Any
 
 from twin.mechanics.tenants import CIRROS_BYTES, UPLOAD_RATE
 from twin.openstack.oslo.service import Steps
+from twin.openstack.tenants.client import ApiError, RequestError
 from twin.openstack.tenants.command_line import CommandLine
 
 Names = Mapping[str, tuple[str, str]]
@@ -166,6 +167,9 @@ class Commands(CommandLine):
             ports = yield from self.session.ask(
                 "neutron-server", "ports.list", "GET", f"/v2.0/ports?device_id={server_id}", device_id=server_id
             )
+            if not list(ports):
+                message = "No attached ports found to associate floating IP with"
+                raise RequestError(ApiError("state", "neutron-server", "ports.list", 404, message, self.world.now))
             uri = f"/v2.0/floatingips/{floating_ip}"
             return (
                 yield from self.session.ask(
