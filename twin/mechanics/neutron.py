@@ -78,6 +78,9 @@ API: dict[str, Work] = {
     "quotas.show": Work(0.003, 1),
 }
 """Requests: the plugin's Python and the transaction of the resource itself (assumed but for ports: 0.28 s together)."""
+DB_RETRIES, DB_RETRY_INTERVAL = 10, 0.1
+"""neutron_lib.db.api: `MAX_RETRIES`, and the first pause of `retry_db_errors`. It takes a lost connection for something
+that passes, too (`is_retriable`): requests wait for 43 s before they fail."""
 QUOTA = Work(0.006, 3)
 """Counting what a project has, and the reservation."""
 SCHEDULE = Work(0.004, 3)

@@ -16,6 +16,8 @@ RPC_RESPONSE_TIMEOUT = 60.0
 """`rpc_response_timeout`."""
 VIF_PLUGGING_TIMEOUT = 300.0
 """`vif_plugging_timeout`, fatal."""
+ASSOCIATION_REFRESH = 300.0
+"""`[compute] resource_provider_association_refresh`."""
 REPORT_INTERVAL = 10.0
 """`report_interval` of a service's heartbeat."""
 SERVICE_DOWN_TIME = 60.0
@@ -94,6 +96,9 @@ STAGE_SPREAD = 0.03
 NETWORK_SPREAD = 0.08
 """The same for what the network agent does (5.79 / 6.57 / 7.14 s)."""
 
+ENGINES = {"nova-api": 4, "nova-conductor": 4, "nova-scheduler": 3}
+"""Databases that each worker of a service has connections to, one where it is not here: the API's, its cells' and the
+one of its configuration. As many times a recorded control plane found its connections cut."""
 STATEMENT = 0.0025
 """Seconds of one SQL statement, round trip included (assumed)."""
 MYSQL_THREADS = 8
@@ -114,9 +119,9 @@ class Work:
 API: dict[str, Work] = {
     "token": Work(0.22, 6),  # password hashing dominates
     "validate": Work(0.012, 3),
-    "servers.create": Work(0.17, 50),
-    "servers.show": Work(0.157, 14),
-    "servers.detail": Work(0.23, 14),
+    "servers.create": Work(0.135, 50),
+    "servers.show": Work(0.134, 14),
+    "servers.detail": Work(0.192, 14),
     "servers.delete": Work(0.20, 24),
     "servers.action": Work(0.16, 14),  # assumed: as a GET of the server, and a write
     "keypairs": Work(0.03, 4),
@@ -124,6 +129,7 @@ API: dict[str, Work] = {
     "os-services.list": Work(0.03, 6),
     "servers.events": Work(0.074, 6),
     "images.show": Work(0.009, 3),
+    "schemas.image": Work(0.002, 0),
     "images.list": Work(0.03, 5),  # (assumed), as the next two
     "images.create": Work(0.03, 5),
     "images.delete": Work(0.03, 6),
@@ -136,6 +142,7 @@ API: dict[str, Work] = {
     "claim": Work(0.015, 6),
     "release": Work(0.012, 4),
     "inventory": Work(0.008, 3),
+    "allocations.show": Work(0.006, 2),
 }
 """Requests to the API services (keystone, nova-api, glance-api, neutron-server, placement)."""
 
@@ -154,7 +161,9 @@ class BuildStages:
     """Stages of a build on its compute host: seconds to the next log line."""
 
     claim: float = 0.038
-    prepare: float = 0.13  # of 0.591 to "Creating image": the rest is neutron's port and two saves through conductor
+    prepare: float = (
+        0.04  # of 0.591 to "Creating image": the rest is neutron, placement and two saves through conductor
+    )
     create: float = 13.02  # to "VM Started"
     pause: float = 0.067
     plug: float = 6.41  # of 6.57 to the network-vif-plugged event: the L2 agent's part

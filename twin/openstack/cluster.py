@@ -55,6 +55,8 @@ class Preset:
     """oslo.db's `connection_recycle_time`; kolla-ansible's where nothing else is known."""
     all_in_one: bool = False
     """Servers run on the controller."""
+    shared_configuration: bool = False
+    """Whether nova-compute reads the API's nova.conf, which names a database that it may not reach."""
     image_cache: tuple[float, float] = (facts.IMAGE_CACHE_INTERVAL, facts.IMAGE_MINIMUM_AGE)
     """Nova's image cache: seconds between passes, and from a base file's last use to its removal."""
 
@@ -66,7 +68,9 @@ PRESETS: dict[str, Preset] = {
     # Loghub's log shows a pass every 5 s, which keeps a base file used 4.7 s ago and removes one used 6.3 s ago.
     "cloudlab": Preset(1, 0, profile="cloudlab", connection_recycle=3600.0, image_cache=(5.0, 5.0)),
     # Two cores, of which other jobs held more than one: its load was 6 to 8 without faults.
-    "fake-driver": Preset(3, 0, 1, 2, 2, controller_vcpus=1, profile="fake", connection_recycle=3600.0),
+    "fake-driver": Preset(
+        3, 0, 1, 2, 2, controller_vcpus=1, profile="fake", connection_recycle=3600.0, shared_configuration=True
+    ),
     "all-in-one": Preset(1, 0, 1, 2, 2, 4, 32e9, 4, 32e9, "devstack", 3600.0, all_in_one=True),
 }
 
@@ -123,6 +127,7 @@ def build(world: World) -> OpenStackCluster:
     ]
     node = world.network.monitor = site.controller
     site.image_cache_interval, site.image_minimum_age = preset.image_cache
+    site.shared_configuration = preset.shared_configuration
     control_plane.build(site, site.controllers)
     keystone.build(site, node, preset.api_workers)
     site.placement = Placement(site, "placement", node, preset.api_workers)

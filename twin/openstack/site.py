@@ -64,6 +64,8 @@ class Site:
         self.images = ImageTables()
         self.identity = TokenTable()
         self.stacks = StackTables()
+        self.shared_configuration = False
+        """Whether nova-compute's configuration names the API's database."""
         self.image_cache_interval = facts.IMAGE_CACHE_INTERVAL
         self.image_minimum_age = facts.IMAGE_MINIMUM_AGE
         """Of nova's image cache: seconds between its passes, and from a base file's last use to its removal."""

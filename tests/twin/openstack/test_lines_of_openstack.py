@@ -32,7 +32,7 @@ OSLO = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \d+ (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) [\w.]+ "
     r"(?:\[(?:-|(?:None|req-[0-9a-f-]{36}) req-[0-9a-f-]{36} (?:-|[0-9a-f]{32}) (?:-|[0-9a-f]{32}) - - "
     r"(?:-|default) (?:-|default))\] (?:\[instance: [0-9a-f-]{36}\] )?.*"
-    r"|(?:\[instance: [0-9a-f-]{36}\] )?(?:Traceback|  |\w+\.|\w+Error|\[SQL|\(Background|The above|During).*"
+    r"|(?:\[instance: [0-9a-f-]{36}\] )?(?:Traceback|  |\w+\.|\w+Error|\[SQL|\(Background|\['Traceback|The above|During).*"
     r"|(?:\[instance: [0-9a-f-]{36}\] )?)$",
     re.DOTALL,
 )
@@ -41,7 +41,7 @@ MYSQL = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \d+ \[\w+\] \[MY-\d
 TRACE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \d+ ERROR [\w.]+ (?!\[(?:-|None|req-))")
 """A line of a stack trace."""
 NOT_THE_TWINS = ("nova.virt.fake", "nova.db.main.api")
-"""Loggers of the recorded cloud that a libvirt cloud has not: its fake hypervisor, and nova-compute's start with it."""
+"""Loggers of the recorded cloud that a libvirt cloud has not: its fake hypervisor, and a configuration for all."""
 
 SERVICES = [
     *("nova-api", "nova-conductor", "nova-scheduler", "nova-compute-1", "nova-compute-2", "nova-compute-3"),

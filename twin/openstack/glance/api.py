@@ -12,9 +12,9 @@ from twin.mechanics.layers import Layer
 from twin.openstack.glance import logs
 from twin.openstack.glance.images import ImageDataController, ImageRepo, ImagesController, upload_of
 from twin.openstack.glance.tables import Image
-from twin.openstack.oslo import traceback
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
+from twin.openstack.oslo.frames import GLANCE_ENTRY
 from twin.openstack.oslo.wsgi import API_METRICS, ApiService, Operation, Response
 from twin.openstack.site import Site
 from twin.telemetry.records import gauge
@@ -32,6 +32,7 @@ class Glance(ApiService):
     wsgi_logger = "eventlet.wsgi.server"
     metrics = (*API_METRICS, *METRICS)
     unexpected_error = logs.GLANCE_FAILED
+    entry = GLANCE_ENTRY
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -45,6 +46,7 @@ class Glance(ApiService):
             "images.create": self._calls(
                 "images.create", lambda: lambda context, **given: upload_of(images, data, context, **given), 201
             ),
+            "schemas.image": self._schema,
             "images.delete": self._calls("images.delete", lambda: images.delete, 204),
         }
         cirros = Image(site.image, "cirros", facts.IMAGE_BYTES, "admin", status="active")
@@ -54,6 +56,11 @@ class Glance(ApiService):
     @property
     def operations(self) -> Mapping[str, Operation]:
         return self._operations
+
+    def _schema(self, context: Context) -> Generator[Any, Any, Response]:
+        """What properties an image has: the client reads it to understand the image."""
+        yield from self.think(context, facts.API["schemas.image"].python)
+        return Response(200, {}, 6283)
 
     def _calls(self, work: str, method: Any, status: int) -> Operation:
         cost = facts.API[work].python
@@ -75,7 +82,7 @@ class Glance(ApiService):
         if isinstance(error, HTTPFault) or (isinstance(error, HttpError) and error.service == "keystone"):
             return super().refuse(context, error)
         self.unexpected(error)
-        self.exception(self.unexpected_error, context, error, error, entry=traceback.WSGI_ENTRY)
+        self.exception(self.unexpected_error, context, error, error, entry=self.entry)
         return Response(500, length=228, message="The server has either erred or is incapable of performing it.")
 
     def sample(self) -> Sequence[float]:

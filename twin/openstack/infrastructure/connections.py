@@ -50,6 +50,8 @@ class Connections:
         self.recycle = limits.CONNECTION_RECYCLE
         """Seconds after which a connection is replaced when it is next used."""
         self._idle: dict[str, deque[Connection]] = {}
+        self._stale: dict[str, int] = {}
+        """Engines of a service that have not found out yet that their connections are cut, by component."""
 
     def execute(self, service: Service, statements: int, context: Context, write: bool = False) -> Steps:
         """Run a batch of statements as one transaction. Raises DBConnectionError, DBDeadlock, OperationalError."""
@@ -84,6 +86,10 @@ class Connections:
         oslo.db tests a connection before it is used, and says so where it finds it disconnected.
         """
         pool = self._idle.get(service.name)
+        stale = self._stale.get(service.name, 0)
+        if stale:  # another engine, of another worker or to another database, has its turn
+            self._stale[service.name] = stale - 1
+            return True
         if not pool:
             return False
         first = pool[0]
@@ -91,10 +97,13 @@ class Connections:
             return False
         young = self.world.now - first.opened <= self.recycle
         self._invalidate(pool)
+        if young:
+            self._stale[service.name] = service.python.capacity * facts.ENGINES.get(service.kind, 1) - 1
         return young  # an older one would have been replaced untested
 
     def forget(self, service: Service) -> None:
         """A service's process is gone, and its connections with it."""
+        self._stale.pop(service.name, None)
         pool = self._idle.get(service.name)
         if pool:
             self._invalidate(pool)

@@ -9,9 +9,9 @@ from twin.components import Component
 from twin.openstack.keystone import logs
 from twin.openstack.keystone.exception import TokenNotFound, Unauthorized
 from twin.openstack.keystone.token import AuthResource
-from twin.openstack.oslo import traceback
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import described
+from twin.openstack.oslo.frames import KEYSTONE_ENTRY
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import API_METRICS, ApiService, Operation, Response
 from twin.openstack.site import Site
@@ -31,6 +31,7 @@ class Keystone(ApiService):
     wsgi_logger = ""
     metrics = (*API_METRICS, *METRICS)
     unexpected_error = logs.KEYSTONE_FAILED
+    entry = KEYSTONE_ENTRY
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -70,10 +71,10 @@ class Keystone(ApiService):
             self.say(logs.AUTHORIZATION_FAILED, context, error, self.site.address(self.node))
             return Response(401, length=114, message=f"{error} (HTTP 401)")
         if isinstance(error, TokenNotFound):
-            self.exception(logs.KEYSTONE_ERROR, context, error, error, entry=traceback.WSGI_ENTRY)
+            self.exception(logs.KEYSTONE_ERROR, context, error, error, entry=self.entry)
             return Response(404, length=96, message=str(error))
         self.unexpected(error)
-        self.exception(self.unexpected_error, context, error, entry=traceback.WSGI_ENTRY)
+        self.exception(self.unexpected_error, context, error, entry=self.entry)
         return Response(500, length=143, message=described(error))
 
     def sample(self) -> Sequence[float]:

@@ -149,7 +149,7 @@ class DhcpAgentSchedulerDbMixin(Flow):
     def remove_networks_from_down_agents(self, context: Context) -> Steps:
         """Reschedule the networks of agents that have been dead for long."""
         try:
-            yield from self.sql(context, 2)
+            yield from self.sql_once(context, 2)
             agents = self.tables.agents_of(DHCP)
             if not agents:
                 return

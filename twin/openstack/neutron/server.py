@@ -26,9 +26,9 @@ from twin.openstack.neutron.plugin import Ml2Plugin
 from twin.openstack.neutron.provisioning_blocks import ProvisioningBlocks
 from twin.openstack.neutron.rpc_callbacks import DhcpRpcCallback, ResourcesPullRpcCallback, RpcCallbacks
 from twin.openstack.neutron.tables import NeutronTables, Row
-from twin.openstack.oslo import traceback
 from twin.openstack.oslo.context import Context, admin_context, own_request
-from twin.openstack.oslo.exceptions import CloudError, HttpError
+from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock, HttpError
+from twin.openstack.oslo.frames import NEUTRON_ENTRY
 from twin.openstack.oslo.messaging import AmqpService, Procedure
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import API_METRICS, ApiService, Operation, Response
@@ -60,7 +60,10 @@ class Neutron(ApiService, AmqpService):
     wsgi_logger = "neutron.wsgi"
     topic = "q-plugin"
     unexpected_error = logs.NEUTRON_FAILED
+    entry = NEUTRON_ENTRY
     metrics = (*API_METRICS, *COUNTS)
+    retriable = (DBDeadlock, DBConnectionError)
+    db_retries, db_retry_interval = facts.DB_RETRIES, facts.DB_RETRY_INTERVAL
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -196,7 +199,7 @@ class Neutron(ApiService, AmqpService):
             self.say(logs.NEUTRON_CLIENT_ERROR, context, method, known)
             return Response(known.code, length=104 + len(str(known)), message=str(known))
         self.unexpected(error)
-        self.exception(logs.NEUTRON_REQUEST_FAILED, context, error, method, entry=traceback.WSGI_ENTRY)
+        self.exception(logs.NEUTRON_REQUEST_FAILED, context, error, method, entry=self.entry)
         return Response(500, length=150, message="Request Failed: internal server error while processing your request.")
 
     def refuse(self, context: Context, error: Exception) -> Response:
@@ -258,7 +261,7 @@ class Neutron(ApiService, AmqpService):
             tick += 1
             context = admin_context(self.world, self.name, self.pid, task, tick)
             try:
-                yield from self.sql(context, 1)
+                yield from self.sql_once(context, 1)
                 self.agents.agent_health_check(context)
             except CloudError:
                 pass  # a looping call of oslo.service goes on after what it could not do

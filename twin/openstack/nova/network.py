@@ -13,22 +13,28 @@ from twin.openstack.nova.exception import (
     PortNotFound,
     SecurityGroupNotFound,
 )
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, on_behalf
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
-from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.service import Service, Steps
 from twin.openstack.tables import Server
 
 Port = dict[str, Any]
 """A port as neutron's API shows it."""
 NetworkInfo = list[Port]
 """What nova keeps of a server's ports."""
+TUNNELS = ("vxlan", "gre", "geneve")
 
 
 class NetworkAPI(Flow):
     """nova.network.neutron.API."""
 
     source = "nova.network.neutron"
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self.admin = on_behalf(self.world, "nova")
+        """Who asks neutron for what a user may not see or set."""
 
     # --- before a build ---------------------------------------------------------------------------------------
 
@@ -37,19 +43,54 @@ class NetworkAPI(Flow):
         self.say(logs.VALIDATING_NETWORKS, context, requested_networks)
         if not requested_networks:
             return num_instances
-        nets = yield from self._get_available_networks(context, requested_networks)
+        nets = yield from self._get_available_networks(context, context.request.project, requested_networks)
         known = {net["id"] for net in nets}
         for network in requested_networks:
             if network not in known:
                 raise NetworkNotFound(network_id=network)
-        return num_instances
-
-    def _get_available_networks(self, context: Context, net_ids: Sequence[str] | None = None) -> Steps:
-        query = "&".join(f"id={network}" for network in net_ids or ())
-        nets = yield from self.service.clients.request(
-            context, "neutron-server", "networks.list", "GET", f"/v2.0/networks?{query}", id=list(net_ids or ()) or None
+        project = context.request.project
+        quotas = yield from self._read(context, "quotas.show", f"quotas/{project}", project_id=project)
+        if quotas["port"] == -1:
+            return num_instances
+        ports = yield from self._read(
+            context, "ports.list", f"ports?tenant_id={project}&fields=id", project_id=project, fields="id"
         )
-        return nets
+        free_ports = quotas["port"] - len(ports)
+        if free_ports < 0:
+            raise PortLimitExceeded()
+        return min(num_instances, free_ports // len(requested_networks))
+
+    def create_resource_requests(self, context: Context, requested_networks: Sequence[str]) -> Steps:
+        """What the ports of new servers will want of their host: here nothing but the network's segment."""
+        for network_id in requested_networks:
+            yield from self._get_physnet_tunneled_info(context, network_id)
+
+    def _get_physnet_tunneled_info(self, context: Context, net_id: str) -> Steps:
+        """The physical network, and whether there is a tunnel: asked for the segments first, which are an extension."""
+        admin = self.admin(context)
+        uri = f"networks/{net_id}?fields=segments"
+        yield from self._read(admin, "networks.show", uri, network_id=net_id, fields="segments")
+        uri = f"networks/{net_id}?fields=provider%3Aphysical_network&fields=provider%3Anetwork_type"
+        network = yield from self._read(admin, "networks.show", uri, network_id=net_id, fields="provider")
+        return network["provider:physical_network"], network["provider:network_type"] in TUNNELS
+
+    def _get_available_networks(self, context: Context, project_id: str, net_ids: Sequence[str] = ()) -> Steps:
+        """The networks with these ids; without any the project's own, and those that everybody shares."""
+        if net_ids:
+            query = "&".join(f"id={network}" for network in net_ids)
+            nets = yield from self._read(context, "networks.list", f"networks?{query}", id=list(net_ids))
+            return nets
+        uri = f"networks?tenant_id={project_id}&shared=False"
+        nets = yield from self._read(context, "networks.list", uri, project_id=project_id)
+        shared = yield from self._read(context, "networks.list", "networks?shared=True", shared=True)
+        return nets + shared
+
+    def _read(self, context: Context, operation: str, uri: str, **arguments: Any) -> Steps:
+        """GET from neutron."""
+        body = yield from self.service.clients.request(
+            context, "neutron-server", operation, "GET", f"/v2.0/{uri}", **arguments
+        )
+        return body
 
     # --- ports of a server ------------------------------------------------------------------------------------
 
@@ -60,7 +101,7 @@ class NetworkAPI(Flow):
         self.say(logs.ALLOCATING_PORTS, context, instance=instance.uuid)
         if not requested_networks:  # --nic none
             return []
-        nets = yield from self._get_available_networks(context, requested_networks)
+        nets = yield from self._get_available_networks(context, instance.project, requested_networks)
         if not nets:
             return []
         security_group_ids = yield from self._process_security_groups(context, instance, instance.security_groups)
@@ -77,7 +118,7 @@ class NetworkAPI(Flow):
                 yield from self._delete_port(context, instance, port_id)
             raise
         instance.own_ports.extend(created)
-        network_info = yield from self.get_instance_nw_info(context, instance)
+        network_info = yield from self.get_instance_nw_info(context, instance, nets)
         return network_info
 
     def _process_security_groups(self, context: Context, instance: Server, security_groups: Sequence[str]) -> Steps:
@@ -122,7 +163,7 @@ class NetworkAPI(Flow):
 
     def _update_port(self, context: Context, instance: Server, port_id: str, bind_host_id: str | None) -> Steps:
         port = yield from self.service.clients.request(
-            context,
+            self.admin(context),
             "neutron-server",
             "ports.update",
             "PUT",
@@ -138,19 +179,66 @@ class NetworkAPI(Flow):
         if port["binding:vif_type"] == "binding_failed":
             raise PortBindingFailed(port_id=port["id"])
 
-    def get_instance_nw_info(self, context: Context, instance: Server) -> Steps:
+    def heal_instance_info_cache(self, context: Context, instance: Server) -> Steps:
+        """What the periodic task does for one server: see whether its ports are bound here, then read them again."""
+        uri = f"ports?device_id={instance.uuid}&fields=binding%3Ahost_id&fields=binding%3Avif_type"
+        yield from self._read(self.admin(context), "ports.list", uri, device_id=instance.uuid, fields="binding")
+        network_info = yield from self.get_instance_nw_info(context, instance)
+        return network_info
+
+    def get_instance_nw_info(
+        self, context: Context, instance: Server, networks: Sequence[dict[str, Any]] | None = None
+    ) -> Steps:
         """The ports of a server as neutron has them now; nova's cache is brought up to date."""
         self.say(logs.BUILDING_CACHE, context, instance=instance.uuid)
-        ports = yield from self.service.clients.request(
-            context,
-            "neutron-server",
-            "ports.list",
-            "GET",
-            f"/v2.0/ports?tenant_id={instance.project}&device_id={instance.uuid}",
-            device_id=instance.uuid,
-        )
+        admin = self.admin(context)
+        uri = f"ports?tenant_id={instance.project}&device_id={instance.uuid}"
+        ports = yield from self._read(admin, "ports.list", uri, device_id=instance.uuid)
+        if networks is None:
+            net_ids = list(dict.fromkeys(port["network_id"] for port in ports))
+            yield from self._get_available_networks(admin, instance.project, net_ids)
+        for port in ports:
+            yield from self._build_vif_model(admin, port)
         instance.ports = [port["id"] for port in ports]
         return ports
+
+    def _build_vif_model(self, context: Context, port: Port) -> Steps:
+        """One port's floating addresses, subnets and network, each asked for by itself."""
+        yield from self._nw_info_get_ips(context, port)
+        yield from self._get_subnets_from_port(context, port)
+        yield from self._get_physnet_tunneled_info(context, port["network_id"])
+
+    def _nw_info_get_ips(self, context: Context, port: Port) -> Steps:
+        for fixed_ip in port["fixed_ips"]:
+            address = fixed_ip["ip_address"]
+            uri = f"floatingips?fixed_ip_address={address}&port_id={port['id']}"
+            yield from self._read(context, "floatingips.list", uri, fixed_ip_address=address, port_id=port["id"])
+
+    def _get_subnets_from_port(self, context: Context, port: Port) -> Steps:
+        wanted = list(dict.fromkeys(fixed_ip["subnet_id"] for fixed_ip in port["fixed_ips"]))
+        if not wanted:
+            return
+        query = "&".join(f"id={subnet}" for subnet in wanted)
+        subnets = yield from self._read(context, "subnets.list", f"subnets?{query}", id=wanted)
+        for subnet in subnets:  # its DHCP server's address is that of a port
+            network_id = subnet["network_id"]
+            uri = f"ports?network_id={network_id}&device_owner=network%3Adhcp"
+            yield from self._read(context, "ports.list", uri, network_id=network_id, device_owner="network:dhcp")
+
+    def get_instances_security_groups_bindings(self, context: Context, servers: Sequence[str]) -> Steps:
+        """The security groups of servers, as the API shows them."""
+        if not servers:
+            return []
+        query = "&".join(f"device_id={server}" for server in servers)
+        ports = yield from self._read(context, "ports.list", f"ports?{query}", device_id=list(servers))
+        groups = list(dict.fromkeys(group for port in ports for group in port["security_groups"]))
+        if not groups:
+            return []
+        query = "&".join(f"id={group}" for group in groups)
+        found = yield from self._read(
+            context, "security_groups.list", f"security-groups?{query}&fields=id&fields=name", id=groups, fields="name"
+        )
+        return [group["name"] for group in found]
 
     def deallocate_for_instance(self, context: Context, instance: Server) -> Steps:
         """Delete the ports that nova made, unbind the others. Raises HttpError."""
@@ -187,7 +275,7 @@ class NetworkAPI(Flow):
     def _unbind_port(self, context: Context, port_id: str) -> Steps:
         try:
             yield from self.service.clients.request(
-                context,
+                self.admin(context),
                 "neutron-server",
                 "ports.update",
                 "PUT",
@@ -212,7 +300,7 @@ class NetworkAPI(Flow):
         for port_id in instance.ports:
             try:
                 yield from self.service.clients.request(
-                    context,
+                    self.admin(context),
                     "neutron-server",
                     "ports.update",
                     "PUT",

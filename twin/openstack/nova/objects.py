@@ -53,6 +53,11 @@ class Instances(Flow):
         yield from self.sql(context, READ)
         return self.site.tables.on(host)
 
+    def get_compute_node(self, context: Context, host: str) -> Steps:
+        """The row of a host."""
+        yield from self.sql(context, READ)
+        return self.site.tables.providers.get(host)
+
     def add_fault(self, context: Context, server: Server, error: BaseException) -> Steps:
         """Keep an error's text for the user (`instance_faults`)."""
         yield from self.sql(context, WRITE, write=True)
@@ -90,6 +95,10 @@ class RemoteInstances(Instances):
     def get_by_host(self, context: Context, host: str) -> Steps:
         servers = yield from self._remote(context, "get_by_host", host=host)
         return servers
+
+    def get_compute_node(self, context: Context, host: str) -> Steps:
+        node = yield from self._remote(context, "get_compute_node", host=host)
+        return node
 
     def add_fault(self, context: Context, server: Server, error: BaseException) -> Steps:
         yield from self._remote(context, "add_fault", server=server, error=error)

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin.mechanics import openstack as facts
 from twin.mechanics.openstack import Flavor
 from twin.openstack.nova import logs
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, on_behalf
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
-from twin.openstack.oslo.service import Steps
+from twin.openstack.oslo.service import Service, Steps
+
+DISABLED = "COMPUTE_STATUS_DISABLED"
+"""The trait of a host whose nova-compute is disabled."""
 
 
 class SchedulerReportClient(Flow):
     """nova.scheduler.client.report.SchedulerReportClient."""
 
     source = "nova.scheduler.client.report"
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self.admin = on_behalf(self.world, "placement")
+        self._tree: tuple[int, float] | None = None
+        """The process that has the provider tree in its cache, and since when."""
+        self._disabled = False
+        """Whether the cached traits say COMPUTE_STATUS_DISABLED."""
 
     def get_allocation_candidates(self, context: Context, flavor: Flavor, disk_gb: int) -> Steps:
         """The hosts with room for a flavor, or None where placement does not answer as it should."""
@@ -35,6 +47,7 @@ class SchedulerReportClient(Flow):
     def claim_resources(self, context: Context, consumer_uuid: str, host: str, flavor: Flavor) -> Steps:
         """Take room on a host for a server; False where somebody was faster."""
         uri = f"/allocations/{consumer_uuid}"
+        yield from self.get_allocations_for_consumer(context, consumer_uuid)
         try:
             yield from self.put(context, "claim", uri, consumer=consumer_uuid, host=host, flavor=flavor)
         except HttpError as error:
@@ -70,26 +83,53 @@ class SchedulerReportClient(Flow):
         consumers = yield from self.get(context, "provider.allocations", uri, host=host)
         return consumers
 
-    def update_from_provider_tree(self, context: Context, host: str, disabled: bool = False) -> Steps:
-        """Tell placement what a host offers."""
+    def get_allocations_for_provider_tree(self, context: Context, host: str) -> Steps:
+        """What each consumer of a host holds, asked for one by one."""
+        allocations = {}
+        consumers = yield from self.get_allocations_for_resource_provider(context, host)
+        for consumer_uuid in consumers:
+            allocations[consumer_uuid] = yield from self.get_allocations_for_consumer(context, consumer_uuid)
+        return allocations
+
+    def get_provider_tree_and_ensure_root(self, context: Context, host: str) -> Steps:
+        """Read what placement has of a host where the cache is older than `resource_provider_association_refresh`."""
+        now, tree = self.world.now, self._tree
+        if tree is not None and tree[0] == self.service.pid and now - tree[1] < facts.ASSOCIATION_REFRESH:
+            return
         provider = self.site.tables.providers[host].uuid
-        uri = f"/resource_providers/{provider}/inventories"
-        yield from self.get(context, "inventory", uri, host=host, disabled=disabled)
+        yield from self.get(context, "provider.show", f"/resource_providers?in_tree={provider}", host=host, part="tree")
+        for part in ("inventories", "aggregates", "traits"):
+            uri = f"/resource_providers/{provider}/{part}"
+            known = yield from self.get(context, "provider.show", uri, host=host, part=part)
+        self._disabled = DISABLED in known
+        self._tree = (self.service.pid, now)
+
+    def update_from_provider_tree(self, context: Context, host: str, disabled: bool = False) -> Steps:
+        """Tell placement what a host offers, where that differs from what placement has."""
+        provider = self.site.tables.providers[host].uuid
         self.say(logs.INVENTORY_UNCHANGED, context, provider, "")
+        if disabled == self._disabled:
+            return
+        uri = f"/resource_providers/{provider}/traits"
+        yield from self.put(context, "provider.traits", uri, host=host, traits=[DISABLED] if disabled else [])
+        self._disabled = disabled
 
     # --- requests ---------------------------------------------------------------------------------------------
 
     def get(self, context: Context, operation: str, uri: str, **arguments: Any) -> Steps:
         """GET from placement."""
-        body = yield from self.service.clients.request(context, "placement", operation, "GET", uri, **arguments)
+        admin = self.admin(context)
+        body = yield from self.service.clients.request(admin, "placement", operation, "GET", uri, **arguments)
         return body
 
     def put(self, context: Context, operation: str, uri: str, **arguments: Any) -> Steps:
         """PUT to placement."""
-        body = yield from self.service.clients.request(context, "placement", operation, "PUT", uri, **arguments)
+        admin = self.admin(context)
+        body = yield from self.service.clients.request(admin, "placement", operation, "PUT", uri, **arguments)
         return body
 
     def delete(self, context: Context, operation: str, uri: str, **arguments: Any) -> Steps:
         """DELETE from placement."""
-        body = yield from self.service.clients.request(context, "placement", operation, "DELETE", uri, **arguments)
+        admin = self.admin(context)
+        body = yield from self.service.clients.request(admin, "placement", operation, "DELETE", uri, **arguments)
         return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,18 @@ def new_context(world: World, user: str, project: str, *key: Key, token: str = "
 def admin_context(world: World, *key: Key) -> Context:
     """The context of a periodic task, which nobody asked for."""
     return new_context(world, "-", "-", *key)
+
+
+def on_behalf(world: World, service: str) -> Callable[[Context], Context]:
+    """What gives a context in which a service asks with its own user's rights instead of its caller's."""
+    stream = world.streams["openstack/service-user"]
+    user, project = stream.hexadecimal(32, service), stream.hexadecimal(32, "project")
+
+    def elevated(context: Context) -> Context:
+        request = context.request._replace(user=user, project=project)
+        return Context(request, context.trace, context.token, context.span)
+
+    return elevated
 
 
 def own_request(world: World, context: Context) -> Context:

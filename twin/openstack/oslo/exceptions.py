@@ -63,6 +63,9 @@ class DBError(CloudError):
 class DBConnectionError(DBError):
     """The server is gone, or does not take the connection."""
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(f"{message}\n(Background on this error at: https://sqlalche.me/e/14/e3q8)")
+
 
 class DBDeadlock(DBError):
     """The transaction was rolled back: it conflicted with another one."""
@@ -92,7 +95,7 @@ class RemoteError(CloudError):
     """The called service answered with an exception that the caller's program does not know."""
 
     module = "oslo_messaging.rpc.client"
-    text = "Remote error: {kind} {value}"
+    text = "Remote error: {kind} {value}\n{trace}."
 
 
 class UnsupportedVersion(CloudError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MACHINERY = (
     *("say", "exception", "unexpected", "notify"),
-    *("think", "sql", "compute", "transfer", "timeout", "event", "at"),
+    *("think", "sql", "sql_once", "compute", "transfer", "timeout", "event", "at"),
 )
 """Methods of a flow that are the twin's, not the program's: time, SQL and log lines. No call site is among them."""
 
@@ -82,3 +82,7 @@ class Flow:
     def sql(self, context: Context, statements: int, write: bool = False) -> Steps:
         """Run SQL statements."""
         return self.service.sql(context, statements, write)
+
+    def sql_once(self, context: Context, statements: int, write: bool = False) -> Steps:
+        """Run SQL statements where the program does not try again."""
+        return self.service.sql_once(context, statements, write)

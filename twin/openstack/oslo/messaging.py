@@ -16,11 +16,14 @@ from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.clients import NO_NAME
 from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import CloudError, MessagingTimeout, RemoteError, UnsupportedVersion
+from twin.openstack.oslo.frames import RPC_ENTRY
 from twin.openstack.oslo.service import Service, Steps
 
 Procedure = Callable[..., Generator[Any, Any, Any]]
 
 _TIMED_OUT = object()
+KNOWN_MODULES = frozenset({"nova", "neutron", "neutron_lib", "cinder", "heat"})
+"""Packages whose exceptions come back as themselves (`allowed_remote_exmods`)."""
 _ERRORS = {
     "[Errno 111]": "ConnectionRefusedError",
     "[Errno 104]": "ConnectionResetError",
@@ -43,8 +46,9 @@ class _Failure:
 
     def raise_again(self) -> NoReturn:
         """What the caller gets: the exception itself where its program knows it, else a RemoteError."""
-        if not isinstance(self.error, CloudError):
-            raise RemoteError(kind=type(self.error).__name__, value=self.error)
+        if not isinstance(self.error, CloudError) or self.error.module.partition(".")[0] not in KNOWN_MODULES:
+            trace = [f"{line}\n" for line in traceback.lines(self.error)]
+            raise RemoteError(kind=type(self.error).__name__, value=self.error, trace=trace)
         copy = type(self.error).__new__(type(self.error), *self.error.args)
         copy.__dict__.update(self.error.__dict__)
         copy.remote = self.service
@@ -150,7 +154,7 @@ class AmqpService(Service):
             self.unexpected(error)
             status, outcome = 500, _Failure(error, self.kind)
             if not isinstance(error, self.expected.get(message.method, ())):
-                self.exception(logs.RPC_FAILED, context, error, entry=traceback.RPC_ENTRY)
+                self.exception(logs.RPC_FAILED, context, error, entry=RPC_ENTRY)
         finally:
             self._serving -= 1
         close_span(self.world, context, span, self.name, message.method, start, status)

@@ -21,7 +21,16 @@ from twin.openstack.mutation import mutants
 from twin.openstack.oslo import logs, notifications, traceback
 from twin.openstack.oslo.clients import Clients
 from twin.openstack.oslo.context import Context, draw
-from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock, PoolTimeout, described, summary
+from twin.openstack.oslo.exceptions import (
+    CloudError,
+    DBConnectionError,
+    DBDeadlock,
+    DBError,
+    PoolTimeout,
+    described,
+    summary,
+)
+from twin.openstack.oslo.frames import Frame
 from twin.openstack.oslo.pool import Pool
 from twin.process import Process, State
 from twin.telemetry.lines.oslo import EXCEPTION_LINE, SUMMARY
@@ -175,22 +184,14 @@ class Service(Process):
     def sql(self, context: Context, statements: int, write: bool = False) -> Steps:
         """Run SQL statements as one transaction, over one connection of the pool. Raises DBError, PoolTimeout.
 
-        The victim of a deadlock tries again, as oslo.db's `wrap_db_retry` does.
+        Where the error is one for which its program tries again (`retriable`), it does, as oslo.db's `wrap_db_retry`.
         """
-        retries, pause = DB_RETRIES, DB_RETRY_INTERVAL
-        database = self.site.database
+        retries, pause = self.db_retries, self.db_retry_interval
         while True:
             try:
-                with self.connections.slot() as slot:
-                    if slot.turn is not None:
-                        slot.give_up_at(self.world.now + facts.POOL_TIMEOUT)
-                        if not (yield slot.turn):
-                            raise PoolTimeout(logs.POOL_LIMIT)
-                    if database.broken(self):
-                        self._reconnect_database(context)
-                    yield from database.execute(self, statements, context, write)
+                yield from self.sql_once(context, statements, write)
                 return
-            except DBDeadlock as error:
+            except self.retriable as error:
                 if not retries:
                     self.exception(logs.DATABASE_RETRIES_EXCEEDED, context, error)
                     raise
@@ -198,9 +199,26 @@ class Service(Process):
             yield self.clock.timeout(pause)
             pause = min(2.0 * pause, DB_RETRY_LIMIT)
 
+    retriable: ClassVar[tuple[type[DBError], ...]] = (DBDeadlock,)
+    """Errors after which a statement is tried again, `db_retries` times with growing pauses."""
+    db_retries: ClassVar[int] = DB_RETRIES
+    db_retry_interval: ClassVar[float] = DB_RETRY_INTERVAL
+
+    def sql_once(self, context: Context, statements: int, write: bool = False) -> Steps:
+        """Run SQL statements without a second try. Raises DBError, PoolTimeout."""
+        with self.connections.slot() as slot:
+            if slot.turn is not None:
+                slot.give_up_at(self.world.now + facts.POOL_TIMEOUT)
+                if not (yield slot.turn):
+                    raise PoolTimeout(logs.POOL_LIMIT)
+            database = self.site.database
+            if database.broken(self):
+                self._reconnect_database(context)
+            yield from database.execute(self, statements, context, write)
+
     def _reconnect_database(self, context: Context) -> None:
         try:
-            raise DBConnectionError(logs.LOST_CONNECTION)
+            raise DBConnectionError(f"{logs.LOST_CONNECTION}\n[SQL: SELECT 1]")
         except DBConnectionError as error:
             self.exception(logs.DATABASE_LOST, context, error)
 
@@ -222,7 +240,8 @@ class Service(Process):
             return
         if args and isinstance(args[-1], BaseException):
             error = args[-1]
-            args = (*args[:-1], summary(error) if template.text.endswith(SUMMARY) else str(error))
+            said = summary(error) if template.text.endswith(SUMMARY) else str(error).partition("\n")[0]
+            args = (*args[:-1], said)
         self.log(spoken, context.request if context is not None else None, instance, *args)
 
     def debug(self, template: LogTemplate, context: Context | None, *args: Any, instance: str | None = None) -> None:
@@ -237,7 +256,7 @@ class Service(Process):
         error: BaseException,
         *args: Any,
         instance: str | None = None,
-        entry: tuple[traceback.Frame, ...] = (),
+        entry: tuple[Frame, ...] = (),
     ) -> None:
         """Log an error as oslo.log does: a head whose last field is the error, then a record for each line of trace."""
         spoken = self.spoken.get(head.id, head)

@@ -13,10 +13,11 @@ from twin.components import Component
 from twin.mechanics import openstack as facts
 from twin.mechanics.keystone import HANDSHAKE
 from twin.openstack.keystone.middleware import AuthProtocol
-from twin.openstack.oslo import logs, traceback
+from twin.openstack.oslo import logs
 from twin.openstack.oslo.clients import TLS_FAILED
 from twin.openstack.oslo.context import Context, close_span, open_span
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
+from twin.openstack.oslo.frames import WSGI_ENTRY, Frame
 from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
 from twin.openstack.site import Site
 from twin.telemetry.records import LogTemplate, Metric, counter, gauge
@@ -133,12 +134,14 @@ class ApiService(Service):
         if isinstance(error, HTTPFault):
             return Response(error.code, length=112, message=str(error))
         self.unexpected(error)
-        self.exception(self.unexpected_error, context, error, entry=traceback.WSGI_ENTRY)
+        self.exception(self.unexpected_error, context, error, entry=self.entry)
         status = error.status if isinstance(error, HttpError) and error.service == "keystone" else 500
         return Response(status, length=208, message="The server has either erred or is incapable of performing it.")
 
     unexpected_error: LogTemplate
     """How it logs an error that it did not expect."""
+    entry: tuple[Frame, ...] = WSGI_ENTRY
+    """What its stack traces begin with."""
 
     def inner_context(self, context: Context) -> Context:
         """The context as this service logs it."""

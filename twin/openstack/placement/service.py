@@ -9,8 +9,13 @@ from twin.mechanics import openstack as facts
 from twin.mechanics.openstack import Flavor
 from twin.openstack.oslo.context import Context, own_request
 from twin.openstack.oslo.exceptions import HTTPFault
+from twin.openstack.oslo.frames import PLACEMENT_ENTRY
 from twin.openstack.oslo.wsgi import ApiService, Operation, Response
 from twin.openstack.placement import logs, microversions
+
+DISABLED = "COMPUTE_STATUS_DISABLED"
+LENGTHS = {"tree": 799, "inventories": 414, "aggregates": 54, "traits": 328}
+"""Bytes of what there is to say of a provider (a recorded control plane)."""
 
 Answer = Generator[Any, Any, Response]
 
@@ -23,6 +28,7 @@ class Placement(ApiService):
     port = 8778
     wsgi_logger = "placement.deploy"
     unexpected_error = logs.PLACEMENT_FAILED
+    entry = PLACEMENT_ENTRY
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -30,7 +36,8 @@ class Placement(ApiService):
             "candidates": self._candidates,
             "claim": self._claim,
             "release": self._release,
-            "inventory": self._inventory,
+            "provider.show": self._provider,
+            "provider.traits": self._set_traits,
             "allocations.show": self._allocations,
             "provider.allocations": self._provider_allocations,
         }
@@ -51,7 +58,7 @@ class Placement(ApiService):
         hosts = [
             host for host, offer in self.site.tables.providers.items() if not offer.disabled and offer.fits(flavor)
         ]
-        return Response(200, hosts, 120 + 480 * len(hosts))
+        return Response(200, hosts, 120 + 728 * len(hosts))
 
     def _claim(self, context: Context, consumer: str, host: str, flavor: Flavor) -> Answer:
         yield from self.work(context, facts.API["claim"])
@@ -67,16 +74,22 @@ class Placement(ApiService):
             raise HTTPFault(404, f"No allocations for consumer '{consumer}'")
         return Response(204)
 
-    def _inventory(self, context: Context, host: str, disabled: bool = False) -> Answer:
+    def _provider(self, context: Context, host: str, part: str) -> Answer:
         yield from self.work(context, facts.API["inventory"])
-        self.site.tables.providers[host].disabled = disabled
-        return Response(200, length=419)
+        traits = [DISABLED] if self.site.tables.providers[host].disabled else []
+        return Response(200, traits, LENGTHS[part])
+
+    def _set_traits(self, context: Context, host: str, traits: list[str]) -> Answer:
+        yield from self.work(context, facts.API["inventory"])
+        self.site.tables.providers[host].disabled = DISABLED in traits
+        return Response(200, traits, LENGTHS["traits"])
 
     def _allocations(self, context: Context, consumer: str) -> Answer:
-        yield from self.work(context, facts.API["inventory"])
-        return Response(200, dict(self.site.tables.allocations.get(consumer, {})), 257)
+        yield from self.work(context, facts.API["allocations.show"])
+        held = dict(self.site.tables.allocations.get(consumer, {}))
+        return Response(200, held, 257 if held else 19)
 
     def _provider_allocations(self, context: Context, host: str) -> Answer:
         yield from self.work(context, facts.API["inventory"])
         consumers = self.site.tables.consumers(host)
-        return Response(200, consumers, 64 + 160 * len(consumers))
+        return Response(200, consumers, 53 + 99 * len(consumers))

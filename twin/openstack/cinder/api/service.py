@@ -14,10 +14,10 @@ from twin.openstack.cinder.api.snapshots import SnapshotsController
 from twin.openstack.cinder.api.volumes import VolumeActionsController, VolumeAdminController, VolumeController
 from twin.openstack.cinder.scheduler.service import CinderScheduler
 from twin.openstack.cinder.volume.api import API
-from twin.openstack.oslo import traceback
 from twin.openstack.oslo.context import Context, own_request
 from twin.openstack.oslo.exceptions import CloudError, HttpError, HTTPFault, described
 from twin.openstack.oslo.flow import Flow
+from twin.openstack.oslo.frames import CINDER_ENTRY
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.wsgi import API_METRICS, AUTH_MESSAGES, ApiService, Operation, Response
 from twin.openstack.site import Site
@@ -48,6 +48,7 @@ class CinderApi(ApiService, AmqpService):
     wsgi_logger = "eventlet.wsgi.server"
     metrics = (*API_METRICS, *METRICS)
     unexpected_error = logs.CINDER_UNEXPECTED
+    entry = CINDER_ENTRY
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -126,11 +127,11 @@ class CinderApi(ApiService, AmqpService):
             return Response(error.code, length=120, message=str(error))
         self.unexpected(error)
         if isinstance(error, TypeError):
-            self.exception(logs.RESOURCE_EXCEPTION, context, error, error, entry=traceback.WSGI_ENTRY)
+            self.exception(logs.RESOURCE_EXCEPTION, context, error, error, entry=self.entry)
             return Response(400, length=120, message=BAD_REQUEST)
         if not isinstance(error, exception.QuotaError):
             kind = f"<class '{described(error).partition(':')[0]}'>"
-            self.exception(logs.CINDER_UNEXPECTED, context, error, kind, error, entry=traceback.WSGI_ENTRY)
+            self.exception(logs.CINDER_UNEXPECTED, context, error, kind, error, entry=self.entry)
         status = error.code if isinstance(error, exception.CinderException) else 500
         safe = isinstance(error, CloudError) and getattr(error, "safe", False)
         message = f"{type(error).__name__}: {error}" if safe else ERRED

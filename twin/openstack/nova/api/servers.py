@@ -53,6 +53,7 @@ class ServersController(Flow):
         yield from self.think(context, facts.API["servers.show"].python)
         yield from self.sql(context, facts.API["servers.show"].statements)
         instance = yield from self._get_server(context, server_id)
+        yield from self._add_security_groups(context, [instance])
         return Response(200, self._view(instance), 1893 if instance.host else 1520)
 
     def detail(self, context: Context) -> Answer:
@@ -61,7 +62,13 @@ class ServersController(Flow):
         yield from self.think(context, work.python)
         yield from self.sql(context, work.statements)
         mine = self.site.tables.of(context.request.project)
+        yield from self._add_security_groups(context, mine)
         return Response(200, [self._view(instance) for instance in mine], 1893 if len(mine) <= 1 else 1700 * len(mine))
+
+    def _add_security_groups(self, context: Context, servers: Sequence[Server]) -> Steps:
+        network_api = self.compute_api.network_api
+        uuids = [server.uuid for server in servers]
+        yield from network_api.get_instances_security_groups_bindings(context, uuids)
 
     def _get_server(self, context: Context, server_id: str) -> Steps:
         try:

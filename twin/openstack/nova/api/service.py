@@ -14,10 +14,15 @@ from twin.openstack.nova.api.servers import ServersController, VolumeAttachmentC
 from twin.openstack.nova.api.services import ServiceController
 from twin.openstack.nova.compute.api import API
 from twin.openstack.oslo.context import Context
-from twin.openstack.oslo.exceptions import HTTPFault
+from twin.openstack.oslo.exceptions import DBError, HTTPFault
+from twin.openstack.oslo.frames import CELL, NOVA_ENTRY
 from twin.openstack.oslo.messaging import AmqpService
+from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import ApiService, Operation, Response
 from twin.openstack.site import Site
+
+CELL0 = "00000000-0000-0000-0000-000000000000"
+"""The cell of servers that found no host has the same id everywhere."""
 
 Answer = Generator[Any, Any, Response]
 
@@ -30,6 +35,7 @@ class NovaApi(ApiService, AmqpService):
     port = 8774
     reaches_cells = True
     unexpected_error = logs.NOVA_UNEXPECTED
+    entry = NOVA_ENTRY
     wsgi_logger = "nova.osapi_compute.wsgi.server"
 
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
@@ -92,8 +98,20 @@ class NovaApi(ApiService, AmqpService):
         yield from self.work(context, facts.API["flavors.list"])
         return Response(200, list(FLAVORS), 709)
 
+    def _gather_result(self, context: Context, cell: str, statements: int) -> Steps:
+        """Ask one cell; one that does not answer is logged, and left out."""
+        try:
+            yield from self.sql(context, statements)
+        except DBError as error:
+            uuid = CELL0 if cell == "cell0" else self.world.streams["openstack/cell"].uuid(cell)
+            self.exception(logs.CELL_FAILED, context, error, uuid, entry=CELL)
+
     def _services(self, context: Context) -> Answer:
-        yield from self.work(context, facts.API["os-services.list"])
+        work = facts.API["os-services.list"]
+        yield from self.think(context, work.python)
+        for cell in ("cell0", "cell1"):
+            yield from self._gather_result(context, cell, work.statements // 2)
+        yield from self.sql(context, 1)  # the aggregates, for the zones
         now = self.world.now + self.clock_offset
         rows = [
             {

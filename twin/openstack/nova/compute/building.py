@@ -102,6 +102,7 @@ class Building(Program):
         """Raises RescheduledException (another host may do), BuildAbortException (none will)."""
         self.notify(context, "instance.create.start", instance=instance.uuid)
         try:
+            yield from self.reportclient.get_allocations_for_consumer(context, instance.uuid)
             yield from self.rt.instance_claim(context, instance)
             network_info = yield from self._build_resources(context, instance, requested_networks)
             yield from self._spawn(context, instance, network_info)
@@ -262,6 +263,8 @@ class Building(Program):
         began = self.world.now
         self.say(logs.TERMINATING, context, instance=instance.uuid)
         network_info = self._network_info(instance)
+        if not network_info:
+            network_info = yield from self.network_api.get_instance_nw_info(context, instance)
         self.say(logs.DESTROY_STARTING, context, instance=instance.uuid)
         yield from self.driver.destroy(context, instance, network_info)
         yield from self.service.host_work(context, facts.DESTROY.finish)

@@ -52,6 +52,7 @@ class ResourceTracker(Flow):
         self.say(logs.CLAIM_OK, context, self.host, instance=uuid)
         self.tracked[uuid] = instance
         yield from self.objects.save(context, instance, host=self.host)
+        yield from self._update(context)
 
     def _compute_claim(self, context: Context) -> Steps:
         yield from self.service.host_work(context, facts.BUILD.claim)  # type: ignore[attr-defined]
@@ -61,9 +62,10 @@ class ResourceTracker(Flow):
         self.say(logs.CLAIM_ABORTED, context, instance.uuid, instance=instance.uuid)
         self.tracked.pop(instance.uuid, None)
 
-    def update_usage(self, context: Context, instance: Server) -> None:
+    def update_usage(self, context: Context, instance: Server) -> Steps:
         """A server is no longer here."""
-        self.tracked.pop(instance.uuid, None)
+        if self.tracked.pop(instance.uuid, None) is not None:
+            yield from self._update(context)
 
     # --- the audit --------------------------------------------------------------------------------------------
 
@@ -74,13 +76,19 @@ class ResourceTracker(Flow):
         self.say(logs.HYPERVISOR_VIEW, context, self.host, *free, resources.vcpus, "[]")
         instances = yield from self.objects.get_by_host(context, self.host)
         self.tracked = {instance.uuid: instance for instance in instances}
+        yield from self._remove_deleted_instances_allocations(context)
         self._report_final_resource_view(context)
         yield from self._update(context)
-        yield from self._remove_deleted_instances_allocations(context)
         self.say(logs.NODE_UPDATED, context, self.host, self.host)
 
     def _update(self, context: Context) -> Steps:
+        yield from self._update_to_placement(context)
+
+    def _update_to_placement(self, context: Context) -> Steps:
+        """What the host offers; for PCI devices in placement it reads what everybody holds, used or not (Zed)."""
         row = self.site.tables.services.get(self.service.name)
+        yield from self.reportclient.get_provider_tree_and_ensure_root(context, self.host)
+        yield from self.reportclient.get_allocations_for_provider_tree(context, self.host)
         yield from self.reportclient.update_from_provider_tree(context, self.host, row is not None and row.disabled)
 
     def _remove_deleted_instances_allocations(self, context: Context) -> Steps:

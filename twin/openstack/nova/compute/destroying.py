@@ -43,14 +43,14 @@ class Destroying(Building):
             raise
 
     def _complete_deletion(self, context: Context, instance: Server) -> Steps:
-        self._update_resource_tracker(context, instance)
+        yield from self._update_resource_tracker(context, instance)
         yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid)
         self.say(logs.DELETED_ALLOCATIONS, context, instance.uuid)
         yield from self._delete_scheduler_instance_info(context, instance.uuid)
         yield from self.objects.destroy(context, instance)
 
-    def _update_resource_tracker(self, context: Context, instance: Server) -> None:
-        self.rt.update_usage(context, instance)
+    def _update_resource_tracker(self, context: Context, instance: Server) -> Steps:
+        yield from self.rt.update_usage(context, instance)
 
     def cleanup_running_deleted_instances(self, context: Context) -> Steps:
         """The periodic task that removes guests whose servers are gone (`running_deleted_instance_action` reap)."""

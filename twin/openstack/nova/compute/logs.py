@@ -67,6 +67,10 @@ CONDUCTOR_WAIT = _API.warning(
     "Timed out waiting for nova-conductor.  Is it running? Or did this service start before nova-conductor?  "
     "Reattempting establishment of nova-conductor connection...",
 )
+NO_DATABASE_ACCESS = Logger("nova.db.main.api").error(
+    "compute.no-database-access",
+    "No DB access allowed in {}:   File \"/usr/lib/python3/dist-packages/eventlet/greenthread.py\", line 221, in main",
+)
 NO_PROVIDER_CONFIGS = _PROVIDER_CONFIG.info(
     "compute.no-provider-configs",
     "No provider configs found in {}. If files are present, ensure the Nova process has access.",

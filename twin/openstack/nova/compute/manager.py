@@ -70,12 +70,17 @@ class ComputeManager(Moving):
 
     def update_available_resource(self, context: Context) -> Steps:
         """Every minute: what the host has and uses."""
+        yield from self._get_compute_nodes_in_db(context)
         try:
             resources = yield from self.driver.get_available_resource(context)
             yield from self.rt.update_available_resource(context, resources)
         except Exception as error:
             self.unexpected(error)
             self.exception(logs.RESOURCES_FAILED, context, error, self.host)
+
+    def _get_compute_nodes_in_db(self, context: Context) -> Steps:
+        node = yield from self.objects.get_compute_node(context, self.host)
+        return [node]
 
     def sync_power_states(self, context: Context) -> Steps:
         """Every ten minutes: the database's view of the guests against the hypervisor's."""
@@ -105,14 +110,15 @@ class ComputeManager(Moving):
     def heal_instance_info_cache(self, context: Context) -> Steps:
         """Every minute: the network info cache of one server, brought up to date with neutron."""
         self.say(logs.HEAL_STARTING, context)
-        instances = [s for s in self.site.tables.on(self.host) if s.vm_state == "active" and s.task_state is None]
+        listed = yield from self.objects.get_by_host(context, self.host)
+        instances = [server for server in listed if server.vm_state == "active" and server.task_state is None]
         if not instances:
             self.say(logs.HEAL_NOTHING, context)
             return
         self._healed = getattr(self, "_healed", 0) + 1
         instance = instances[self._healed % len(instances)]
         try:
-            yield from self.network_api.get_instance_nw_info(context, instance)
+            yield from self.network_api.heal_instance_info_cache(context, instance)
             self.say(logs.HEAL_DONE, context, instance=instance.uuid)
         except Exception as error:
             self.unexpected(error)

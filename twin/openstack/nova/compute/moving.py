@@ -68,7 +68,7 @@ class Moving(Devices):
             host=destination,
             flavor=flavor or instance.flavor,
         )
-        self.rt.update_usage(context, instance)
+        yield from self.rt.update_usage(context, instance)
         yield from self.compute_rpcapi.finish_resize(context, instance, destination)
 
     def finish_resize(self, context: Context, instance: Server) -> Steps:
@@ -111,7 +111,7 @@ class Moving(Devices):
         """On the destination: remove the server, send it back."""
         network_info = yield from self.network_api.get_instance_nw_info(context, instance)
         yield from self.driver.destroy(context, instance, network_info)
-        self.rt.update_usage(context, instance)
+        yield from self.rt.update_usage(context, instance)
         source = instance.old_host
         assert source is not None
         yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid, self.host)
@@ -175,7 +175,7 @@ class Moving(Devices):
         self.say(logs.POST_LIVE_MIGRATION, context, instance=instance.uuid)
         network_info = self._network_info(instance)
         yield from self.driver.unplug_vifs(context, instance, network_info)
-        self.rt.update_usage(context, instance)
+        yield from self.rt.update_usage(context, instance)
         try:
             yield from self.compute_rpcapi.post_live_migration_at_destination(context, instance, dest)
         except Exception as error:

@@ -13,10 +13,11 @@ from twin.node import Node
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.manager import ComputeManager
-from twin.openstack.nova.logs import STARTING
+from twin.openstack.nova.logs import SERVICE_VERSION_UNKNOWN, STARTING
 from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, admin_context
+from twin.openstack.oslo.frames import PERIODIC_ENTRY
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.pool import Pool
 from twin.openstack.oslo.reporting import AGENT_STATE, ReportingService
@@ -25,6 +26,8 @@ from twin.openstack.site import Site
 from twin.openstack.tables import Provider
 from twin.telemetry.records import gauge
 
+CELL0 = "00000000-0000-0000-0000-000000000000"
+"""The cell of servers that found no host has the same id everywhere."""
 STOPPED_DELAY = 15.0
 """Nova holds libvirt's Stopped back this long, lest a reboot look like an end (`_event_delayed`)."""
 
@@ -130,13 +133,29 @@ class NovaCompute(ReportingService):
     # --- life ----------------------------------------------------------------------------------------------------
 
     def startup(self) -> Generator[Any, Any, bool]:
-        self.say(virt_logs.LOADING_DRIVER, None)
+        context = admin_context(self.world, self.name, self.pid, "start")
+        self.say(virt_logs.VIF_PLUGINS, None, "linux_bridge, noop, ovs")
+        for asker in (None, context):
+            for _ in range(3):
+                self.say(oslo_logs.RPC_CLIENT_DEPRECATED, asker)
+        self.say(virt_logs.LOADING_DRIVER, context, self.manager.driver.real)
+        self.say(logs.NO_PROVIDER_CONFIGS, context, "/etc/nova/provider_config/")
+        if self.site.shared_configuration:
+            self._ask_all_cells(context)
         came_up = yield from super().startup()
         while came_up and not self._conductor_answers():
             yield self.clock.timeout(10.0)
             self.say(logs.CONDUCTOR_WAIT, None)
-        self.say(virt_logs.LIBVIRT_CONNECTED, None)
+        self.manager.driver.init_host()
         return came_up
+
+    def _ask_all_cells(self, context: Context) -> None:
+        """With the API's database in its configuration it asks for the oldest service of every cell by itself."""
+        cells = (self.world.streams["openstack/cell"].uuid("cell1"), CELL0)
+        for _ in cells:
+            self.say(logs.NO_DATABASE_ACCESS, context, self.program)
+        for cell in cells:
+            self.say(SERVICE_VERSION_UNKNOWN, context, cell)
 
     def _conductor_answers(self) -> bool:
         return self.site.conductor.accepting and self.site.conductor.connected
@@ -151,12 +170,16 @@ class NovaCompute(ReportingService):
             self.say(STARTING, None, "compute")
             self.spawn(self._initialised())
         self.spawn(self._periodic("update_available_resource", manager.update_available_resource, 60.0))
-        self.spawn(self._periodic("sync_power_states", manager.sync_power_states, facts.POWER_SYNC_INTERVAL))
-        self.spawn(self._periodic("image_cache", manager.run_image_cache_manager_pass, self.site.image_cache_interval))
+        self.spawn(self._periodic("_sync_power_states", manager.sync_power_states, facts.POWER_SYNC_INTERVAL))
+        self.spawn(
+            self._periodic(
+                "_run_image_cache_manager_pass", manager.run_image_cache_manager_pass, self.site.image_cache_interval
+            )
+        )
         tracking, audit = manager.sync_scheduler_instance_info, manager.instance_usage_audit
-        self.spawn(self._periodic("sync_scheduler_instance_info", tracking, facts.SCHEDULER_SYNC_INTERVAL))
-        self.spawn(self._periodic("instance_usage_audit", audit, facts.USAGE_AUDIT_INTERVAL))
-        self.spawn(self._periodic("heal_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
+        self.spawn(self._periodic("_sync_scheduler_instance_info", tracking, facts.SCHEDULER_SYNC_INTERVAL))
+        self.spawn(self._periodic("_instance_usage_audit", audit, facts.USAGE_AUDIT_INTERVAL))
+        self.spawn(self._periodic("_heal_instance_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
 
     def _offer(self) -> None:
         """What placement knows of this host, by the settings with which it was started."""
@@ -194,7 +217,9 @@ class NovaCompute(ReportingService):
                 yield from task(context)
             except Exception as error:
                 self.unexpected(error)
-                self.exception(oslo_logs.PERIODIC_FAILED, context, error, f"ComputeManager.{name}")
+                self.exception(
+                    oslo_logs.PERIODIC_FAILED, context, error, f"ComputeManager.{name}", entry=PERIODIC_ENTRY
+                )
             yield self.clock.timeout(max(0.0, began + interval - self.world.now))
 
     # --- telemetry -----------------------------------------------------------------------------------------------

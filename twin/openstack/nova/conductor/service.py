@@ -22,6 +22,7 @@ class NovaConductor(ReportingService):
     reaches_cells = True
     expected: Mapping[str, tuple[type[Exception], ...]] = {
         "object_action": (Exception,),
+        "service_update": (Exception,),
         "migrate_server": (NovaException,),
     }
 

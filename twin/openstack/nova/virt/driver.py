@@ -33,6 +33,8 @@ class LibvirtDriver(Flow):
     """nova.virt.libvirt.driver.LibvirtDriver."""
 
     source = "nova.virt.libvirt.driver"
+    real = "libvirt.LibvirtDriver"
+    """`compute_driver`."""
     service: NovaCompute
 
     def __init__(self, service: NovaCompute, events: InstanceEvents, images: ImageAPI) -> None:
@@ -48,6 +50,10 @@ class LibvirtDriver(Flow):
         return self.host.times
 
     # --- spawn ------------------------------------------------------------------------------------------------
+
+    def init_host(self) -> None:
+        """Connect to libvirt."""
+        self.say(logs.LIBVIRT_CONNECTED, None)
 
     def spawn(self, context: Context, instance: Server, network_info: NetworkInfo) -> Steps:
         """Make a server's disk, plug its interfaces, start its guest."""

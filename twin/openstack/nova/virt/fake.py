@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from twin.openstack.nova.compute.events import InstanceEvents
 from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkInfo
+from twin.openstack.nova.virt import logs
 from twin.openstack.nova.virt.driver import LibvirtDriver
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
     from twin.openstack.nova.compute.service import NovaCompute
 
 
+def _shown(servers: set[str]) -> str:
+    """Python's text of the driver's dictionary."""
+    inside = (f"'{uuid}': <nova.virt.fake.FakeInstance object at 0x7f{int(uuid[:8], 16):08x}d0>" for uuid in servers)
+    return "{" + ", ".join(sorted(inside)) + "}"
+
+
 class FakeDriver(LibvirtDriver):
     """Servers that are names in a dictionary: no image, no interface, no guest, and no event of any.
 
     It waits for nothing of neutron's. What it pretends to is lost with the process.
     """
+
+    real = "fake.FakeDriver"
 
     def __init__(self, service: NovaCompute, events: InstanceEvents, images: ImageAPI) -> None:
         super().__init__(service, events, images)
@@ -36,7 +45,10 @@ class FakeDriver(LibvirtDriver):
         self, context: Context, instance: Server, network_info: NetworkInfo, destroy_disks: bool = True
     ) -> Steps:
         """Forget the server."""
-        self._known().discard(instance.uuid)
+        known = self._known()
+        if instance.uuid not in known:
+            self.say(logs.FAKE_UNKNOWN, None, instance.uuid, _shown(known), instance=instance.uuid)
+        known.discard(instance.uuid)
         yield from ()
 
     def cleanup(
@@ -49,6 +61,9 @@ class FakeDriver(LibvirtDriver):
         """The servers it pretends to run."""
         yield from ()
         return sorted(self._known())
+
+    def init_host(self) -> None:
+        """There is nothing to connect to."""
 
     def is_running(self, instance: Server) -> bool:
         """Whether it has ever heard of the server."""

@@ -27,7 +27,8 @@ _CACHE = Logger("nova.virt.libvirt.imagecache")
 
 # --- start-up ------------------------------------------------------------------------------------------------------
 
-LOADING_DRIVER = _DRIVERS.info("compute.loading", "Loading compute driver 'libvirt.LibvirtDriver'")
+LOADING_DRIVER = _DRIVERS.info("compute.loading", "Loading compute driver '{}'")
+FAKE_UNKNOWN = Logger("nova.virt.fake").warning("virt.fake-unknown", "Key '{}' not in instances '{}'")
 EMITTING_EVENT = _DRIVERS.debug("virt.emitting-event", "Emitting event {}")
 LIBVIRT_CONNECTED = _LIBVIRT.info("compute.libvirt", "Connection event '1' reason 'None'")
 LIBVIRT_LOST = _LIBVIRT.info("virt.libvirt-lost", "Connection event '0' reason '{}'")
