@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from twin.actions import CATEGORIES
 from twin.faults import KINDS
 from twin.inference.engine import Engine
 from twin.inference.kv_cache import blocks_of
-from twin.scenario import ResolvedScenario, ScenarioError
+from twin.scenario import ResolvedScenario, Scenario, ScenarioError
 from twin.telemetry.exposition import series_of
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -42,7 +43,6 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 """What a kind or an action of it needs."""
 
-FAULTS = [(kind, action) for kind, actions in KINDS.items() for action in actions if kind != "DatabaseChaos"]
 TARGETS = ("ray-replicas-0", "ray-replicas-1", "gpu-1", "node-0", "node-1", "ray-head", "nginx-proxy", "model-store")
 ENGINES: tuple[dict[str, Any], ...] = (
     {},
@@ -54,6 +54,19 @@ CALM = 220.0
 """After this second nobody asks and no fault lasts: every call must have ended by the horizon."""
 HORIZON = 700.0
 SCRAPE = 10
+
+
+@cache
+def fitting() -> tuple[tuple[str, str], ...]:
+    """Kinds and actions of the faults that can hit one of TARGETS; the others are the other cluster's."""
+    components = World(Scenario.load("inference-healthy"), 0).components
+    targets = [components[name] for name in TARGETS]
+    return tuple(
+        (name, action)
+        for name, actions in KINDS.items()
+        for action, kind in actions.items()
+        if any(kind.lands_on(target) for target in targets)
+    )
 
 
 def scenario(draw: random.Random) -> ResolvedScenario:
@@ -83,7 +96,7 @@ def scenario(draw: random.Random) -> ResolvedScenario:
 
     wanted = draw.randint(1, 4)
     while len(faults) < wanted:
-        kind, action = draw.choice(FAULTS)
+        kind, action = draw.choice(fitting())
         body = {"name": f"fault-{len(faults)}", "kind": kind, "selector": {"components": [draw.choice(TARGETS)]}}
         start, length = draw.randint(20, 120), draw.randint(10, 100)
         body |= {"action": action} if action else {}
