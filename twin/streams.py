@@ -29,6 +29,17 @@ def _mix(state: int) -> int:
     return state ^ (state >> 31)
 
 
+def _absorb(state: int, key: tuple[Key, ...]) -> int:
+    """The state after each part of a key. The finaliser stands here once more: this is the hottest loop of all."""
+    for part in key:
+        word = part if type(part) is int else _digest(part) if type(part) is str else int(part)
+        state = (state + _GOLDEN * ((word & _MASK) + 1)) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state
+
+
 @lru_cache(4096)
 def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
@@ -44,11 +55,7 @@ class Stream:
 
     def bits(self, *key: Key) -> int:
         """64 uniformly distributed bits."""
-        state = self._root
-        for part in key:
-            word = part if isinstance(part, int) else _digest(part)
-            state = _mix((state + _GOLDEN * ((word & _MASK) + 1)) & _MASK)
-        return state
+        return _absorb(self._root, key)
 
     def uniform(self, *key: Key) -> float:
         """A float in [0, 1)."""
@@ -80,10 +87,11 @@ class Stream:
 
     def hexadecimal(self, digits: int, *key: Key) -> str:
         """A string of hexadecimal digits."""
+        state = _absorb(self._root, key)
         text = ""
         block = 0
         while len(text) < digits:
-            text += f"{self.bits(*key, block):016x}"
+            text += f"{_absorb(state, (block,)):016x}"
             block += 1
         return text[:digits]
 

@@ -116,6 +116,8 @@ class Broker:
         if not message.number:
             self._numbers += 1
             message.number = self._numbers
+            message.context.trace.messages += 1
+            message.turn = message.context.trace.messages
         client = message.publisher or message.caller
         connection = self._connections.get(client.name) if client is not None else None
         if connection is None:
@@ -149,7 +151,9 @@ class Broker:
         delay = facts.PUBLISH * node.value("service_time") * node.slow
         network = self.world.network
         if network.disturbed and connection.client is not None:
-            late = network.message_seconds(connection.client, node, message.number, "published")
+            late = network.message_seconds(
+                connection.client, node, *message.context.trace.key, message.turn, "published"
+            )
             delay += late if late < math.inf else 0.0  # else its connection is cut, and it is sent again
         self.clock.at(self.world.now + delay, lambda _: self.store(queue, message, connection))
         return queue
@@ -284,7 +288,8 @@ class Broker:
     def _requeue(self, queue: Queue | None, message: Message, connection: Connection) -> None:
         """Another worker gets the message again; the same one would know it (oslo.messaging's message id cache)."""
         workers = connection.client.python.capacity
-        if queue is None or self.world.streams["amqp/duplicate"].uniform(message.number) < 1.0 / workers:
+        luck = self.world.streams["amqp/duplicate"].uniform(*message.context.trace.key, message.turn)
+        if queue is None or luck < 1.0 / workers:
             return
         message.redelivered = True
         connection.node.redelivered += 1

@@ -34,6 +34,9 @@ class Message:
     caller: AmqpService | None = None
     publisher: AmqpService | None = None
     number: int = 0
+    """Among all messages."""
+    turn: int = 0
+    """Among those of its request: what its draws are keyed by."""
     arrived: float = 0.0
     """When its queue had it."""
     redelivered: bool = False

@@ -22,6 +22,7 @@ class Trace:
     id: str
     draws: int = 0
     spans: int = 0
+    messages: int = 0
 
 
 @dataclass(slots=True)

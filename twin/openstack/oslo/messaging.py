@@ -113,7 +113,7 @@ class AmqpService(Service):
 
     def _message_id(self, message: Message) -> str:
         stream = self.world.streams["amqp/message"]
-        return stream.hexadecimal(32, *message.context.trace.key, message.method, message.number)
+        return stream.hexadecimal(32, *message.context.trace.key, message.method, message.turn)
 
     def _until_connected(self) -> Steps:
         while not self.connected:
@@ -191,7 +191,7 @@ class AmqpService(Service):
         """A message between this service and its node of the broker, as late as the network makes it."""
         node = self.site.broker.host_of(self)
         ends = (self, node) if to_broker else (node, self)
-        late = self.world.network.message_seconds(*ends, message.number, what)
+        late = self.world.network.message_seconds(*ends, *message.context.trace.key, message.turn, what)
         if 0.0 < late < math.inf:  # over a torn path the connection ends: see `Broker.cut`
             yield self.clock.timeout(late)
 

@@ -152,11 +152,18 @@ class API(Flow):
                 self.say(logs.DELETED_WITHOUT_HOST, context, instance.vm_state, instance=instance.uuid)
             yield from self._local_delete(context, instance, delete_type)
             return
+        if instance.vm_state == "resized" and instance.old_host is not None:
+            yield from self._confirm_resize_on_deleting(context, instance, instance.old_host)
         if alive:
             yield from cb(context, instance)
             return
         self.say(logs.NOVA_LOCAL_DELETE, context, instance.host, instance=instance.uuid)
         yield from self._local_delete(context, instance, delete_type)
+
+    def _confirm_resize_on_deleting(self, context: Context, instance: Server, src_host: str) -> Steps:
+        """Have the old host of a move that nobody confirmed let go first. Raises MessagingTimeout."""
+        yield from self.compute_rpcapi.confirm_resize(context, instance, src_host, cast=False)
+        yield from self.objects.save(context, instance, task_state="deleting")
 
     def _local_delete(self, context: Context, instance: Server, delete_type: str) -> Steps:
         """Without its host: network, volumes and allocation go now, the guest when the host comes back."""

@@ -92,8 +92,13 @@ class Building(Program):
         yield from self._cleanup_allocated_networks(context, instance)
         yield from self._cleanup_volumes(context, instance)
         yield from self.objects.add_fault(context, instance, error)
+        self._nil_out_instance_obj_host_and_node(instance)
         yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
         yield from self._delete_allocation_for_instance(context, instance)
+
+    def _nil_out_instance_obj_host_and_node(self, instance: Server) -> None:
+        """A server that failed to build is on no host."""
+        self.site.tables.update(instance, host=None)
 
     def _delete_allocation_for_instance(self, context: Context, instance: Server) -> Steps:
         yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid)

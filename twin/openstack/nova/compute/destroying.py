@@ -23,8 +23,10 @@ class Destroying(Building):
         except Exception as error:
             self.unexpected(error)
             self.exception(logs.SET_TO_ERROR, context, error, instance=instance.uuid)
+            yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
+            self.say(logs.TASK_STATE_REVERTED, context, "deleting", instance=instance.uuid)
             yield from self.objects.add_fault(context, instance, error)
-            yield from self._set_instance_obj_error_state(context, instance)
+            raise
 
     def _delete_instance(self, context: Context, instance: Server) -> Steps:
         self.notify(context, "instance.delete.start", instance=instance.uuid)
@@ -69,4 +71,7 @@ class Destroying(Building):
         for instance in self.site.tables.on(self.host):
             if instance.task_state == "deleting" and instance.vm_state != "error":
                 self.say(logs.DELETION_RESTARTED, context, instance=instance.uuid)
-                yield from self.terminate_instance(context, instance)
+                try:
+                    yield from self.terminate_instance(context, instance)
+                except Exception as error:  # the start goes on with the next one
+                    self.unexpected(error)

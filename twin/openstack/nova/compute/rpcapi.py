@@ -139,7 +139,10 @@ class ComputeAPI(Flow):
     def finish_resize(self, context: Context, instance: Server, host: str) -> Steps:
         yield from self.service.cast(context, self.topic(host), "finish_resize", instance=instance)
 
-    def confirm_resize(self, context: Context, instance: Server, host: str) -> Steps:
+    def confirm_resize(self, context: Context, instance: Server, host: str, cast: bool = True) -> Steps:
+        if not cast:
+            yield from self.service.call(context, self.topic(host), "confirm_resize", instance=instance)
+            return
         yield from self.service.cast(context, self.topic(host), "confirm_resize", instance=instance)
 
     def revert_resize(self, context: Context, instance: Server, host: str) -> Steps:
