@@ -64,6 +64,8 @@ RULES: tuple[Rule, ...] = (
     Rule("ApiBackendDown", "critical", "haproxy_backend_active_servers", "<", 1.0, 5.0),
     Rule("ApiErrors", "critical", 'haproxy_backend_http_responses_total{code="5xx"}', ">", 0.05, 10.0),
     Rule("NovaAgentDown", "critical", "openstack_nova_agent_state", "<", 1.0, 0.0),
+    Rule("NeutronAgentDown", "critical", "openstack_neutron_agent_state", "<", 1.0, 0.0),
+    Rule("CinderAgentDown", "critical", "openstack_cinder_agent_state", "<", 1.0, 0.0),
     Rule("LibvirtDown", "critical", "libvirt_up", "<", 1.0, 10.0),
     Rule("RabbitMQMessagesReady", "warning", "rabbitmq_queue_messages_ready", ">", 3.0, 30.0),
     Rule("RabbitMQMemoryAlarm", "critical", "rabbitmq_alarms_memory_used_watermark", ">", 0.0, 0.0),

@@ -91,3 +91,20 @@ def test_a_healthy_cluster_fires_nothing(name: str) -> None:
     world = World(Scenario.load(name), seed=1)
     world.run(until=200.0)
     assert world.recorder.alarms == []
+
+
+@pytest.mark.parametrize(
+    ("name", "until", "alarm"),
+    [
+        ("libvirt-hang", 200.0, ("LibvirtDown", "libvirt@compute-0")),
+        ("rabbitmq-node-down", 250.0, ("TargetDown", "rabbitmq-0")),
+        ("mysql-primary-down", 260.0, ("DatabaseBackendDown", "haproxy")),
+        ("neutron-agent-down", 350.0, ("NeutronAgentDown", "neutron-openvswitch-agent@compute-1")),
+    ],
+)
+def test_a_dead_program_of_the_cloud_is_alarmed_about_where_it_is(
+    name: str, until: float, alarm: tuple[str, str]
+) -> None:
+    world = World(Scenario.load(name), seed=0)
+    world.run(until=until)
+    assert alarm in {(fired.rule, fired.component) for fired in world.recorder.alarms}
