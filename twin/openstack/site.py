@@ -82,8 +82,7 @@ class Site:
 
     def endpoint(self, kind: str) -> ApiService:
         """The API service of a kind, as the service catalogue names it."""
-        service = self.world.components[kind]
-        return service  # type: ignore[return-value]
+        return self.world.components[kind]  # type: ignore[return-value]
 
     @property
     def controller(self) -> Node:

@@ -90,7 +90,7 @@ class OpenStackCluster(Model):
     preset: str | None = Field(None, description="what is not given is the preset's")
     computes: int | None = Field(None, ge=1, le=2000, description="compute hosts")
     spares: int | None = Field(None, ge=0, le=64, description="compute hosts that can be added")
-    controllers: Literal[1, 3] | None = Field(None, description="controllers; three have clusters of database and broker")
+    controllers: Literal[1, 3] | None = Field(None, description="three have clusters of database and broker")
     api_workers: int | None = Field(None, ge=1, description="worker processes of nova-api")
     conductor_workers: int | None = Field(None, ge=1, description="worker processes of nova-conductor")
     host_vcpus: int | None = Field(None, ge=1, description="virtual CPUs that a host offers")

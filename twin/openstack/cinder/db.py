@@ -8,7 +8,7 @@ from typing import Any
 from twin.mechanics import cinder as facts
 from twin.openstack.cinder import exception
 from twin.openstack.cinder.tables import Attachment, CinderTables, ServiceRow, Snapshot, Volume
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, fresh_id
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 
@@ -212,6 +212,4 @@ class Database(Flow):
             setattr(row, column, value)
 
     def _new_id(self, context: Context, kind: str) -> str:
-        trace = context.trace
-        trace.draws += 1
-        return self.world.streams[f"cinder/{kind}"].uuid(*trace.key, trace.draws)
+        return fresh_id(self.world, context, kind)

@@ -9,7 +9,7 @@ from typing import Any
 from twin.openstack.neutron import exceptions as errors
 from twin.openstack.neutron.tables import Network, NeutronTables, Port, Row, Subnet
 from twin.openstack.neutron.transaction import Transaction
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, fresh_id
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service
 
@@ -71,15 +71,13 @@ class NeutronDbPluginV2(Flow):
         super().__init__(service)
         self.tables = tables
         self.ipam = IpamPluggableBackend(service, tables)
-        self._numbers = 0
 
-    def _generate(self, kind: str) -> str:
+    def _generate(self, context: Context, kind: str) -> str:
         """A fresh uuid."""
-        self._numbers += 1
-        return self.world.streams["neutron/uuid"].uuid(kind, self._numbers)
+        return fresh_id(self.world, context, kind)
 
-    def _generate_mac(self) -> str:
-        digits = self.world.streams["neutron/mac"].hexadecimal(6, self._numbers)
+    def _generate_mac(self, port_id: str) -> str:
+        digits = self.world.streams["neutron/mac"].hexadecimal(6, port_id)
         return f"fa:16:3e:{digits[:2]}:{digits[2:4]}:{digits[4:]}"
 
     # --- networks ------------------------------------------------------------------------------------------------
@@ -87,7 +85,9 @@ class NeutronDbPluginV2(Flow):
     def create_network_db(self, context: Context, network: Row) -> Network:
         """Insert a network without its segment."""
         project = network["project_id"]
-        row = Network(self._generate("network"), network["name"], project, 0, bool(network.get("router:external")))
+        row = Network(
+            self._generate(context, "network"), network["name"], project, 0, bool(network.get("router:external"))
+        )
         self.tables.networks[row.id] = row
         self.tables.count(project, "network", 1)
         return row
@@ -132,7 +132,7 @@ class NeutronDbPluginV2(Flow):
         cidr = subnet["cidr"]
         self._validate_subnet_cidr(context, network, cidr)
         base = cidr.rpartition("/")[0].rpartition(".")[0]
-        row = Subnet(self._generate("subnet"), network.id, network.project_id, cidr, f"{base}.1")
+        row = Subnet(self._generate(context, "subnet"), network.id, network.project_id, cidr, f"{base}.1")
         self.tables.subnets[row.id] = row
         network.subnets.append(row.id)
         self.tables.count(row.project_id, "subnet", 1)
@@ -174,11 +174,12 @@ class NeutronDbPluginV2(Flow):
         """Insert a port with its address. Raises NetworkNotFound, IpAddressGenerationFailure."""
         with Transaction() as rollback:
             network = self._get_network(context, port["network_id"])
+            port_id = self._generate(context, "port")
             row = Port(
-                self._generate("port"),
+                port_id,
                 network.id,
                 port["project_id"],
-                self._generate_mac(),
+                self._generate_mac(port_id),
                 port["device_id"],
                 port["device_owner"],
                 port["status"],

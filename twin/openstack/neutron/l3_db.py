@@ -15,7 +15,7 @@ from twin.openstack.neutron.callbacks import CallbacksManager
 from twin.openstack.neutron.plugin import Ml2Plugin
 from twin.openstack.neutron.tables import FloatingIP, Port, Router, Row, Subnet
 from twin.openstack.neutron.transaction import Transaction
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, fresh_id
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 
@@ -35,13 +35,12 @@ class L3RouterPlugin(Flow):
         self.core_plugin = plugin
         self.registry = registry
         self.l3_rpc_notifier = notifier
-        self._numbers = 0
         registry.subscribe(self, "_prevent_l3_port_delete_callback", "port", callbacks.BEFORE_DELETE)
         registry.subscribe(self, "_disassociate_floatingips", "port", callbacks.AFTER_DELETE)
 
-    def _generate(self, kind: str) -> str:
-        self._numbers += 1
-        return self.world.streams["neutron/uuid"].uuid(kind, self._numbers)
+    def _generate(self, context: Context, kind: str) -> str:
+        """A fresh uuid."""
+        return fresh_id(self.world, context, kind)
 
     # --- routers -------------------------------------------------------------------------------------------------
 
@@ -65,7 +64,7 @@ class L3RouterPlugin(Flow):
         return router_db.show()
 
     def _create_router_db(self, context: Context, router: Row) -> Router:
-        row = Router(self._generate("router"), router["name"], router["project_id"])
+        row = Router(self._generate(context, "router"), router["name"], router["project_id"])
         self.tables.routers[row.id] = row
         self.tables.count(row.project_id, "router", 1)
         return row
@@ -200,7 +199,7 @@ class L3RouterPlugin(Flow):
         network = self.core_plugin.db._get_network(context, network_id)
         if not network.external:
             raise errors.BadRequest(resource="floatingip", msg=f"Network {network_id} is not a valid external network")
-        fip_id = self._generate("floatingip")
+        fip_id = self._generate(context, "floatingip")
         port = self._port(floatingip["project_id"], network_id, fip_id, FLOATINGIP)
         external_port = yield from self.core_plugin.create_port(context, port)
         address = external_port["fixed_ips"][0]["ip_address"]

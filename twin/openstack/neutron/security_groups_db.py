@@ -10,7 +10,7 @@ from twin.openstack.neutron import callbacks
 from twin.openstack.neutron import exceptions as errors
 from twin.openstack.neutron.callbacks import CallbacksManager
 from twin.openstack.neutron.tables import NeutronTables, Port, Row, SecurityGroup
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, fresh_id
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 
@@ -26,11 +26,10 @@ class SecurityGroupDbMixin(Flow):
         super().__init__(service)
         self.tables = tables
         self.registry = registry
-        self._numbers = 0
 
-    def _generate(self, kind: str) -> str:
-        self._numbers += 1
-        return self.world.streams["neutron/uuid"].uuid(kind, self._numbers)
+    def _generate(self, context: Context, kind: str) -> str:
+        """A fresh uuid."""
+        return fresh_id(self.world, context, kind)
 
     # --- groups --------------------------------------------------------------------------------------------------
 
@@ -41,7 +40,9 @@ class SecurityGroupDbMixin(Flow):
         work = facts.API["create_security_group"]
         yield from self.think(context, work.python)
         yield from self.sql(context, work.statements, write=True)
-        group = SecurityGroup(self._generate("group"), security_group["name"], security_group["project_id"])
+        group = SecurityGroup(
+            self._generate(context, "security-group"), security_group["name"], security_group["project_id"]
+        )
         group.rules.append(self._make_rule(group, "egress", None, None, None))
         if default_sg:
             group.rules.append(self._make_rule(group, "ingress", None, None, group.id))
@@ -130,7 +131,9 @@ class SecurityGroupDbMixin(Flow):
         self, group: SecurityGroup, direction: str, protocol: str | None, port: int | None, remote: str | None
     ) -> Row:
         return {
-            "id": self._generate("rule"),
+            "id": self.world.streams["openstack/security-group-rule"].uuid(
+                group.id, direction, protocol or "", port or 0, remote or "", len(group.rules)
+            ),
             "security_group_id": group.id,
             "project_id": group.project_id,
             "direction": direction,

@@ -81,6 +81,13 @@ def draw(world: World, context: Context, median: float, spread: float) -> float:
     return world.streams["openstack/time"].lognormal(median, spread, *trace.key, trace.draws)
 
 
+def fresh_id(world: World, context: Context, kind: str) -> str:
+    """A uuid for a new row, keyed by the request that makes it."""
+    trace = context.trace
+    trace.draws += 1
+    return world.streams[f"openstack/{kind}"].uuid(*trace.key, trace.draws)
+
+
 def open_span(world: World, context: Context) -> str:
     """The id of a new span in the context's trace."""
     trace = context.trace
