@@ -32,7 +32,8 @@ OSLO = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \d+ (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) [\w.]+ "
     r"(?:\[(?:-|(?:None|req-[0-9a-f-]{36}) req-[0-9a-f-]{36} (?:-|[0-9a-f]{32}) (?:-|[0-9a-f]{32}) - - "
     r"(?:-|default) (?:-|default))\] (?:\[instance: [0-9a-f-]{36}\] )?.*"
-    r"|(?:\[instance: [0-9a-f-]{36}\] )?(?:Traceback|  |\w+\.|\w+Error|\[SQL|\(Background|\['Traceback|The above|During).*"
+    r"|(?:\[instance: [0-9a-f-]{36}\] )?"
+    r"(?:Traceback|  |\w+\.|\w+Error|\[SQL|\(Background|\['Traceback|The above|During).*"
     r"|(?:\[instance: [0-9a-f-]{36}\] )?)$",
     re.DOTALL,
 )

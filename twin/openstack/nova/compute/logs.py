@@ -69,7 +69,7 @@ CONDUCTOR_WAIT = _API.warning(
 )
 NO_DATABASE_ACCESS = Logger("nova.db.main.api").error(
     "compute.no-database-access",
-    "No DB access allowed in {}:   File \"/usr/lib/python3/dist-packages/eventlet/greenthread.py\", line 221, in main",
+    'No DB access allowed in {}:   File "/usr/lib/python3/dist-packages/eventlet/greenthread.py", line 221, in main',
 )
 NO_PROVIDER_CONFIGS = _PROVIDER_CONFIG.info(
     "compute.no-provider-configs",
