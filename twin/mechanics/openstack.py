@@ -41,6 +41,8 @@ RESOURCE_AUDIT_INTERVAL = 60.0
 """`update_resources_interval`."""
 POWER_SYNC_INTERVAL = 600.0
 """`sync_power_state_interval`."""
+REAP_INTERVAL = 1800.0
+"""`running_deleted_instance_poll_interval`."""
 SCHEDULER_SYNC_INTERVAL = 120.0
 """`scheduler_instance_sync_interval`."""
 USAGE_AUDIT_INTERVAL = 3600.0

@@ -177,6 +177,8 @@ class NovaCompute(ReportingService):
             )
         )
         tracking, audit = manager.sync_scheduler_instance_info, manager.instance_usage_audit
+        reaper = manager.cleanup_running_deleted_instances
+        self.spawn(self._periodic("_cleanup_running_deleted_instances", reaper, facts.REAP_INTERVAL))
         self.spawn(self._periodic("_sync_scheduler_instance_info", tracking, facts.SCHEDULER_SYNC_INTERVAL))
         self.spawn(self._periodic("_instance_usage_audit", audit, facts.USAGE_AUDIT_INTERVAL))
         self.spawn(self._periodic("_heal_instance_info_cache", manager.heal_instance_info_cache, facts.HEAL_INTERVAL))
