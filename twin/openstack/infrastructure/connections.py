@@ -198,12 +198,12 @@ class Connections:
                 raise DBConnectionError(oslo_logs.LOST_CONNECTION)
             yield self.clock.timeout(1.0)
         late = 0.0
-        context.trace.draws += 1
+        context.trace.asides += 1
         for a, b in pairwise(hops):
             if network.path(a, b) is HEALTHY and network.path(b, a) is HEALTHY:
                 continue
             for statement in range(statements):
-                key = (*context.trace.key, context.trace.draws, statement)
+                key = (*context.trace.key, context.trace.asides, statement)
                 late += network.message_seconds(a, b, *key, "there") + network.message_seconds(b, a, *key, "back")
         if late:
             yield self.clock.timeout(min(late, limits.GIVEN_UP))

@@ -90,8 +90,8 @@ class Galera:
         others = sum(member.writing for member in self.view if member is not server)
         if not others:
             return False
-        context.trace.draws += 1
-        draw = self.world.streams["galera/certification"].uniform(*context.trace.key, context.trace.draws)
+        context.trace.asides += 1
+        draw = self.world.streams["galera/certification"].uniform(*context.trace.key, context.trace.asides)
         return draw > (1.0 - limits.ROW_COLLISION) ** others
 
     def committed(self, server: MySQL) -> None:

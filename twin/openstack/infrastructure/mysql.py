@@ -184,8 +184,8 @@ class MySQL(Service):
         share = self.value("lock_share")
         if not share:
             return
-        context.trace.draws += 1
-        key = (*context.trace.key, context.trace.draws)
+        context.trace.asides += 1
+        key = (*context.trace.key, context.trace.asides)
         stream = self.world.streams["mysql/locks"]
         if stream.uniform(*key, "met") >= share:
             return

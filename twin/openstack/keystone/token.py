@@ -45,8 +45,8 @@ class TokenFormatter(Flow):
         if not share:
             return False
         trace = context.trace
-        trace.draws += 1
-        return self.world.streams["keystone/process"].uniform(*trace.key, trace.draws) < share
+        trace.asides += 1
+        return self.world.streams["keystone/process"].uniform(*trace.key, trace.asides) < share
 
 
 class Manager(Flow):

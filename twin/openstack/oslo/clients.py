@@ -71,8 +71,8 @@ class Clients:
 
     def _cross(self, context: Context, source: Service, target: Service, what: str) -> Steps:
         """One message of a request, as late as the network makes it; over a torn path once it is whole again."""
-        context.trace.draws += 1
-        key = (*context.trace.key, context.trace.draws, what)
+        context.trace.asides += 1
+        key = (*context.trace.key, context.trace.asides, what)
         began = self.world.now
         while True:
             late = self.world.network.message_seconds(source, target, *key)

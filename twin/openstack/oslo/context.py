@@ -21,6 +21,10 @@ class Trace:
     key: tuple[Key, ...]
     id: str
     draws: int = 0
+    """Made by everybody whom the request meets on its way."""
+    asides: int = 0
+    """Draws that only some circumstances ask for (a torn network, a held row, a notification): counted by themselves,
+    so that they shift no other."""
     spans: int = 0
     messages: int = 0
 

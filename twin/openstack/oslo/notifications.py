@@ -28,9 +28,9 @@ def statement(event: str) -> LogTemplate:
 def body(service: Service, context: Context, event: str, payload: dict[str, Any]) -> str:
     """The message as JSON: who says what happened, when, and what to."""
     world = service.world
-    context.trace.draws += 1
+    context.trace.asides += 1
     message = {
-        "message_id": world.streams["oslo/notification"].uuid(*context.trace.key, event, context.trace.draws),
+        "message_id": world.streams["oslo/notification"].uuid(*context.trace.key, event, context.trace.asides),
         "publisher_id": f"{service.kind.replace('nova-', '').replace('cinder-', '')}.{service.node.name}",
         "event_type": event,
         "priority": "INFO",
