@@ -15,8 +15,6 @@ CONNECT_TIMEOUT = 10.0
 """`timeout connect`."""
 SERVER_TIMEOUT = 60.0
 """`timeout server`: the client gets 504."""
-MAX_SESSIONS = 10_000
-"""`maxconn` of a front end."""
 STARTUP = 0.5
 """Seconds from exec to listening (assumed)."""
 AVERAGE_OVER = 1024

@@ -95,8 +95,6 @@ SPREAD = 0.10
 """Deviation of the logarithm of a service time (API lines: p90 / p50 about 1.1 to 1.3)."""
 STAGE_SPREAD = 0.03
 """The same for a stage on the compute host (build: 20.52 +- 0.46 s)."""
-NETWORK_SPREAD = 0.08
-"""The same for what the network agent does (5.79 / 6.57 / 7.14 s)."""
 
 ENGINES = {"nova-api": 4, "nova-conductor": 4, "nova-scheduler": 3}
 """Databases that each worker of a service has connections to, one where it is not here: the API's, its cells' and the
@@ -192,8 +190,6 @@ IMAGE_BYTES, IMAGE_BANDWIDTH = 247e6, 100e6
 """Bytes of the image, and bytes/s from glance to a host that does not have it yet (assumed)."""
 MIGRATION_SETUP, MIGRATION_BANDWIDTH = 3.0, 0.6e9
 """Live migration: fixed seconds, and bytes/s of memory (assumed: 10 GbE at half its rate)."""
-EVACUATION_PREPARE = 4.0
-"""Seconds nova takes to claim and rebuild elsewhere before the build's own stages (assumed)."""
 
 # --- sizes -------------------------------------------------------------------------------------------------------
 
@@ -221,8 +217,6 @@ FLAVORS: dict[str, Flavor] = {
 }
 """Nova's classical flavours, and devstack's smallest."""
 DEFAULT_FLAVOR = "m1.small"
-IMAGE_DISK_GB = 1
-"""`min_disk` of the default image."""
 RESIDENT_SHARE = 0.35
 """Share of a server's memory that its guest has touched (assumed)."""
 CPU_ALLOCATION_RATIO, RAM_ALLOCATION_RATIO, DISK_ALLOCATION_RATIO = 4.0, 1.0, 1.0

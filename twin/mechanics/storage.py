@@ -37,8 +37,7 @@ LOGIN_TIMEOUT = 120.0
 """open-iscsi's defaults: `login_timeout` 15 s, `initial_login_retry_max` 8."""
 COMMAND_TIMEOUT = 30.0
 """Seconds that a Ceph client waits for its monitors (`rados_connect_timeout`, cinder's usual setting; assumed)."""
-LOW_WATER, FULL = 0.85, 1.0
-"""Shares of a pool in use: Ceph's default nearfull ratio and its end (its full ratio is 0.95 of the raw device; what a
-thin pool calls low water is set so, assumed)."""
+LOW_WATER = 0.85
+"""Share of a pool in use: Ceph's default nearfull ratio; what a thin pool calls low water is set so (assumed)."""
 VOLUME_CLEAR_RATE = 300e6
 """Bytes/s that dd writes zeros with, on a thick volume before it is removed (assumed)."""

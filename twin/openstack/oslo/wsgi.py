@@ -280,10 +280,3 @@ class ApiService(Service):
             0,
             *self.process_sample(),
         )
-
-
-def expect(response: Response, service: str) -> Response:
-    """The response of another service's API. Raises HttpError for a server error."""
-    if response.status >= 500:
-        raise HttpError(service, response.status)
-    return response

@@ -190,9 +190,12 @@ def test_activations_are_counted_from_the_first_on(service, manager, at):
 
 def test_every_mutation_of_every_site_can_be_compiled(service, sample, manager, at):
     for site in at.values():
+        runs = [flow for flow in service.flows if runs_site(flow, site)]
         for point in points(site):
             _mutate(service, point)
+            assert all(site.function in vars(flow) for flow in runs), f"not installed: {point.text}"
     _mutate(service, *(point for site in at.values() for point in points(site)))
+    assert any(vars(flow).keys() & {site.function for site in at.values()} for flow in service.flows)
 
 
 def test_coverage_counts_sites_and_changes_nothing(service, manager, at, monkeypatch):

@@ -174,7 +174,8 @@ def test_a_cloud_that_cannot_carry_its_load_is_refused_with_the_key(cluster, wor
 
 def test_an_unlimited_quota_bears_everything():
     text = SCENARIO.replace("spares: 0}", "spares: 0, quotas: {cores: -1}}").replace("TENANTS", "{servers: 40}")
-    World(Scenario.parse(text))
+    site = World(Scenario.parse(text)).cluster.site
+    assert (site.quotas["cores"], len(site.tables.servers)) == (-1, 40)
 
 
 def test_the_services_keep_projects_to_their_quotas():

@@ -21,6 +21,9 @@ from twin.openstack.tables import Server
 class ComputeManager(Moving):
     """nova.compute.manager.ComputeManager."""
 
+    _healed = 0
+    """Which server's cache came last."""
+
     def init_host(self, context: Context) -> Steps:
         """At the start of the process: what the one before left behind."""
         self.say(logs.INIT_STUCK, context)
@@ -115,7 +118,7 @@ class ComputeManager(Moving):
         if not instances:
             self.say(logs.HEAL_NOTHING, context)
             return
-        self._healed = getattr(self, "_healed", 0) + 1
+        self._healed += 1
         instance = instances[self._healed % len(instances)]
         try:
             yield from self.network_api.heal_instance_info_cache(context, instance)

@@ -169,7 +169,11 @@ class NovaCompute(ReportingService):
         if self.world.now > 0:
             self.say(STARTING, None, "compute")
             self.spawn(self._initialised())
-        self.spawn(self._periodic("update_available_resource", manager.update_available_resource, 60.0))
+        self.spawn(
+            self._periodic(
+                "update_available_resource", manager.update_available_resource, facts.RESOURCE_AUDIT_INTERVAL
+            )
+        )
         self.spawn(self._periodic("_sync_power_states", manager.sync_power_states, facts.POWER_SYNC_INTERVAL))
         self.spawn(
             self._periodic(
