@@ -119,7 +119,7 @@ class Work:
 API: dict[str, Work] = {
     "token": Work(0.22, 6),  # password hashing dominates
     "validate": Work(0.012, 3),
-    "servers.create": Work(0.135, 50),
+    "servers.create": Work(0.095, 50),
     "servers.show": Work(0.134, 14),
     "servers.detail": Work(0.192, 14),
     "servers.delete": Work(0.20, 24),

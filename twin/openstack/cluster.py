@@ -153,6 +153,7 @@ def build(world: World) -> OpenStackCluster:
     for component in world.components.values():
         if isinstance(component, Service):
             component.pace = HOSTS[preset.profile].scale * PACES.get(preset.profile, {}).get(component.kind, 1.0)
+            component.spread = HOSTS[preset.profile].spread
     capacity.allow(site, settings.quotas)
     return OpenStackCluster(site, Workload(site, list(site.computes)[: preset.computes]), preset.spares)
 

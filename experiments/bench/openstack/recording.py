@@ -1,11 +1,12 @@
 """A recorded control plane with two faults, and the twin living through the same.
 
 The recording is nova 26 (Zed) with three nova-computes on the fake driver: servers that need no time to start, so its
-times are those of the control plane. Preset `fake-driver` has CloudLab's service times but for neutron-server, which is
-slower by one factor: fitted on the median of a build with a port, in normal running. What is known of the machine is
-put in as it is (oslo.db's default pools, two cores of which other jobs held more than one). Neither the sets of
-services, nor the seconds to `down`, nor the times to ACTIVE are fitted. Services that were not recorded (libvirt,
-cinder, heat) are left out. Seventeen servers are all there is of normal running.
+times are those of the control plane. Preset `fake-driver` has a pace for each of six services, each fitted on a median
+of that service's own lines in normal running, and one spread, fitted on the API lines (`twin.mechanics.hypervisor`,
+PACES): other jobs held more than one of the machine's two cores. Neither the sets of services, nor the seconds to
+`down`, nor the times to ACTIVE are fitted; the latter are made of the former. Services that were not recorded (libvirt,
+cinder, heat) are left out. Seventeen servers are all there is of normal running: for as many out of one distribution
+the distance stays below 0.32 in 95 % of cases.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class MySQL(Service):
                     slot.turn.callbacks.append(self._wake(session))
                     if not (yield session):
                         raise DBConnectionError(oslo_logs.LOST_CONNECTION)
-                took = draw(self.world, context, facts.STATEMENT * statements, facts.SPREAD)
+                took = draw(self.world, context, facts.STATEMENT * statements, self.spread)
                 took *= self.value("service_time") * self.slow
                 if write:
                     took += self.group.replicate(self, statements)

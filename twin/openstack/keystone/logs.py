@@ -44,7 +44,8 @@ RBAC_UNKNOWN_TARGET = _RBAC.warning(
 
 # --- passwords and tokens ------------------------------------------------------------------------------------------
 
-# Whenever a service logs in with its password; before it knows who that is, so the request names nobody.
+# At every login with a password, however short: the default `max_password_length` exceeds what bcrypt, the default
+# hash, takes (keystone.common.password_hashing, verify_length_and_trunc_password). Nobody is known yet.
 KEYSTONE_PASSWORD = _HASHING.warning(
     "keystone.password", "Truncating password to algorithm specific maximum length 72 characters."
 )

@@ -94,8 +94,7 @@ class AuthResource(Flow):
     def post(self, context: Context) -> Steps:
         """Issue a token for a password; the body."""
         yield from self.think(context, work.API["token"].python)
-        if self.world.streams["keystone/password"].uniform(*context.trace.key) < 0.1:  # a long password
-            self.say(logs.KEYSTONE_PASSWORD, context)
+        self.say(logs.KEYSTONE_PASSWORD, context)
         token = yield from self.token_provider.issue_token(context)
         return {"id": token.id, "expires_at": token.expires_at}
 

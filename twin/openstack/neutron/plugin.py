@@ -77,12 +77,12 @@ class Ml2Plugin(Flow):
 
     def get_network(self, context: Context, id: str) -> Steps:
         """Raises NetworkNotFound."""
-        yield from self.service.work(context, facts.API["show"])
+        yield from self.service.work(context, facts.API["networks.show"])
         return self.db.get_network(context, id)
 
     def get_networks(self, context: Context, filters: Mapping[str, Any]) -> Steps:
         """Networks with these attributes."""
-        yield from self.service.work(context, facts.API["index"])
+        yield from self.service.work(context, facts.API["networks.index"])
         return self.db.get_networks(context, filters)
 
     def delete_network(self, context: Context, id: str) -> Steps:

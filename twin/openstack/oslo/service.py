@@ -82,6 +82,8 @@ class Service(Process):
 
     pace = 1.0
     """How many times longer work takes on its machine, idle, than on CloudLab's."""
+    spread = facts.SPREAD
+    """Deviation of the logarithm of a service time on its machine."""
 
     # --- what the supervisor and the kernel see ------------------------------------------------------------------
 
@@ -177,7 +179,7 @@ class Service(Process):
         with self.python.slot() as slot:
             if slot.turn is not None:
                 yield slot.turn
-            took = draw(self.world, context, seconds, facts.SPREAD) * self.slow
+            took = draw(self.world, context, seconds, self.spread) * self.slow
             self.cpu_seconds += took
             yield self.clock.timeout(took)
 
