@@ -16,6 +16,7 @@ from twin.inference.replica import Replica
 from twin.inference.vllm_metrics import NAMES_085, VLLM_033, VLLM_085, VllmMetric
 from twin.mechanics.engine_step import BLOCK_TOKENS
 from twin.scenario.schema import Spec
+from twin.telemetry.exposition import parted, written
 
 Dialect = Literal["vllm-0.33", "vllm-0.8.5", "zed", "loghub2017"]
 
@@ -79,13 +80,8 @@ def read_back(dialect: Dialect, features: Sequence[str]) -> dict[str, tuple[str,
 
 def labelled(name: str, labels: Mapping[str, str]) -> str:
     """A series name with more labels, all of them in alphabetical order as exporters print them."""
-    if not labels:
-        return name
-    bare, _, own = name.partition("{")
-    pairs = [f'{key}="{value}"' for key, value in labels.items()]
-    if own:
-        pairs.append(own.removesuffix("}"))
-    return f"{bare}{{{','.join(sorted(pairs))}}}"
+    bare, own = parted(name)
+    return written(bare, dict(sorted({**own, **labels}.items())))
 
 
 def constant_labels(component: Component) -> dict[str, str]:

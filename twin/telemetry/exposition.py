@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,29 @@ def series_of(metrics: Iterable[Metric]) -> Iterator[Series]:
         for bound in (*metric.buckets, np.inf):
             le = "+Inf" if bound == np.inf else repr(float(bound))
             yield Series(f'{name}_bucket{{{labels}{"," if labels else ""}le="{le}"}}', True, None)
+
+
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def parted(series: str) -> tuple[str, dict[str, str]]:
+    """A series' name and its labels, whose values stay escaped as they are printed."""
+    name, _, labels = series.partition("{")
+    return name, dict(_LABEL.findall(labels))
+
+
+def written(name: str, labels: Mapping[str, str]) -> str:
+    """A name with labels as a metrics page prints them; `parted` takes it apart again."""
+    inside = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    return f"{name}{{{inside}}}" if inside else name
+
+
+def family(series: str) -> str:
+    """The histogram that a series is part of: without `_sum`, `_count` or `_bucket`, and without the bucket's bound."""
+    name, labels = parted(series)
+    for part in ("_sum", "_count", "_bucket"):
+        name = name.removesuffix(part)
+    return written(name, {label: value for label, value in labels.items() if label != "le"})
 
 
 @dataclass(frozen=True)

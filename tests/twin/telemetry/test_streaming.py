@@ -80,7 +80,7 @@ def test_an_older_layout_and_a_torn_table_are_refused(whole, tmp_path: Path) -> 
     with pytest.raises(folder.FolderError, match=r"nginx-proxy.csv:3: \d+ cells under"):
         folder.read(copy).window(0.0, 60.0)
     manifest = copy / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
     with pytest.raises(folder.FolderError, match="layout version 1; this version reads 2"):
         folder.read(copy)
 

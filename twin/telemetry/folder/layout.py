@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout."""
 
 

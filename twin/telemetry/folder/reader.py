@@ -8,11 +8,12 @@ import os
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,22 @@ from twin.telemetry.window import Node, Topology, Window
 _CONSTANT = re.compile(r'(?<=[{,])(?:engine|model_name)="[^"]*",|,?(?:engine|model_name)="[^"]*"(?=})')
 """Labels of vLLM's that are the same for all series of an engine."""
 _COLUMN = {name: j for j, name in enumerate(FEATURES)}
+
+
+class Scrape(NamedTuple):
+    """What all exporters showed at one moment (simulated seconds): component -> series -> value, without the absent."""
+
+    time: float
+    values: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedMetric:
+    """A metric by its exported name. The series of a histogram are its name with `_sum`, `_count` and `_bucket`."""
+
+    name: str
+    type: str
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,26 @@ class TelemetryFolder:
     def each_span(self) -> Iterator[Span]:
         """All spans, one after the other."""
         return (Span(**row) for row in _read_lines(self.path / "traces.jsonl"))
+
+    def each_scrape(self) -> Iterator[Scrape]:
+        """All scrapes, one after the other, with every series that was exported."""
+        with ExitStack() as files:
+            tables = {}
+            for path in sorted((self.path / "metrics").glob("*.csv")):
+                rows = csv.reader(files.enter_context(_open(path)))
+                tables[path.stem] = (tuple(next(rows)[1:]), rows)
+            for cells in zip(*(rows for _, rows in tables.values()), strict=True):
+                values = {
+                    component: {name: float(cell) for name, cell in zip(names, row[1:], strict=True) if cell}
+                    for (component, (names, _)), row in zip(tables.items(), cells, strict=True)
+                }
+                yield Scrape(float(cells[0][0]), values)
+
+    @cached_property
+    def metrics(self) -> Mapping[str, tuple[ExportedMetric, ...]]:
+        """What each component's exporter says of its metrics."""
+        rows = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        return {component: tuple(ExportedMetric(**row) for row in metrics) for component, metrics in rows.items()}
 
     @cached_property
     def logs(self) -> list[LogLine]:
