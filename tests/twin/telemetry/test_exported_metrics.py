@@ -20,11 +20,11 @@ LABELS = st.dictionaries(
 )
 
 
-@pytest.fixture(scope="module", params=["gpu-power-cap", "nova-conductor-crash"])
+@pytest.fixture(scope="module", params=["inference-healthy", "openstack-healthy"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, TelemetryFolder]:
     path: Path = tmp_path_factory.mktemp("run")
-    world = World(Scenario.load(request.param, ["spec.horizon=60s"]), seed=1)
-    world.run(until=60.0)
+    world = World(Scenario.load(request.param, ["spec.horizon=90s"]), seed=1)
+    world.run(until=90.0)
     folder.write(world, path)
     return world, folder.read(path)
 

@@ -81,7 +81,7 @@ def test_an_older_layout_and_a_torn_table_are_refused(whole, tmp_path: Path) -> 
         folder.read(copy).window(0.0, 60.0)
     manifest = copy / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
-    with pytest.raises(folder.FolderError, match="layout version 1; this version reads 2"):
+    with pytest.raises(folder.FolderError, match="layout version 1; this version reads 3"):
         folder.read(copy)
 
 
