@@ -62,6 +62,8 @@ class Reading(NamedTuple):
     level: str
     source: str
     message: str
+    trace: bool = False
+    """Whether it is a line of a stack trace: oslo.log prints those without a request in brackets."""
 
 
 def read(text: str) -> Reading:
@@ -72,5 +74,6 @@ def read(text: str) -> Reading:
         if found is not None:
             fields = found.groupdict("")
             level = LEVELS.get(fields.get("level", ""), "")
-            return Reading(dialect, level, fields.get("source", ""), fields["message"])
+            trace = dialect == "oslo" and found["context"] is None
+            return Reading(dialect, level, fields.get("source", ""), fields["message"], trace)
     return Reading("", "", "", text)

@@ -41,16 +41,18 @@ LINES = {
         "oslo", "WARNING", "nova.servicegroup", "lost"
     ),
     "2026-05-16 00:00:00.008 25 ERROR nova.manager [instance: 6a1b-1] Traceback (most recent call last):": Reading(
-        "oslo", "ERROR", "nova.manager", "Traceback (most recent call last):"
+        "oslo", "ERROR", "nova.manager", "Traceback (most recent call last):", trace=True
     ),
     "2026-05-16 00:00:00.008 25 ERROR nova.context   File \"/usr/lib/x.py\", line 3, in f": Reading(
-        "oslo", "ERROR", "nova.context", '  File "/usr/lib/x.py", line 3, in f'
+        "oslo", "ERROR", "nova.context", '  File "/usr/lib/x.py", line 3, in f', trace=True
     ),
     "nova-api.log.1.2017-05-16 2017-05-16 00:00:00.008 25 INFO nova.wsgi [req-1 u p - - -] 10.1.1.1 up": Reading(
         "oslo", "INFO", "nova.wsgi", "10.1.1.1 up"
     ),
     "INFO os_vif [req-1] Successfully plugged vif X": Reading("oslo", "INFO", "os_vif", "Successfully plugged vif X"),
-    "ERROR nova.compute.manager     return f()": Reading("oslo", "ERROR", "nova.compute.manager", "    return f()"),
+    "ERROR nova.compute.manager     return f()": Reading(
+        "oslo", "ERROR", "nova.compute.manager", "    return f()", trace=True
+    ),
     "2026-11-21  0:16:54 0 [Note] InnoDB: Starting shutdown...": Reading(
         "mariadb", "INFO", "", "InnoDB: Starting shutdown..."
     ),
