@@ -14,7 +14,7 @@ from experiments.commands import mutations, replay
 if TYPE_CHECKING:
     from experiments.bench.rows import Row
 
-NAMES = ("twin", "inference", "openstack", "mutations", "replay")
+NAMES = ("twin", "inference", "openstack", "telemetry", "mutations", "replay")
 
 
 class Benchmarks(TyperGroup):
@@ -85,6 +85,14 @@ def openstack(
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data}: no such folder; it holds openstack/ and openstack-real/")
     _print("openstack", openstack.rows(quick, data, long), as_json)
+
+
+@app.command()
+def telemetry(quick: Quick = False, as_json: Json = False) -> None:
+    """What of a run reaches other tools: its samples in a real Prometheus. Exit code 1 where a bar is missed."""
+    from experiments.bench import telemetry
+
+    _print("telemetry", telemetry.rows(quick), as_json)
 
 
 def _print(name: str, measured: Iterable[Row], as_json: bool) -> None:

@@ -36,6 +36,7 @@ def series_of(metrics: Iterable[Metric]) -> Iterator[Series]:
             yield Series(f'{name}_bucket{{{labels}{"," if labels else ""}le="{le}"}}', True, None)
 
 
+_ESCAPE = re.compile(r'\\([\\"n])')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -43,6 +44,11 @@ def parted(series: str) -> tuple[str, dict[str, str]]:
     """A series' name and its labels, whose values stay escaped as they are printed."""
     name, _, labels = series.partition("{")
     return name, dict(_LABEL.findall(labels))
+
+
+def unescaped(value: str) -> str:
+    """A label's value as it was before it was printed."""
+    return _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else found[1], value)
 
 
 def written(name: str, labels: Mapping[str, str]) -> str:

@@ -1,0 +1,39 @@
+"""`bench telemetry`: what of a run reaches the tools that people use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from experiments.bench import prometheus
+from experiments.bench.rows import Row, at_least, skipped
+from twin.scenario import Scenario
+from twin.telemetry import folder
+from twin.world import World
+
+RUNS = {"inference": "gpu-power-cap", "openstack": "rabbitmq-node-down"}
+"""A run of each cluster with a fault, so that something falls silent or changes."""
+QUICK_SECONDS = 120.0
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """The rows of the benchmark, as they are measured."""
+    for kind, name in RUNS.items():
+        yield from _round_trip(kind, name, quick)
+
+
+def _round_trip(kind: str, name: str, quick: bool) -> Iterator[Row]:
+    raw, ranged = f"{kind}: samples in Prometheus as exported", f"{kind}: samples that query_range answers as exported"
+    if prometheus.missing():
+        yield from (skipped(row, prometheus.missing()) for row in (raw, ranged))
+        return
+    with TemporaryDirectory() as scratch:
+        world = World(Scenario.load(name))
+        world.run(until=QUICK_SECONDS if quick else None)
+        folder.write(world, Path(scratch, "run"))
+        found = prometheus.round_trip(folder.read(Path(scratch, "run")), Path(scratch, "prometheus"))
+    types = ", ".join(f"{count:,} of {kind}s" for kind, count in sorted(found.by_type.items()))
+    told = f"{name}, {world.now:g} s: {found.exported:,} exported ({types})"
+    yield at_least(raw, found.raw - found.excess, "samples", found.exported, told)
+    yield at_least(ranged, found.ranged - found.excess, "samples", found.exported, told)
