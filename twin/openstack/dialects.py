@@ -13,7 +13,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from twin.openstack.cinder import logs as cinder
-from twin.openstack.glance import logs as glance
 from twin.openstack.keystone import logs as keystone
 from twin.openstack.neutron import logs as neutron
 from twin.openstack.neutron.agent import logs as agent
@@ -56,11 +55,9 @@ def _raised_to_info() -> Iterator[LogTemplate]:
 def _lowered_to_debug() -> Iterator[LogTemplate]:
     """Statements of level DEBUG that have become INFO since."""
     for template in (
-        agent.OVS_LOOP_STARTED,
         agent.OVS_LOOP_POLLING,
         agent.OVS_LOOP_PORT_INFO,
         agent.OVS_LOOP_PROCESSED,
-        agent.OVS_LOOP_COMPLETED,
         agent.OVS_PORTS_TREATED,
         agent.OVS_PORTS_SECURED,
         agent.OVS_PORTS_GONE,
@@ -79,23 +76,17 @@ _WORDING: dict[LogTemplate, str] = {
     compute.BUILD_ABORTED: "Build of instance {0} aborted: {1}",
     compute.NO_MORE_FIXED_IPS: "No more network or fixed IP to be allocated",
     compute.NODE_CREATED: "Compute_service record created for {0}:{1}",
-    compute.MIGRATION_USAGE: "Updating from migration {}",
     compute.EVACUATED_ELSEWHERE: "Deleting instance as it has been evacuated from this host",
     moving.EVACUATING: "Rebuilding instance",
-    moving.REBUILD_SHARED: "disk on shared storage, recreating using existing disk",
     moving.REBUILD_FROM_IMAGE: "disk not on shared storage, rebuilding from: '{}'",
     virt.CREATING_IMAGE: "Creating image",
     virt.IMAGE_YOUNG: "Base or swap file too young to remove: {}",
     virt.IMAGE_REMOVING: "Removing base or swap file: {}",
-    neutron.AGENT_HEARTBEAT: "Heartbeat received from {} agent on host {}, uuid {} after {}",
     neutron.NOVA_EVENT_FAILED: "Nova event: {1} returned with failed status",
     agent.DHCP_RELOAD: "Trigger reload_allocations for port {}",
     agent.OVS_VLAN_ASSIGNED: "Assigning {} as local vlan for net-id={}",
     agent.OVS_VLAN_RECLAIMED: "Reclaiming vlan = {} from net-id = {}",
-    agent.OVS_VLAN_LOST: "Port '{}' has lost its vlan tag '{}'!",
-    agent.ROUTER_TRANSITIONED: "Router {} transitioned to {}",
     oslo.AMQP_UNREACHABLE: "AMQP server on {1}:5672 is unreachable: {2}. Trying again in {3} seconds.",
-    oslo.AMQP_CLOSED: "AMQP server {1}:5672 closed the connection. Check login credentials: {2}",
     oslo.AMQP_RECONNECTED: "Reconnected to AMQP server on {1}:5672 via [amqp] client",
 }
 """Statement -> its text then."""
@@ -107,7 +98,6 @@ _ELSEWHERE: dict[LogTemplate, str] = {
     neutron.CALLBACK_FAILED: "neutron.callbacks.manager",
     agent.RPC_TIMEOUT: "neutron.common.rpc",
     agent.RPC_TIMEOUT_INCREASED: "neutron.common.rpc",
-    cinder.SECURE_DELETE: "cinder.volume.utils",
     cinder.VOLUME_COPIED: "cinder.volume.utils",
     cinder.NOT_INITIALIZED: "cinder.utils",
     cinder.IMAGE_COPY_FAILED: "cinder.volume.flows.manager.create_volume",
@@ -122,22 +112,17 @@ _NEWER = (
     nova.NO_CANDIDATES,
     nova.DELETED_ALLOCATIONS_OF,
     nova.PROVIDER_CREATED,
-    nova.PROVIDER_DELETED,
     nova.HOST_DISCOVERED,
     nova.NEW_HOSTS,
     nova.CELL_FAILED,
-    nova.CELL_TIMED_OUT,
-    nova.RPC_VERSION,
     compute.DELETED_ALLOCATIONS,
     compute.CLAIM_FAILED,
     compute.INIT_STUCK,
     compute.NO_PROVIDER_CONFIGS,
-    compute.EVACUATED_ALLOCATIONS,
     compute.ALLOCATION_NOT_IN_DATABASE,
     compute.ALLOCATION_NOT_MANAGED,
     compute.ALLOCATION_OF_MOVED,
     compute.ALLOCATIONS_SKIPPED,
-    moving.REVERTING_ALLOCATION,
     # events that came later
     event.INTERFACE_DELETED,
     event.VOLUME_EXTENDED,
@@ -155,9 +140,6 @@ _NEWER = (
     virt.DETACHED_LIVE,
     virt.DRIVER_DETACHING,
     # what neutron, cinder and glance learned to say
-    neutron.PROVISION_ATTEMPT,
-    neutron.BIND_CONCURRENT,
-    neutron.AGENT_IS_DOWN,
     neutron.FLOATING_IP,
     agent.DHCP_PORTS_READY,
     agent.DHCP_REPORT_RECOVERED,
@@ -165,22 +147,10 @@ _NEWER = (
     agent.L3_STOPPING,
     agent.METADATA_REPORT_RECOVERED,
     agent.OVS_REPORT_RECOVERED,
-    agent.OVS_BRIDGE_ID,
-    agent.OVS_NO_SERVER,
-    agent.OVS_NOT_REPORTING,
-    agent.FIREWALL_NO_TAG,
-    agent.FIREWALL_NO_PORT,
-    cinder.ATTACHMENT_CHECKED,
-    cinder.ATTACHMENT_NOT_IN_NOVA,
-    cinder.ATTACHMENT_MISMATCH,
-    cinder.ATTACHMENT_IN_USE,
-    glance.IMAGE_FORMAT_MATCHED,
     # deprecations and advice
-    nova.EVENTLET_DEPRECATED,
     neutron.NO_CONTROLLER,
     oslo.RPC_CLIENT_DEPRECATED,
     oslo.AUTH_NO_SERVICE_ROLES,
-    oslo.POLICY_REDUNDANT,
     keystone.POLICY_DEPRECATED,
     keystone.KEYSTONE_PASSWORD,
     keystone.KEYSTONE_METHOD,
@@ -196,8 +166,8 @@ def _loghub2017() -> dict[str, LogTemplate | None]:
     spoken |= {template.id: replace(template, origin=origin) for template, origin in _ELSEWHERE.items()}
     spoken |= {template.id: None for template in _NEWER}
     spoken[oslo.LATE_REPLY.id] = replace(oslo.LATE_REPLY, level=Level.WARNING)
-    spoken[virt.VIF_TIMEOUT.id] = replace(
-        virt.VIF_TIMEOUT,
+    spoken[event.EVENT_TIMED_OUT.id] = replace(
+        event.EVENT_TIMED_OUT,
         origin="nova.virt.libvirt.driver",
         text="Timeout waiting for vif plugging callback for instance {instance}",
     )

@@ -123,6 +123,15 @@ class Provider:
             and self.used_disk_gb + flavor.disk_gb <= self.disk_gb
         )
 
+    def exceeded(self, flavor: Flavor) -> list[tuple[str, int, int, float]]:
+        """What there is no room of for one more: resource class, how much is needed, used, and there in all."""
+        rows = (
+            ("VCPU", flavor.vcpus, int(self.used_vcpus), self.vcpus),
+            ("MEMORY_MB", flavor.memory_mb, int(self.used_memory_mb), self.memory_mb),
+            ("DISK_GB", flavor.disk_gb, int(self.used_disk_gb), self.disk_gb),
+        )
+        return [row for row in rows if row[1] + row[2] > row[3]]
+
     def use(self, flavor: Flavor, times: int = 1) -> None:
         """Promise room for a flavor, or give it back (-1)."""
         self.used_vcpus += times * flavor.vcpus

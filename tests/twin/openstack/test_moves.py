@@ -51,6 +51,8 @@ def test_scaling_out_the_scheduler_discovers_the_spare_host(openstack_world):
     world.run(until=200)
     assert spare.state is State.RUNNING
     assert spare.libvirt.domains
+    said = {record.template.id for record in world.recorder.logs}
+    assert {"nova.new-hosts", "compute.node-created", "nova.provider-created"} <= said
     assert not world.legal("scale-out", world.components["nova-scheduler"])
 
 

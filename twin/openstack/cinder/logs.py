@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from twin.telemetry.lines.oslo import Logger
 
-_ACCESS = Logger("eventlet.wsgi.server")
 _WSGI = Logger("cinder.api.openstack.wsgi")
 _FAULT = Logger("cinder.api.middleware.fault")
 _VOLUMES = Logger("cinder.api.v3.volumes")
@@ -16,7 +15,6 @@ _SNAPSHOTS_V2 = Logger("cinder.api.v2.snapshots")
 _ATTACHMENTS = Logger("cinder.api.v3.attachments")
 _API = Logger("cinder.volume.api")
 _CREATE_API = Logger("cinder.volume.flows.api.create_volume")
-_QUOTA = Logger("cinder.quota")
 _QUOTA_UTILS = Logger("cinder.quota_utils")
 _SCHEDULER = Logger("cinder.scheduler.manager")
 _FILTER_SCHEDULER = Logger("cinder.scheduler.filter_scheduler")
@@ -25,7 +23,6 @@ _HOSTS = Logger("cinder.scheduler.host_manager")
 _CAPACITY = Logger("cinder.scheduler.filters.capacity_filter")
 _BASE_FILTER = Logger("cinder.scheduler.base_filter")
 _SERVICE = Logger("cinder.service")
-_RPC = Logger("cinder.rpc")
 _MANAGER = Logger("cinder.manager")
 _VOLUME = Logger("cinder.volume.manager")
 _CREATE = Logger("cinder.volume.flows.manager.create_volume")
@@ -45,18 +42,13 @@ FLOW_REVERSION = "Flow '{}' ({}) transitioned into state 'REVERTED' from state '
 
 # --- cinder-api: requests ------------------------------------------------------------------------------------------
 
-CINDER_ACCESS = _ACCESS.info("cinder.cinder-access", '{} "{} {} HTTP/1.1" status: {}  len: {} time: {:.7f}')
 REQUEST = _WSGI.info("cinder.request", "{} {}")
 RETURNED = _WSGI.info("cinder.returned", "{} returned with HTTP {}")
 CINDER_THROWN = _WSGI.info("cinder.cinder-thrown", "HTTP exception thrown: {}")
 RESOURCE_EXCEPTION = _WSGI.error("cinder.resource-exception", "Exception handling resource: {}: {!s}")
-CINDER_FAULT = _WSGI.info("cinder.cinder-fault", "Fault thrown: {}")
-REQUEST_BODY = _WSGI.debug("cinder.request-body", "Action body: {}")
-CALLING_METHOD = _WSGI.debug("cinder.calling-method", "Calling method '{}'")
 CINDER_UNEXPECTED = _FAULT.error("cinder.cinder-unexpected", "Caught error: {} {}: {!s}")
 FAULT_RETURNED = _FAULT.info("cinder.fault-returned", "{} returned with HTTP {}")
 API_CREATE = _VOLUMES.info("cinder.api-create", "Create volume of {} GB")
-API_CREATE_BODY = _VOLUMES.debug("cinder.api-create-body", "Create volume request body: {}")
 API_DELETE = _VOLUMES.info("cinder.api-delete", "Delete volume with id: {} {}")
 API_SNAPSHOT = _SNAPSHOTS.info("cinder.api-snapshot", "Create snapshot from volume {}")
 API_SNAPSHOT_DELETE = _SNAPSHOTS_V2.info("cinder.api-snapshot-delete", "Delete snapshot with id: {}")
@@ -83,52 +75,24 @@ DELETE_REFUSED = _API.info(
     "Volume status must be {} and must not be migrating, attached, belong to a group, have snapshots, awaiting "
     "a transfer, or be disassociated from snapshots after volume transfer.",
 )
-UPDATE_DONE = _API.info("cinder.update-done", "Volume updated successfully.")
 INFO_RETRIEVED = _API.info("cinder.info-retrieved", "Volume info retrieved successfully.")
 ALL_RETRIEVED = _API.info("cinder.all-retrieved", "Get all volumes completed successfully.")
 VOLUME_RETRIEVED = _API.info("cinder.volume-retrieved", "Volume retrieved successfully.")
 SNAPSHOT_RETRIEVED = _API.info("cinder.snapshot-retrieved", "Snapshot retrieved successfully.")
 SNAPSHOTS_RETRIEVED = _API.info("cinder.snapshots-retrieved", "Get all snapshots completed successfully.")
-RESERVED = _API.info("cinder.reserved", "Reserve volume completed successfully.")
-RESERVE_REFUSED = _API.error(
-    "cinder.reserve-refused", "Volume status must be available or downloading to reserve, but the status is {}."
-)
-UNRESERVED = _API.info("cinder.unreserved", "Unreserve volume completed successfully.")
 DETACH_BEGUN = _API.info("cinder.detach-begun", "Begin detaching volume completed successfully.")
 DETACH_REFUSED = _API.error(
     "cinder.detach-refused",
     "Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
 )
 DETACH_ROLLED_BACK = _API.info("cinder.detach-rolled-back", "Roll detaching of volume completed successfully.")
-ATTACHED = _API.info("cinder.attached", "Attach volume completed successfully.")
 DETACHED = _API.info("cinder.detached", "Detach volume completed successfully.")
-CONNECTION_INITIALIZED = _API.info(
-    "cinder.connection-initialized", "Initialize volume connection completed successfully."
-)
-CONNECTION_TERMINATED = _API.info("cinder.connection-terminated", "Terminate volume connection completed successfully.")
 SNAPSHOT_ISSUED = _API.info("cinder.snapshot-issued", "Snapshot create request issued successfully.")
-SNAPSHOT_FORCED = _API.info("cinder.snapshot-forced", "Snapshot force create request issued successfully.")
 SNAPSHOT_DELETE_ISSUED = _API.info("cinder.snapshot-delete-issued", "Snapshot delete request issued successfully.")
 EXTEND_ISSUED = _API.info("cinder.extend-issued", "Extend volume request issued successfully.")
 EXTEND_QUOTA_EXCEEDED = _API.error(
     "cinder.extend-quota-exceeded",
     "Quota exceeded for {}, tried to extend volume by {}G, ({}G of {}G already consumed).: {!s}",
-)
-ATTACHMENT_CHECKED = _API.info("cinder.attachment-checked", "Attachment connected to vm {}, checking data on nova")
-ATTACHMENT_NOT_IN_NOVA = _API.warning(
-    "cinder.attachment-not-in-nova",
-    "Instance or volume not found on Nova, deleting attachment locally, which may leave leftover devices on "
-    "Nova compute: {!s}",
-)
-ATTACHMENT_MISMATCH = _API.warning(
-    "cinder.attachment-mismatch",
-    "Mismatch! Nova has different attachment id ({}) for the volume, deleting attachment locally. May leave "
-    "leftover devices in a compute node",
-)
-ATTACHMENT_IN_USE = _API.error(
-    "cinder.attachment-in-use",
-    "Detected user call to delete in-use attachment. Call must come from the nova service and nova must be "
-    "configured to send the service token. Bug #2004555",
 )
 REFUSED_ERROR = _API.error("cinder.refused-error", "{}")
 API_QUOTA_FAILED = _API.error("cinder.api-quota-failed", "Failed to update quota while deleting volume.: {!s}")
@@ -139,12 +103,6 @@ ENTRY_DESTROY_FAILED = _CREATE_API.error("cinder.entry-destroy-failed", "Failed 
 ROLLBACK_FAILED = _CREATE_API.error("cinder.rollback-failed", "Failed rolling back quota for {} reservations: {!s}")
 API_CREATE_FAILED = _CREATE_API.error("cinder.api-create-failed", "Volume {}: create failed")
 API_UNEXPECTED_BUILD_ERROR = _CREATE_API.error("cinder.api-unexpected-build-error", "Unexpected build error:: {!s}")
-SIZE_VALIDATING = _CREATE_API.debug("cinder.size-validating", "Validating volume size '{}' using {}")
-RESERVATIONS_CREATED = _QUOTA.debug("cinder.reservations-created", "Created reservations {}")
-RESERVATIONS_NOT_COMMITTED = _QUOTA.error("cinder.reservations-not-committed", "Failed to commit reservations {}: {!s}")
-RESERVATIONS_NOT_ROLLED_BACK = _QUOTA.error(
-    "cinder.reservations-not-rolled-back", "Failed to roll back reservations {}: {!s}"
-)
 QUOTA_EXCEEDED = _QUOTA_UTILS.warning(
     "cinder.quota-exceeded", "Quota exceeded for {}, tried to create {}G volume ({}G of {}G already consumed)."
 )
@@ -159,9 +117,6 @@ SNAPSHOTS_QUOTA_EXCEEDED = _QUOTA_UTILS.warning(
 # --- cinder-scheduler ----------------------------------------------------------------------------------------------
 
 SCHEDULE_METHOD_FAILED = _SCHEDULER.error("cinder.schedule-method-failed", "Failed to schedule_{}: {}: {!s}")
-SCHEDULER_FLOW_FAILED = _SCHEDULER.error(
-    "cinder.scheduler-flow-failed", "Failed to create scheduler manager volume flow: {!s}"
-)
 SCHEDULER_TASK_FAILED = _SCHEDULER.warning("cinder.scheduler-task-failed", TASK_FAILURE)
 SCHEDULER_TASK_REVERTED = _SCHEDULER.warning("cinder.scheduler-task-reverted", TASK_REVERSION)
 SCHEDULER_FLOW_REVERTED = _SCHEDULER.warning("cinder.scheduler-flow-reverted", FLOW_REVERSION)
@@ -169,15 +124,11 @@ NO_BACKEND = _FILTER_SCHEDULER.warning("cinder.no-backend", "No weighed backend 
 LAST_BACKEND_FAILED = _FILTER_SCHEDULER.error(
     "cinder.last-backend-failed", "Error scheduling {} from last vol-service: {} : {}"
 )
-FILTERED = _FILTER_SCHEDULER.debug("cinder.filtered", "Filtered {}")
 CHOSEN = _FILTER_SCHEDULER.debug("cinder.chosen", "Choosing {}")
 TASK_FAILED = _SCHEDULER_FLOW.error("cinder.task-failed", "Failed to run task {}: {}")
 CAPABILITIES_RECEIVED = _HOSTS.debug("cinder.capabilities-received", "Received {} service update from {}: {}")
-CAPABILITIES_OLD = _HOSTS.info("cinder.capabilities-old", "Ignoring old capability report from {}.")
 SERVICE_DOWN = _HOSTS.warning("cinder.service-down", "volume service is down. (host: {})")
 BACKEND_REMOVED = _HOSTS.info("cinder.backend-removed", "Removing non-active backend: {} from scheduler cache.")
-WEIGHED = _HOSTS.debug("cinder.weighed", "Weighed {}")
-CONSUMED = _HOSTS.debug("cinder.consumed", "Consumed {} GB from backend: {}")
 NO_SPACE = _CAPACITY.warning(
     "cinder.no-space", "Insufficient free space for volume creation on {} {} (requested / avail): {}/{}"
 )
@@ -193,8 +144,6 @@ OVERSUBSCRIBED = _CAPACITY.warning(
 NO_CAPACITY = _CAPACITY.warning(
     "cinder.no-capacity", "Insufficient free space for volume creation. Total capacity is {:.2f} on {} {}."
 )
-SPACE = _CAPACITY.debug("cinder.space", "Space information for volume creation on {} {} (requested / avail): {}/{}")
-CHECKING_SPACE = _CAPACITY.debug("cinder.checking-space", "Checking if {} {} can create a {} GB volume ({})")
 ALL_FILTERED = _BASE_FILTER.info(
     "cinder.all-filtered", "Filtering removed all hosts for the request with volume ID '{}'. Filter results: {}"
 )
@@ -202,7 +151,6 @@ ALL_FILTERED = _BASE_FILTER.info(
 # --- services and their heartbeats ---------------------------------------------------------------------------------
 
 STARTING = _SERVICE.info("cinder.starting", "Starting {} node (version {})")
-RPC_SERVER = _SERVICE.debug("cinder.rpc-server", "Creating RPC server for service {}")
 MANAGER_REPORTS_PROBLEMS = _SERVICE.error(
     "cinder.manager-reports-problems",
     'Manager for service {} {} is reporting problems, not sending heartbeat. Service will appear "down".',
@@ -211,10 +159,6 @@ MODEL_SERVER_RECOVERED = _SERVICE.error("cinder.model-server-recovered", "Recove
 MODEL_SERVER_LOST = _SERVICE.error("cinder.model-server-lost", "model server went away: {!s}")
 DB_ERROR = _SERVICE.error("cinder.db-error", "DBError encountered: : {!s}")
 REPORT_FAILED = _SERVICE.error("cinder.report-failed", "Exception encountered: : {!s}")
-RPC_VERSION = _RPC.info("cinder.rpc-version", "Automatically selected {} RPC version {} as minimum service version.")
-OBJECTS_VERSION = _RPC.info(
-    "cinder.objects-version", "Automatically selected {} objects version {} as minimum service version."
-)
 NOTIFYING_SCHEDULERS = _MANAGER.debug("cinder.notifying-schedulers", "Notifying Schedulers of capabilities ...")
 CLEANUP_STARTED = _MANAGER.info("cinder.cleanup-started", "Initiating service {} cleanup")
 CLEANUP_DONE = _MANAGER.info("cinder.cleanup-done", "Service {} cleanup completed.")
@@ -237,44 +181,28 @@ ATTACHMENT_UPDATED = _VOLUME.info("cinder.attachment-updated", "attachment_updat
 USAGES_FAILED = _VOLUME.error("cinder.usages-failed", "Failed to update usages deleting volume.: {!s}")
 SNAPSHOT_USAGES_FAILED = _VOLUME.error("cinder.snapshot-usages-failed", "Update snapshot usages failed.: {!s}")
 CREATED = _VOLUME.info("cinder.created", "Created volume successfully.")
-MANAGER_FLOW_FAILED = _VOLUME.error("cinder.manager-flow-failed", "Create manager volume flow failed.: {!s}")
 DELETED = _VOLUME.info("cinder.deleted", "Deleted volume successfully.")
 DELETE_BUSY = _VOLUME.error("cinder.delete-busy", "Unable to delete busy volume.: {!s}")
 DELETE_OF_UNKNOWN = _VOLUME.debug("cinder.delete-of-unknown", "Attempted delete of non-existent volume: {}")
 SNAPSHOT_CREATED = _VOLUME.info("cinder.snapshot-created", "Create snapshot completed successfully")
 SNAPSHOT_DELETED = _VOLUME.info("cinder.snapshot-deleted", "Delete snapshot completed successfully.")
 SNAPSHOT_BUSY = _VOLUME.error("cinder.snapshot-busy", "Delete snapshot failed, due to snapshot busy.: {!s}")
-ATTACHING = _VOLUME.info("cinder.attaching", "Attaching volume {} to instance {} at mountpoint {} on host {}.")
-ATTACH_COMPLETED = _VOLUME.info("cinder.attach-completed", "Attach volume completed successfully.")
-DETACHING = _VOLUME.info("cinder.detaching", "Detaching volume {} from instance {}.")
 DETACH_COMPLETED = _VOLUME.info("cinder.detach-completed", "Detach volume completed successfully.")
 DETACH_UNATTACHED = _VOLUME.info("cinder.detach-unattached", "Volume detach called, but volume not attached.")
 DETACH_EXPORT_FAILED = _VOLUME.error(
     "cinder.detach-export-failed", "Detach volume failed, due to remove-export failure.: {!s}"
 )
 EXPORT_FAILED = _VOLUME.error("cinder.export-failed", "Create export of volume failed ({}): {!s}")
-CONNECTOR_INVALID = _VOLUME.error("cinder.connector-invalid", "Validate volume connection failed (error: {}).: {!s}")
 CONNECTION_FAILED = _VOLUME.error("cinder.connection-failed", "Driver initialize connection failed (error: {}).: {!s}")
-MODEL_FAILED = _VOLUME.error("cinder.model-failed", "Model update failed.: {!s}")
-CONNECTION_MADE = _VOLUME.info("cinder.connection-made", "Initialize volume connection completed successfully.")
 TERMINATE_FAILED = _VOLUME.error("cinder.terminate-failed", "Terminate volume connection failed: {}: {!s}")
 CONNECTION_ENDED = _VOLUME.info("cinder.connection-ended", "Terminate volume connection completed successfully.")
-EXPORT_REMOVED = _VOLUME.info("cinder.export-removed", "Remove volume export completed successfully.")
-EXPORT_REMOVE_FAILED = _VOLUME.error("cinder.export-remove-failed", "Remove volume export failed.: {!s}")
 EXTENDED = _VOLUME.info("cinder.extended", "Extend volume completed successfully.")
 EXTEND_FAILED = _VOLUME.error("cinder.extend-failed", "Extend volume failed.: {!s}")
-EXTEND_TARGET_FAILED = _VOLUME.warning(
-    "cinder.extend-target-failed", "Volume extended but failed to update target.: {!s}"
-)
 DRIVER_UNINITIALIZED = _VOLUME.warning(
     "cinder.driver-uninitialized", "Update driver status failed: {} is uninitialized."
 )
-IMAGE_COPIED = _VOLUME.info("cinder.image-copied", "Copy volume to image completed successfully.")
 CREATE_AS = _CREATE.info("cinder.create-as", "Volume {}: being created as {} with specification: {}")
 CREATE_DONE = _CREATE.info("cinder.create-done", "Volume {} ({}): created successfully")
-CREATE_NOTIFY_FAILED = _CREATE.error(
-    "cinder.create-notify-failed", "Failed notifying about the volume action {} for volume {}: {!s}"
-)
 CREATE_FINISH_FAILED = _CREATE.error("cinder.create-finish-failed", "Failed updating volume {} with {}: {!s}")
 CREATE_NO_DRIVER = _CREATE.error("cinder.create-no-driver", "Unable to create volume. Volume driver {} not initialized")
 CREATE_FAILED = _CREATE.error("cinder.create-failed", "Volume {}: create failed")
@@ -283,15 +211,8 @@ CREATE_RESCHEDULED = _CREATE.debug("cinder.create-rescheduled", "Volume {}: re-s
 CREATE_RESCHEDULE_FAILED = _CREATE.error("cinder.create-reschedule-failed", "Volume {}: rescheduling failed: {!s}")
 CREATE_STATE_FAILED = _CREATE.error("cinder.create-state-failed", "Volume {}: update volume state failed.: {!s}")
 CLONING_FROM_IMAGE = _CREATE.debug("cinder.cloning-from-image", "Cloning {} from image {}  at location {}.")
-IMAGE_NO_SPACE = _CREATE.error(
-    "cinder.image-no-space", "Failed to copy image to volume {} due to insufficient space: {!s}"
-)
-SETTING_TO_ERROR = _COMMON.debug("cinder.setting-to-error", "Setting {} {} to error due to: {}")
 SETTING_TO_ERROR_FAILED = _COMMON.error("cinder.setting-to-error-failed", "Failed setting {} {} to  {} status.: {!s}")
-IMAGE_DOWNLOADING = _UTILS.debug("cinder.image-downloading", "Attempting download of {} ({}) to volume {}.")
-IMAGE_DOWNLOADED = _UTILS.debug("cinder.image-downloaded", "Downloaded image {} ({}) to volume {} successfully.")
 IMAGE_COPY_FAILED = _UTILS.error("cinder.image-copy-failed", "Failed to copy image {} to volume: {}: {!s}")
-SECURE_DELETE = _UTILS.info("cinder.secure-delete", "Performing secure delete on volume: {}")
 VOLUME_COPIED = _UTILS.info("cinder.volume-copied", "Volume copy {:.2f} MB at {:.2f} MB/s")
 NOT_INITIALIZED = _UTILS.error("cinder.not-initialized", "Volume driver {} not initialized")
 GLANCE_UNREACHABLE = _GLANCE.error(
@@ -302,10 +223,6 @@ IMAGE_CONVERTED = _IMAGE.info("cinder.image-converted", "Converted {:.2f} MB ima
 
 # --- cinder-volume: the LVM driver and its targets -----------------------------------------------------------------
 
-LVM_STATS = _LVM_DRIVER.debug("cinder.lvm-stats", "Updating volume stats")
-LVM_NOT_READY = _LVM_DRIVER.warning(
-    "cinder.lvm-not-ready", "Unable to update stats on non-initialized Volume Group: {}"
-)
 LVM_DELETED = _LVM_DRIVER.info("cinder.lvm-deleted", "Successfully deleted volume: {}")
 LVM_HAS_SNAPSHOT = _LVM_DRIVER.error(
     "cinder.lvm-has-snapshot", "Unable to delete due to existing snapshot for volume: {}"
@@ -314,40 +231,18 @@ LVM_SNAPSHOT_DELETED = _LVM_DRIVER.info("cinder.lvm-snapshot-deleted", "Successf
 LVM_SNAPSHOT_MISSING = _LVM_DRIVER.warning(
     "cinder.lvm-snapshot-missing", "snapshot: {} not found, skipping delete operations"
 )
-LVM_CLONING = _LVM_DRIVER.info("cinder.lvm-cloning", "Creating clone of volume: {}")
-LVM_EXTEND_TARGET_FAILED = _LVM_DRIVER.error(
-    "cinder.lvm-extend-target-failed", "Error extending target after volume resize.: {!s}"
-)
 LVM_CREATE_FAILED = _LVM.error("cinder.lvm-create-failed", "Error creating Volume: {!s}")
 LVM_SNAPSHOT_FAILED = _LVM.error("cinder.lvm-snapshot-failed", "Error creating snapshot: {!s}")
 LVM_EXTEND_FAILED = _LVM.error("cinder.lvm-extend-failed", "Error extending Volume: {!s}")
-LVM_ACTIVATE_FAILED = _LVM.error("cinder.lvm-activate-failed", "Error activating LV: {!s}")
 LVM_COMMAND = _LVM.error("cinder.lvm-command", "Cmd     :{}: {!s}")
 LVM_STDOUT = _LVM.error("cinder.lvm-stdout", "StdOut  :{}: {!s}")
 LVM_STDERR = _LVM.error("cinder.lvm-stderr", "StdErr  :{}: {!s}")
-LVM_STATE = _LVM.error("cinder.lvm-state", "Current state: {}: {!s}")
-LVM_NO_GROUP = _LVM.error("cinder.lvm-no-group", "Unable to find VG: {}")
-LVM_NO_VOLUME = _LVM.info(
-    "cinder.lvm-no-volume", "Logical Volume not found when querying LVM info. (vg_name={}, lv_name={}"
-)
 LVM_REMOVE_FAILED = _LVM.debug("cinder.lvm-remove-failed", "Error reported running lvremove: CMD: {}, RESPONSE: {}")
 TARGET_CREATING = _LIO.info("cinder.target-creating", "Creating iscsi_target for volume: {}")
 TARGET_CREATE_FAILED = _LIO.error(
     "cinder.target-create-failed", "Failed to create iscsi target for volume id:{}.: {!s}"
 )
 TARGET_REMOVING = _LIO.info("cinder.target-removing", "Removing iscsi_target: {}")
-TARGET_REMOVE_FAILED = _LIO.error(
-    "cinder.target-remove-failed", "Failed to remove iscsi target for volume id:{}.: {!s}"
-)
-INITIATOR_FAILED = _LIO.error("cinder.initiator-failed", "Failed to add initiator iqn {} to target: {!s}")
-INITIATOR_REMOVE_FAILED = _LIO.error(
-    "cinder.initiator-remove-failed", "Failed to delete initiator iqn {} from target.: {!s}"
-)
-TARGET_RESTORE_FAILED = _LIO.warning("cinder.target-restore-failed", "Failed to restore iscsi LIO configuration.: {!s}")
-TARGET_LOCATION = _ISCSI.debug("cinder.target-location", "Set provider_location to: {}")
-TARGET_NOT_PROVISIONED = _ISCSI.info(
-    "cinder.target-not-provisioned", "Skipping remove_export. No iscsi_target provisioned for volume: {}"
-)
 TARGET_NOT_EXPORTED = _ISCSI.info(
     "cinder.target-not-exported", "Skipping remove_export. No iscsi_target is presently exported for volume: {}"
 )

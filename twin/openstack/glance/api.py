@@ -57,6 +57,14 @@ class Glance(ApiService):
     def operations(self) -> Mapping[str, Operation]:
         return self._operations
 
+    def on_running(self) -> None:
+        if self.world.now > 0:
+            workers = self.python.capacity
+            self.say(logs.GLANCE_STARTING, None, workers)
+            for worker in range(1, workers + 1):
+                self.say(logs.GLANCE_WORKER_STARTED, None, self.pid + worker)
+        super().on_running()
+
     def _schema(self, context: Context) -> Generator[Any, Any, Response]:
         """What properties an image has: the client reads it to understand the image."""
         yield from self.think(context, facts.API["schemas.image"].python)

@@ -294,6 +294,7 @@ class Galera:
         template = logs.WSREP_SST if whole else logs.WSREP_IST
         server.log(template, 0, self.uuid, self.sequence)
         server.log(logs.GALERA_SHIFT, 0, "JOINED", "SYNCED", self.sequence)
+        server.log(logs.GALERA_MEMBER_SYNCED, 0, self._index(server), server.name)
         server.committed, server.lost_data, server.wsrep = self.sequence, False, SYNCED
         server.applied_at = self.world.now
         if server.up:  # it was running without quorum
@@ -311,6 +312,7 @@ class Galera:
             donor.wsrep = SYNCED
             donor.log(logs.GALERA_TRANSFERRED, 0, self._index(donor), donor.name, self._index(server), server.name)
             donor.log(logs.GALERA_SHIFT, 0, "JOINED", "SYNCED", self.sequence)
+            donor.log(logs.GALERA_MEMBER_SYNCED, 0, self._index(donor), donor.name)
 
     def _donor(self, server: MySQL) -> MySQL | None:
         synced = [s for s in self.view if s is not server and s.ready and s.wsrep == SYNCED]

@@ -58,7 +58,17 @@ class Keystone(ApiService):
         body = yield from self.auth.post(context)
         return Response(201, body, 7800)
 
+    _policy_read = True
+    """Whether the process has read its policy: it does at the first request that needs it."""
+
+    def on_running(self) -> None:
+        super().on_running()
+        self._policy_read = self.world.now == 0
+
     def _validate(self, context: Context, token: str = "", own: str = "") -> Generator[Any, Any, Response]:
+        if not self._policy_read:
+            self._policy_read = True
+            self.say(logs.POLICY_DEPRECATED, context)
         body = yield from self.auth.get(context, own, token)
         return Response(200, body, 7800)
 

@@ -60,6 +60,8 @@ class AgentDbMixin(Flow):
         if dead_agents:
             table = "\n".join(self._line(agent) for agent in dead_agents)
             self.say(logs.AGENTS_DEAD, context, len(dead_agents), len(agents), table)
+        else:
+            self.say(logs.AGENTS_ALIVE, context, len(agents))
 
     def _line(self, agent: Agent) -> str:
         last = self.service.timestamp(agent.heartbeat)
@@ -171,7 +173,12 @@ class DhcpAgentSchedulerDbMixin(Flow):
             if agent.host in network.dhcp_agents:
                 self.say(logs.NETWORK_REMOVED, context, network.id, agent.id, 2 * facts.AGENT_DOWN_TIME)
                 network.dhcp_agents.remove(agent.host)
+                self.say(logs.NETWORK_UNHOSTED, context, network.id)
                 yield from self.notifier._schedule_network(context, network.show(), [])
+                for host in network.dhcp_agents:
+                    self.say(logs.NETWORK_ADDED, context, network.id, self.tables.agents[DHCP][host].id, host)
+                if not network.dhcp_agents:
+                    self.say(logs.NETWORK_UNSCHEDULABLE, context, network.id)
 
     notifier: Any = None
     """The DHCP agents' notifier, which the server sets."""

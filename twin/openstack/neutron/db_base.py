@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from twin.openstack.neutron import exceptions as errors
+from twin.openstack.neutron import logs
 from twin.openstack.neutron.tables import Network, NeutronTables, Port, Row, Subnet
 from twin.openstack.neutron.transaction import Transaction
 from twin.openstack.oslo.context import Context, fresh_id
@@ -160,8 +161,9 @@ class NeutronDbPluginV2(Flow):
         """Raises SubnetInUse where ports of others than the DHCP agent have an address of it."""
         network = self.tables.subnets[id].network_id
         for port in self.tables.ports_of(self.tables.ports_by_network, network):
-            mine = any(ip["subnet_id"] == id for ip in port.fixed_ips)
+            mine = [ip["ip_address"] for ip in port.fixed_ips if ip["subnet_id"] == id]
             if mine and port.device_owner not in AUTO_DELETE_PORT_OWNERS:
+                self.say(logs.SUBNET_IN_USE, context, port.id, mine[0], id)
                 raise errors.SubnetInUse(subnet_id=id)
 
     def is_dhcp_active_on_any_subnet(self, context: Context, subnet_ids: Sequence[str]) -> bool:

@@ -47,6 +47,8 @@ COUNTS = (
 )
 """As openstack-exporter has them from neutron's API."""
 
+TYPE_DRIVERS = ("flat", "vlan", "vxlan")
+
 Listener = Callable[[str, Row, str, Context], None]
 """Takes what the server pushes: (topic, object, created | updated | deleted, context)."""
 
@@ -247,6 +249,11 @@ class Neutron(ApiService, AmqpService):
             self.say(logs.LOGGING_ENABLED, None)
             self.say(logs.VERSION, None)
             self.say(logs.LOADING_CORE, None, "ml2")
+            for said in (logs.TYPE_DRIVERS_LOADED, logs.TYPES_REGISTERED):
+                self.say(said, None, list(TYPE_DRIVERS))
+            self.say(logs.EXTENSION_DRIVERS_LOADED, None, ["port_security"])
+            for said in (logs.MECHANISM_DRIVERS_LOADED, logs.MECHANISM_DRIVERS_REGISTERED):
+                self.say(said, None, ["openvswitch"])
             self.say(logs.PLUGIN_READY, None)
             self.say(logs.LOADING_PLUGIN, None, "router")
             self.say(logs.LISTENING, None, "0.0.0.0", self.port)

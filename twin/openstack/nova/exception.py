@@ -104,6 +104,10 @@ class TooManyInstances(QuotaError):
     text = "Quota exceeded for {overs}: Requested {req}, but already used {used} of {allowed} {overs}"
 
 
+class NoMoreFixedIps(NovaException):
+    text = "No fixed IP addresses available for network: {net}"
+
+
 class PortLimitExceeded(QuotaError):
     text = "Maximum number of ports exceeded"
 

@@ -8,6 +8,7 @@ from typing import Any
 from twin.openstack.nova import client_logs as logs
 from twin.openstack.nova.exception import (
     NetworkNotFound,
+    NoMoreFixedIps,
     PortBindingFailed,
     PortLimitExceeded,
     PortNotFound,
@@ -24,6 +25,8 @@ Port = dict[str, Any]
 NetworkInfo = list[Port]
 """What nova keeps of a server's ports."""
 TUNNELS = ("vxlan", "gre", "geneve")
+NO_ADDRESS = "No more IP addresses available on network"
+"""Neutron's IpAddressGenerationFailure."""
 
 
 class NetworkAPI(Flow):
@@ -156,6 +159,9 @@ class NetworkAPI(Flow):
             if error.status == 409 and "quota" in str(error).lower():
                 self.exception(logs.PORT_QUOTA_EXCEEDED, context, error, instance.project, instance=instance.uuid)
                 raise PortLimitExceeded() from error
+            if error.status == 409 and str(error).startswith(NO_ADDRESS):
+                self.say(logs.PORT_NO_MORE_IPS, context, network_id, error, instance=instance.uuid)
+                raise NoMoreFixedIps(net=network_id) from error
             self.exception(logs.PORT_CREATE_FAILED, context, error, network_id, instance=instance.uuid)
             raise
         self.say(logs.PORT_CREATED, context, port["id"], instance=instance.uuid)

@@ -6,6 +6,7 @@ from twin.openstack.nova.client_logs import (
     ATTACHMENT_COMPLETE_FAILED,
     ATTACHMENT_CREATE_FAILED,
     ATTACHMENT_DELETE_FAILED,
+    ATTACHMENT_GONE,
     ATTACHMENT_UPDATE_FAILED,
 )
 from twin.openstack.nova.exception import InvalidVolume, VolumeNotFound
@@ -109,13 +110,16 @@ class VolumeAPI(Flow):
             raise
 
     def attachment_delete(self, context: Context, attachment_id: str) -> Steps:
-        """Give a volume back."""
+        """Give a volume back; where cinder does not know the attachment there is nothing to give."""
         uri = f"/v3/attachments/{attachment_id}"
         try:
             yield from self.service.clients.request(
                 context, "cinder-api", "attachments.delete", "DELETE", uri, attachment_id=attachment_id
             )
         except HttpError as error:
+            if error.status == 404:
+                self.say(ATTACHMENT_GONE, context, attachment_id, error)
+                return
             self.exception(ATTACHMENT_DELETE_FAILED, context, error, attachment_id, error, error.status)
             raise
 

@@ -124,7 +124,9 @@ class Operations:
         if target is self.site.scheduler:
             spare = next(iter(self._spares()), None)
             if spare is not None:
-                self.site.scheduler.say(logs.HOST_DISCOVERED, None, spare.node.name, self._provider(spare.node))
+                scheduler, name = self.site.scheduler, spare.node.name
+                scheduler.say(logs.HOST_DISCOVERED, None, name, self._provider(spare.node))
+                scheduler.say(logs.NEW_HOSTS, None, 1, f"cell1:{name}")
                 spare.start()
             return
         self._added[target.name] = self._added.get(target.name, 0) + 1

@@ -112,11 +112,15 @@ class Service(Process):
 
     def on_down(self, reason: str) -> None:
         if reason in ("restart", "recreate", "rollback-config") and self.logs_oslo:
-            self.say(logs.SIGTERM, None)
+            self.on_sigterm()
         self.cpu_seconds = 0.0
         for handler in list(self._handlers.values()):
             handler.interrupt(reason)
         self.site.database.forget(self)
+
+    def on_sigterm(self) -> None:
+        """What it says when it is told to end."""
+        self.say(logs.SIGTERM, None)
 
     def busy(self) -> bool:
         return bool(self._handlers)

@@ -258,6 +258,7 @@ class ApiService(Service):
         super().on_running()
         self.auth_token.forget()
         if self.world.now > 0 and self.wsgi_logger:
+            self.say(logs.AUTH_NO_SERVICE_ROLES, None)
             self.say(replace(logs.WSGI_UP, origin=self.wsgi_logger), None, self.pid, self.port)
 
     @property

@@ -65,6 +65,9 @@ class Placement(ApiService):
         if host not in self.site.tables.providers:
             raise HTTPFault(400, f"Allocation for resource provider '{host}' that does not exist.")
         if not self.site.tables.allocate(consumer, host, flavor):
+            provider = self.site.tables.providers[host]
+            for kind, needed, used, capacity in provider.exceeded(flavor)[:1]:
+                self.say(logs.OVER_CAPACITY, context, kind, provider.uuid, needed, used, capacity)
             raise HTTPFault(409, "Unable to allocate inventory: the requested amount would exceed the capacity.")
         return Response(204)
 

@@ -108,6 +108,7 @@ def test_who_was_away_for_long_gets_everything_sent_again(rig, crash):
     r.at(101.0, lambda: setattr(r.site.database, "sequence", 10_000_000))
     r.run(200)
     assert r.lines("wsrep.sst", "mysql-2")
+    assert r.lines("galera.member-synced", "mysql-2")
     ready = r.lines("mysql.ready", "mysql-2")[0].time
     assert ready - 110 > limits.DATA_BYTES / limits.SST_RATE
     assert r.site.database.servers[2].committed == r.site.database.sequence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from twin.mechanics.conditions import Condition
@@ -129,6 +131,16 @@ def test_a_new_network_is_served_when_it_has_a_subnet(cloud):
     assert port["status"] == "ACTIVE"
 
 
+def test_networks_of_a_dead_agent_are_given_to_another(cloud):
+    (agent,) = cloud.tables.agents["DHCP agent"].values()
+    cloud.kill("neutron-dhcp-agent")
+    cloud.tables.agents["DHCP agent"]["compute-1"] = replace(agent, id="other", host="compute-1", heartbeat=1e6)
+    cloud.run(200)
+    assert cloud.tables.networks[cloud.network.id].dhcp_agents == ["compute-1"]
+    assert cloud.lines("neutron.network-unhosted")[0].args[3] == cloud.network.id
+    assert cloud.lines("neutron.network-added")[0].args[3:] == (cloud.network.id, "other", "compute-1")
+
+
 def test_a_network_without_any_agent_is_warned_of(cloud):
     cloud.kill("neutron-dhcp-agent")
     cloud.run(100)
@@ -183,6 +195,7 @@ def test_guests_are_told_who_they_are(cloud):
     assert len(lines) == 9
     assert {line.args[3] for line in lines} == {port["fixed_ips"][0]["ip_address"]}
     assert [line.args[6] for line in lines].count(404) == 1  # user_data that nobody gave
+    assert len(cloud.lines("nova.metadata-access")) == 9
     assert cloud.site.libvirts["compute-0"].domains["server-1"].guest.has_key
 
 

@@ -122,6 +122,7 @@ def test_a_network_in_use_is_not_deleted(cloud):
     cloud.run(10)
     assert cloud.ask("networks.delete", "DELETE", network_id=network["id"]).status == 409
     assert cloud.ask("subnets.delete", "DELETE", subnet_id=subnet["id"]).status == 409
+    assert cloud.lines("neutron.subnet-in-use")[0].args[3] == port["id"]
     cloud.ask("ports.delete", "DELETE", port_id=port["id"])
     assert cloud.ask("networks.delete", "DELETE", network_id=network["id"]).status == 204
     cloud.run(10)

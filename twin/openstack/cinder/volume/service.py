@@ -9,8 +9,10 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import cinder as facts
+from twin.openstack.cinder import logs
 from twin.openstack.cinder.service import CinderService, Heart
 from twin.openstack.cinder.tables import Volume
+from twin.openstack.cinder.volume.drivers.lvm import VERSION
 from twin.openstack.cinder.volume.manager import VolumeManager
 from twin.openstack.infrastructure.volumes import VolumeBackend
 from twin.openstack.oslo.context import Context, admin_context
@@ -100,6 +102,9 @@ class CinderVolume(CinderService):
             yield from self.manager.init_host(context, self.host, unfinished)
             self._listens = True
             self.consume()
+            if self.working:
+                self.say(logs.DRIVER_RPC_STARTING, context, "LVMVolumeDriver", VERSION)
+                self.say(logs.DRIVER_RPC_READY, context)
         yield from self.every(facts.PERIODIC_INTERVAL, self._report, "report")
 
     def _report(self, context: Context) -> Steps:

@@ -49,6 +49,10 @@ class L3AgentService(NeutronAgent):
             self.sync_soon()
         self.spawn(self._periodic())
 
+    def on_sigterm(self) -> None:
+        super().on_sigterm()
+        self.say(logs.L3_STOPPING, None)
+
     def sync_soon(self) -> None:
         """Have the periodic task done now."""
         self.spawn(self.agent.periodic_sync_routers_task(self.new_context("sync")))

@@ -10,6 +10,7 @@ from twin.openstack.neutron.agent import logs
 from twin.openstack.neutron.agent.rpc import BackingOffClient, PluginReportStateAPI
 from twin.openstack.neutron.agent.service import NeutronAgent
 from twin.openstack.neutron.tables import Row
+from twin.openstack.nova import logs as nova_logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
@@ -154,6 +155,10 @@ class MetadataAgentService(NeutronAgent):
             status = yield from self.agent.handle(self.new_context("request"), network_id, address, path)
             took = self.world.now - began
             self.say(logs.METADATA_ACCESS, None, address, "GET", path, status, length, took)
+            if status < 500 and self.nova_answers():
+                nova = self.site.endpoint("nova-api")
+                asker = f"{address},{self.site.address(self.node)}"
+                nova.say(nova_logs.METADATA_ACCESS, None, asker, "GET", path, status, length, took)
             statuses.append(status)
         if 500 in statuses or 200 not in statuses:
             guest = self._guest(host, server)

@@ -61,6 +61,9 @@ class OpenvswitchAgent(NeutronAgent):
         super().on_down(reason)
         self._looping = False
 
+    def on_sigterm(self) -> None:
+        self.say(logs.OVS_SIGTERM, None)  # it runs under no launcher of oslo.service
+
     def wake(self) -> None:
         """Something may be to be done: look at the next turn of the loop."""
         if self._looping or not self.accepting:

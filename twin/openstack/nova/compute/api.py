@@ -257,7 +257,11 @@ class API(Flow):
             "cores": max(0, flavor.vcpus - instance.flavor.vcpus),
             "ram": max(0, flavor.memory_mb - instance.flavor.memory_mb),
         }
-        yield from self.quotas.check_deltas(context, deltas, instance.project)
+        try:
+            yield from self.quotas.check_deltas(context, deltas, instance.project)
+        except exception.TooManyInstances as error:
+            self.say(logs.RESIZE_QUOTA_EXCEEDED, context, error.fields["overs"], context.request.project)
+            raise
 
     def confirm_resize(self, context: Context, instance: Server) -> Steps:
         """Let go of the old host."""

@@ -9,11 +9,13 @@ from twin.openstack.nova import exception
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.program import Program
 from twin.openstack.nova.network import NetworkInfo
+from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
 
+ROOT_DEVICE = "/dev/vda"
 NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
 GONE = (exception.InstanceNotFound, exception.UnexpectedDeletingTaskStateError)
 """The server was deleted while it was built."""
@@ -117,6 +119,10 @@ class Building(Program):
             raise exception.RescheduledException(instance_uuid=instance.uuid, reason=error) from error
         except exception.BuildAbortException:
             raise
+        except exception.NoMoreFixedIps as error:
+            self.say(logs.NO_MORE_FIXED_IPS, context, error, instance=instance.uuid)
+            reason = f"Failed to allocate the network(s) with error {error}, not rescheduling."
+            raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=reason) from error
         except (exception.VirtualInterfaceCreateException, exception.PortBindingFailed) as error:
             self.exception(logs.NETWORK_FAILED, context, error, instance=instance.uuid)
             raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=NO_NETWORK) from error
@@ -124,6 +130,7 @@ class Building(Program):
             raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=error) from error
         except Exception as error:
             self.unexpected(error)
+            self.exception(logs.BUILD_AND_RUN_FAILED, context, error, instance=instance.uuid)
             raise exception.RescheduledException(instance_uuid=instance.uuid, reason=error) from error
         yield from self._finish_build(context, instance)
 
@@ -156,7 +163,7 @@ class Building(Program):
             yield from self.objects.save(context, instance, task_state="block_device_mapping")
             self.say(logs.DEVICES_STARTING, context, instance=instance.uuid)
             yield from self._prep_block_device(context, instance)
-        except GONE:
+        except (*GONE, exception.NoMoreFixedIps):
             raise
         except (exception.InvalidBDM, exception.PortBindingFailed) as error:
             raise exception.BuildAbortException(instance_uuid=instance.uuid, reason=error) from error
@@ -197,6 +204,7 @@ class Building(Program):
     def _prep_block_device(self, context: Context, instance: Server) -> Steps:
         """Attach the volumes that the server boots with. Raises InvalidBDM."""
         for volume_id, attachment_id in instance.volumes.items():
+            self.say(virt_logs.BOOTING_FROM_VOLUME, context, volume_id, ROOT_DEVICE, instance=instance.uuid)
             try:
                 connector = self.driver.get_volume_connector(instance)
                 attachment = yield from self.volume_api.attachment_update(context, attachment_id, connector)
@@ -277,11 +285,14 @@ class Building(Program):
         yield from self._terminate_volume_connections(context, instance)
 
     def _terminate_volume_connections(self, context: Context, instance: Server) -> Steps:
-        for volume_id, attachment_id in list(instance.volumes.items()):
+        began, volumes = self.world.now, list(instance.volumes.items())
+        for volume_id, attachment_id in volumes:
             try:
                 yield from self.volume_api.attachment_delete(context, attachment_id)
             except Exception as error:
                 self.unexpected(error)
                 self.exception(logs.VOLUME_ERROR_IGNORED, context, error, volume_id, error, instance=instance.uuid)
             instance.volumes.pop(volume_id, None)
+        if volumes:
+            self.say(logs.TOOK_DETACH, context, self.world.now - began, len(volumes), instance=instance.uuid)
         self.service.connections_of.pop(instance.uuid, None)

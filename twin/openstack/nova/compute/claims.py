@@ -9,6 +9,7 @@ from twin.openstack.nova.compute import logs
 from twin.openstack.nova.objects import Instances
 from twin.openstack.nova.report import SchedulerReportClient
 from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 from twin.openstack.tables import Server
@@ -93,7 +94,11 @@ class ResourceTracker(Flow):
 
     def _remove_deleted_instances_allocations(self, context: Context) -> Steps:
         """Give back what servers hold here that are gone."""
-        consumers = yield from self.reportclient.get_allocations_for_resource_provider(context, self.host)
+        try:
+            consumers = yield from self.reportclient.get_allocations_for_resource_provider(context, self.host)
+        except HttpError as error:
+            self.say(logs.ALLOCATIONS_SKIPPED, context, str(error), error)
+            return
         for uuid in consumers:
             if uuid in self.tracked:
                 continue
@@ -107,8 +112,11 @@ class ResourceTracker(Flow):
                 provider = self.site.tables.providers[self.host].uuid
                 state = (server.task_state, provider, _allocation(server.flavor))
                 self.say(logs.ALLOCATION_IN_TRANSITION, context, *state, instance=uuid)
-            elif server.old_host != self.host:
+            elif server.host == self.host:
                 self.say(logs.ALLOCATION_NOT_MANAGED, context, uuid, _allocation(server.flavor))
+            elif server.old_host != self.host:  # of a move that waits for confirmation the migration holds the room
+                moved_to = (server.host, server.host, _allocation(server.flavor))
+                self.say(logs.ALLOCATION_OF_MOVED, context, uuid, *moved_to)
 
     def _report_final_resource_view(self, context: Context) -> None:
         node = self.service.node

@@ -7,6 +7,7 @@ from typing import Any
 
 from twin.openstack.nova.compute import event_logs as logs
 from twin.openstack.nova.compute.powering import Powering
+from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
@@ -59,6 +60,7 @@ class Devices(Powering):
 
     def _detach_volume(self, context: Context, instance: Server, volume_id: str, attachment_id: str | None) -> Steps:
         connection_info = self.service.connections_of.get(instance.uuid, {}).get(volume_id, {})
+        self.say(virt_logs.DRIVER_DETACHING, context, volume_id, "/dev/vdb", instance=instance.uuid)
         yield from self.driver.detach_volume(context, instance, volume_id, connection_info)
         if attachment_id is not None:
             yield from self.volume_api.attachment_delete(context, attachment_id)
@@ -89,6 +91,10 @@ class Devices(Powering):
             if event["name"] == "network-changed":
                 self.say(logs.REFRESHING_ON_EVENT, context, event["name"], instance=instance.uuid)
                 yield from self.network_api.get_instance_nw_info(context, instance)
+            elif event["name"] == "network-vif-deleted":
+                if event.get("tag") in instance.ports:
+                    self.say(logs.INTERFACE_DELETED, context, event["tag"], instance=instance.uuid)
+                    self.service.unplug(event["tag"])
             elif event["name"] == "volume-extended":
                 self.say(logs.VOLUME_EXTENDED, context, event.get("tag"), instance=instance.uuid)
             else:

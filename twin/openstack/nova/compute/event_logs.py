@@ -17,14 +17,11 @@ EVENT_TIMED_OUT = _MANAGER_VM.warning(
     "event.event-timed-out",
     "Timeout waiting for {} for instance with vm_state {} and task_state {}. Event states are: {}: {!s}",
 )
-PROCESSING_EVENT = _MANAGER_VM.debug("event.processing-event", "Processing event {}")
 EVENT_RECEIVED = _MANAGER_VM.debug("event.event-received", "Received event {}")
 EVENT_UNEXPECTED = _MANAGER_VM.warning(
     "event.event-unexpected", "Received unexpected event {} for instance with vm_state {} and task_state {}."
 )
 NO_WAITING_EVENTS = _MANAGER_VM.debug("event.no-waiting-events", "No waiting events found dispatching {}")
-NO_EVENT_MATCHING = _MANAGER_VM.debug("event.no-event-matching", "No event matching {} in {}")
-EVENT_FAILED = _MANAGER_VM.info("event.event-failed", "Failed to process external instance event {} due to: {}")
 REFRESHING_ON_EVENT = _MANAGER_VM.debug(
     "event.refreshing-on-event", "Refreshing instance network info cache due to event {}."
 )
@@ -34,9 +31,6 @@ INTERFACE_DELETED = _MANAGER_VM.info(
 )
 VOLUME_EXTENDED = _MANAGER_VM.info(
     "event.volume-extended", "Cinder extended volume {}; extending it to detect new size"
-)
-VOLUME_EXTEND_FAILED = _MANAGER_VM.warning(
-    "event.volume-extend-failed", "Extend volume failed, volume_id={}, reason: {}: {!s}"
 )
 
 # --- volumes and interfaces ----------------------------------------------------------------------------------------
@@ -48,7 +42,3 @@ DETACH_FAILED_AT = _MANAGER_VM.error("event.detach-failed-at", "Failed to detach
 ATTACH_INTERFACE_FAILED = _MANAGER_VM.warning(
     "event.attach-interface-failed", "attach interface failed , try to deallocate port {}, reason: {}: {!s}"
 )
-DEALLOCATE_PORT_FAILED = _MANAGER_VM.warning(
-    "event.deallocate-port-failed", "Failed to deallocate port {} for instance. Error: {}: {!s}"
-)
-SWAPPING_VOLUME = _MANAGER_VM.info("event.swapping-volume", "Swapping volume {} for {}")

@@ -1,6 +1,8 @@
 """The log statements of nova-compute's manager, claims and resource tracker.
 
 Grouped by what goes on when they are printed. Source: nova 26.2 (Zed) and a recorded control plane.
+`ALLOCATION_NOT_IN_DATABASE` is said in a recorded devstack, where a host's audit met builds that had no row yet; in the
+twin rows come before allocations.
 """
 
 from __future__ import annotations
@@ -21,12 +23,8 @@ DELETION_RESTARTED = _MANAGER_VM.info(
     "init.deleting",
     "Service started deleting the instance during the previous run, but did not finish. Restarting the deletion now.",
 )
-DELETION_FAILED = _MANAGER_VM.error("compute.deletion-failed", "Failed to complete a deletion: {!s}")
 INIT_STUCK = _MANAGER.info(
     "init.building", "Looking for unclaimed instances stuck in BUILDING status for nodes managed by this host"
-)
-INIT_INTERRUPTED = _MANAGER_VM.debug(
-    "compute.init-interrupted", "Instance spawn was interrupted before instance_claim, setting instance to ERROR state"
 )
 INIT_SPAWN_FAILED = _MANAGER_VM.debug(
     "compute.init-spawn-failed", "Instance failed to spawn correctly, setting to ERROR state"
@@ -34,34 +32,15 @@ INIT_SPAWN_FAILED = _MANAGER_VM.debug(
 INIT_TRANSITIONAL = _MANAGER_VM.debug(
     "compute.init-transitional", "Instance in transitional state {} at start-up clearing task state"
 )
-INIT_RETRYING_STOP = _MANAGER_VM.debug(
-    "compute.init-retrying-stop", "Instance in transitional state {} at start-up retrying stop request"
-)
-INIT_RETRYING_START = _MANAGER_VM.debug(
-    "compute.init-retrying-start", "Instance in transitional state {} at start-up retrying start request"
-)
 INIT_MIGRATING = _MANAGER_VM.info(
     "compute.init-migrating", "Instance found in migrating state during startup. Resetting task_state"
 )
-INIT_VIF_FAILED = _MANAGER_VM.error(
-    "compute.init-vif-failed",
-    "Virtual interface plugging failed for instance. The port binding:host_id may need to be manually updated.: {!s}",
-)
-INIT_CURRENT_STATE = _MANAGER_VM.debug("compute.init-current-state", "Current state is {}, state in DB is {}.")
 INIT_REBOOT = _MANAGER_VM.info("init.reboot", "Rebooting instance after nova-compute restart.")
 INIT_RESUME_FAILED = _MANAGER_VM.warning("compute.init-resume-failed", "Failed to resume instance: {!s}")
-INIT_NOT_OURS = _MANAGER.warning(
-    "compute.init-not-ours",
-    "Instance {} appears to not be owned by this host, but by {}. Startup processing is being skipped.",
-)
 EVACUATED_ELSEWHERE = _MANAGER_VM.info(
     "compute.evacuated-elsewhere",
     "Destroying instance as it has been evacuated from this host but still exists in the hypervisor",
 )
-EVACUATED_ALLOCATIONS = _MANAGER_VM.info(
-    "compute.evacuated-allocations", "Cleaning up allocations of the instance as it has been evacuated from this host"
-)
-CHECKING_STATE = _MANAGER_VM.debug("compute.checking-state", "Checking state")
 CONDUCTOR_WAIT = _API.warning(
     "compute.conductor-wait",
     "Timed out waiting for nova-conductor.  Is it running? Or did this service start before nova-conductor?  "
@@ -86,22 +65,11 @@ ALLOCATING_IN_BACKGROUND = _MANAGER_VM.debug(
     "compute.allocating-in-background", "Allocating IP information in the background."
 )
 NETWORK_INFO = _MANAGER_VM.debug("compute.network-info", "Instance network_info: |{}|")
-NETWORK_SETUP_RETRY = _MANAGER_VM.warning(
-    "compute.network-setup-retry", "Instance failed network setup (attempt {} of {}): {!s}"
-)
 NETWORK_SETUP_FAILED = _MANAGER.error(
     "compute.network-setup-failed", "Instance failed network setup after {} attempt(s): {!s}"
 )
 DEVICES_STARTING = _MANAGER_VM.debug("compute.devices-starting", "Start building block device mappings for instance.")
 DEVICE_SETUP_FAILED = _MANAGER_VM.error("compute.device-setup-failed", "Instance failed block device setup: {!s}")
-DEVICE_PREP_FAILED = _MANAGER_VM.error("compute.device-prep-failed", "Failure prepping block device: {!s}")
-VOLUME_QUOTA_EXCEEDED = _MANAGER_VM.warning(
-    "compute.volume-quota-exceeded",
-    "Failed to create block device for instance due to exceeding volume related resource quota. Error: {}: {!s}",
-)
-VOLUME_NOT_AVAILABLE = _MANAGER.warning(
-    "compute.volume-not-available", "Volume id: {} finished being created but its status is {}."
-)
 SPAWN_STARTING = _MANAGER_VM.debug("compute.spawn-starting", "Start spawning the instance on the hypervisor.")
 TOOK_SPAWN = _MANAGER_VM.info("build.took-spawn", "Took {:.2f} seconds to spawn the instance on the hypervisor.")
 TOOK_BUILD = _MANAGER_VM.info("build.took", "Took {:.2f} seconds to build instance.")
@@ -115,15 +83,8 @@ BUILD_ABORTED = _MANAGER_VM.error(
 )
 BUILD_UNEXPECTED = _MANAGER_VM.error("build.unexpected", "Unexpected build failure, not rescheduling build.: {!s}")
 RESCHEDULED = _MANAGER_VM.debug("build.rescheduled", "Build of instance {} was re-scheduled: {}")
-RETRY_MISSING = _MANAGER_VM.debug("compute.retry-missing", "Retry info not present, will not reschedule")
-BUILD_TIMED_OUT = _MANAGER_VM.warning("compute.build-timed-out", "Instance build timed out. Set to error state.")
 BUILD_CLEANUP_FAILED = _MANAGER.warning(
     "compute.build-cleanup-failed", "Could not clean up failed build, not rescheduling. Error: {}: {!s}"
-)
-UNPLUGGING_VIFS = _MANAGER_VM.debug("compute.unplugging-vifs", "Unplugging VIFs for instance")
-UNPLUGGED_VIFS = _MANAGER_VM.debug("compute.unplugged-vifs", "Unplugged VIFs for instance")
-VIF_CLEANUP_FAILED = _MANAGER_VM.warning(
-    "compute.vif-cleanup-failed", "Cleaning up VIFs failed for instance. Error: {}: {!s}"
 )
 DEALLOCATE_FAILED = _MANAGER_VM.error("compute.deallocate-failed", "Failed to deallocate networks: {!s}")
 DISAPPEARED = _MANAGER_VM.debug("build.disappeared", "Instance disappeared during build.")
@@ -133,7 +94,6 @@ TASK_STATE_REVERTED = _MANAGER_VM.info(
 TASK_STATE_KEPT = _MANAGER_VM.warning(
     "compute.task-state-kept", "Failed to revert task state for instance. Error: {}: {!s}"
 )
-BACK_TO_STATE = _MANAGER.info("compute.back-to-state", "Setting instance back to {} after: {}")
 SET_TO_ERROR = _MANAGER.error("compute.set-to-error", "Setting instance vm_state to ERROR: {!s}")
 VIF_FAILED = "nova.exception.VirtualInterfaceCreateException: Virtual Interface creation failed"
 NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
@@ -141,14 +101,6 @@ NO_NETWORK = "Failed to allocate the network(s), not rescheduling."
 # --- states of the VM ----------------------------------------------------------------------------------------------
 
 LIFECYCLE = _MANAGER.info("vm.lifecycle", "VM {} (Lifecycle Event)")
-SYNCING_AFTER_EVENT = _MANAGER.debug(
-    "compute.syncing-after-event",
-    'Synchronizing instance power state after lifecycle event "{}"; current vm_state: {}, current task_state: '
-    "{}, current DB power_state: {}, VM power_state: {}",
-)
-PENDING_TASK = _MANAGER_VM.info(
-    "vm.pending", "During sync_power_state the instance has a pending task (spawning). Skip."
-)
 PENDING_TASK_OF = _MANAGER_VM.info(
     "compute.pending-task-of", "During sync_power_state the instance has a pending task ({}). Skip."
 )
@@ -168,58 +120,23 @@ VM_STATE_UNEXPECTED = _MANAGER_VM.warning(
     "power_state: {}, current VM power_state: {}",
 )
 VM_PAUSED = _MANAGER_VM.warning("compute.vm-paused", "Instance is paused unexpectedly. Ignore.")
-VM_SUSPENDED = _MANAGER_VM.warning("compute.vm-suspended", "Instance is suspended unexpectedly. Calling the stop API.")
 VM_NOT_FOUND = _MANAGER_VM.warning("compute.vm-not-found", "Instance is unexpectedly not found. Ignore.")
-VM_MOVED = _MANAGER_VM.info(
-    "compute.vm-moved", "During the sync_power process the instance has moved from host {} to host {}"
-)
 SYNC_COUNT = _MANAGER.warning(
     "sync.count",
     "While synchronizing instance power states, found {} instances in the database and {} instances on the hypervisor.",
 )
-SYNC_SKIPPED = _MANAGER.info("compute.sync-skipped", "Skipping _sync_power_states periodic task due to: {}")
 SYNC_TRIGGERED = _MANAGER.debug("compute.sync-triggered", "Triggering sync for uuid {}")
-SYNC_IN_PROGRESS = _MANAGER.debug("compute.sync-in-progress", "Sync already in progress for {}")
-SYNC_FAILED = _MANAGER_VM.error(
-    "compute.sync-failed", "Periodic sync_power_state task had an error while processing an instance.: {!s}"
-)
-SYNC_STOP_FAILED = _MANAGER_VM.error("compute.sync-stop-failed", "error during stop() in sync_power_state.: {!s}")
-STOPPING = _MANAGER.debug(
-    "compute.stopping",
-    "Stopping instance; current vm_state: {}, current task_state: {}, current DB power_state: {}, current VM "
-    "power_state: {}",
-)
-ALREADY_OFF = _MANAGER_VM.info(
-    "compute.already-off", "Instance is already powered off in the hypervisor when stop is called."
-)
 REBOOTING = _MANAGER_VM.info("compute.rebooting", "Rebooting instance")
 REBOOTING_STOPPED = _MANAGER_VM.warning(
     "compute.rebooting-stopped", "trying to reboot a non-running instance: (state: {} expected: {})"
 )
-REBOOT_FAILED_RUNNING = _MANAGER_VM.warning(
-    "compute.reboot-failed-running", "Reboot failed but instance is running: {!s}"
-)
 REBOOT_FAILED = _MANAGER_VM.error("compute.reboot-failed", "Cannot reboot instance: {}: {!s}")
-REBOOT_DISAPPEARED = _MANAGER_VM.warning("compute.reboot-disappeared", "Instance disappeared during reboot: {!s}")
-PAUSING = _MANAGER_VM.info("compute.pausing", "Pausing")
-UNPAUSING = _MANAGER_VM.info("compute.unpausing", "Unpausing")
-RESUMING = _MANAGER_VM.info("compute.resuming", "Resuming")
-SHELVING = _MANAGER_VM.info("compute.shelving", "Shelving")
-UNSHELVING = _MANAGER_VM.info("compute.unshelving", "Unshelving")
-RESCUING = _MANAGER_VM.info("compute.rescuing", "Rescuing")
-UNRESCUING = _MANAGER_VM.info("compute.unrescuing", "Unrescuing")
-GETTING_CONSOLE = _MANAGER_VM.info("compute.getting-console", "Get console output")
-GETTING_DIAGNOSTICS = _MANAGER_VM.info("compute.getting-diagnostics", "Retrieving diagnostics")
 SNAPSHOTTING = _MANAGER_VM.info("compute.snapshotting", "instance snapshotting")
 SNAPSHOT_STOPPED = _MANAGER_VM.warning(
     "compute.snapshot-stopped", "trying to snapshot a non-running instance: (state: {} expected: {})"
 )
 TOOK_SNAPSHOT = _MANAGER_VM.info(
     "compute.took-snapshot", "Took {:.2f} seconds to snapshot the instance on the hypervisor."
-)
-SNAPSHOT_IMAGE_GONE = _MANAGER_VM.warning("compute.snapshot-image-gone", "Image not found during snapshot: {!s}")
-SNAPSHOT_CLEANUP_FAILED = _MANAGER_VM.warning(
-    "compute.snapshot-cleanup-failed", "Error while trying to clean up image {}: {!s}"
 )
 
 # --- deleting ------------------------------------------------------------------------------------------------------
@@ -230,30 +147,12 @@ TOOK_DESTROY = _MANAGER_VM.info("delete.took", "Took {:.2f} seconds to destroy t
 DEALLOCATING = _MANAGER_VM.debug("compute.deallocating", "Deallocating network for instance")
 TOOK_DEALLOCATE = _MANAGER_VM.info("delete.network", "Took {:.2f} seconds to deallocate network for instance.")
 TOOK_DETACH = _MANAGER_VM.info("compute.took-detach", "Took {:.2f} seconds to detach {} volumes for instance.")
-DEALLOCATE_RETRY = _MANAGER_VM.warning(
-    "compute.deallocate-retry", "Failed to deallocate network for instance; retrying. Error: {}: {!s}"
-)
 DEALLOCATE_GAVE_UP = _MANAGER_VM.error(
     "compute.deallocate-gave-up", "Failed to deallocate network for instance. Error: {}: {!s}"
 )
-DELETE_FAILED = _MANAGER_VM.error("delete.failed", "Setting instance vm_state to ERROR: {!s}")
 TERMINATE_DISAPPEARED = _MANAGER_VM.info("compute.terminate-disappeared", "Instance disappeared during terminate")
-EVENTS_PENDING = _MANAGER_VM.debug("compute.events-pending", "Events pending at deletion: {}")
-ATTACHMENT_NOT_FOUND = _MANAGER_VM.debug("compute.attachment-not-found", "Ignoring VolumeAttachmentNotFound: {}")
-VOLUME_NOT_FOUND = _MANAGER_VM.debug("compute.volume-not-found", "Ignoring VolumeNotFound: {}")
-VOLUME_IGNORED = _MANAGER_VM.warning(
-    "compute.volume-ignored", "Ignoring unknown cinder exception for volume {}: {}: {!s}"
-)
 VOLUME_ERROR_IGNORED = _MANAGER_VM.warning(
     "compute.volume-error-ignored", "Ignoring unknown exception for volume {}: {}: {!s}"
-)
-DETACH_ON_DELETE_FAILED = _MANAGER.warning(
-    "compute.detach-on-delete-failed", "Failed to detach volume: {} due to {}: {!s}"
-)
-DELETE_VOLUME_FAILED = _MANAGER.warning("compute.delete-volume-failed", "Failed to delete volume: {} due to {}: {!s}")
-RUNNING_BUT_DELETED = _MANAGER_VM.warning(
-    "compute.running-but-deleted",
-    "Detected instance with name label '{}' which is marked as DELETED but still present on host.",
 )
 DESTROYING_DELETED = _MANAGER_VM.info(
     "compute.destroying-deleted",
@@ -294,12 +193,6 @@ FINAL_VIEW = _TRACKER.debug(
 )
 NODE_UPDATED = _TRACKER.debug("compute.node-updated", "Compute_service record updated for {}:{}")
 NO_NODE_RECORD = _TRACKER.warning("compute.no-node-record", "No compute node record for {}:{}: {!s}")
-MANAGED_HERE = _TRACKER.debug(
-    "compute.managed-here", "Instance {} actively managed on this compute host and has allocations in placement: {}."
-)
-MIGRATION_ACTIVE_HERE = _TRACKER.debug(
-    "compute.migration-active-here", "Migration {} is active on this compute host and has allocations in placement: {}."
-)
 ALLOCATION_NOT_IN_DATABASE = _TRACKER.info(
     "compute.allocation-not-in-database",
     "Instance {} has allocations against this compute host but is not found in the database.",
@@ -332,26 +225,10 @@ ALLOCATION_OF_MOVED = _TRACKER.warning(
 ALLOCATIONS_SKIPPED = _TRACKER.error(
     "compute.allocations-skipped", "Skipping removal of allocations for deleted instances: {}: {!s}"
 )
-MIGRATION_USAGE = _TRACKER.info("compute.migration-usage", "Updating resource usage from migration {}")
-MIGRATION_OUTDATED = _TRACKER.info(
-    "compute.migration-outdated",
-    "Current instance migration {} doesn't match migration {}, marking migration as error. This can occur if a "
-    "previous migration for this instance did not complete.",
-)
-TRACKING_INCOMING = _TRACKER_VM.debug(
-    "compute.tracking-incoming", "Starting to track incoming migration {} with flavor {}"
-)
-TRACKING_OUTGOING = _TRACKER_VM.debug(
-    "compute.tracking-outgoing", "Starting to track outgoing migration {} with flavor {}"
-)
 
 # --- periodic tasks ------------------------------------------------------------------------------------------------
 
 HEAL_STARTING = _MANAGER.debug("compute.heal-starting", "Starting heal instance info cache")
-HEAL_REBUILDING_LIST = _MANAGER.debug("compute.heal-rebuilding-list", "Rebuilding the list of instances to heal")
-HEAL_BUILDING = _MANAGER_VM.debug(
-    "compute.heal-building", "Skipping network cache update for instance because it is Building."
-)
 HEAL_DONE = _MANAGER_VM.debug("compute.heal-done", "Updated the network info_cache for instance")
 HEAL_FAILED = _MANAGER_VM.error("compute.heal-failed", "An error occurred while refreshing the network cache.: {!s}")
 HEAL_NOTHING = _MANAGER.debug("compute.heal-nothing", "Didn't find any instances for network info cache update.")
@@ -359,14 +236,3 @@ USAGE_AUDIT = _MANAGER.info(
     "compute.usage-audit", "Running instance usage audit for host {} from {} to {}. {} instances."
 )
 RESOURCES_FAILED = _MANAGER.error("audit.failed", "Error updating resources for node {}.: {!s}")
-PENDING_DELETES = _MANAGER.debug("compute.pending-deletes", "Cleaning up deleted instances")
-PENDING_DELETES_COUNT = _MANAGER.debug("compute.pending-deletes-count", "There are {} instances to clean")
-VOLUME_USAGE = _MANAGER.debug("compute.volume-usage", "Updating volume usage cache")
-RECLAIM_OFF = _MANAGER.debug("compute.reclaim-off", "CONF.reclaim_instance_interval <= 0, skipping...")
-NO_COMPUTE_NODE = _MANAGER.error("compute.no-compute-node", "No compute node record for host {}: {!s}")
-ORPHAN_COMPUTE_NODE = _MANAGER.info(
-    "compute.orphan-compute-node", "Deleting orphan compute node {} hypervisor host is {}, nodes are {}"
-)
-COMPUTE_NODE_UNKNOWN = _MANAGER.warning(
-    "compute.compute-node-unknown", "Compute node '{}' not found in update_available_resource.: {!s}"
-)

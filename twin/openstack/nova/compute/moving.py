@@ -10,7 +10,7 @@ from twin.openstack.infrastructure.errors import LibvirtError
 from twin.openstack.nova import exception
 from twin.openstack.nova.compute import moving_logs as logs
 from twin.openstack.nova.compute.devices import Devices
-from twin.openstack.nova.compute.logs import SPAWN_FAILED
+from twin.openstack.nova.compute.logs import EVACUATED_ELSEWHERE, SPAWN_FAILED
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
@@ -247,4 +247,5 @@ class Moving(Devices):
         for uuid in list(self.service.libvirt.domains):
             server = self.site.tables.servers.get(uuid)
             if server is not None and server.host not in (None, self.host) and server.task_state is None:
+                self.say(EVACUATED_ELSEWHERE, context, instance=uuid)
                 yield from self.driver.destroy(context, server, [])

@@ -9,6 +9,9 @@ from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
 
+NOSTATE, RUNNING, SHUTDOWN = 0, 1, 4
+"""nova.compute.power_state."""
+
 
 class Powering(Destroying):
     """The power methods of nova.compute.manager.ComputeManager."""
@@ -58,7 +61,7 @@ class Powering(Destroying):
         started = "reboot_started" if soft else "reboot_started_hard"
         yield from self.objects.save(context, instance, task_state=pending)
         if soft and not self.driver.is_running(instance):
-            self.say(logs.REBOOTING_STOPPED, context, 4, 1, instance=instance.uuid)
+            self.say(logs.REBOOTING_STOPPED, context, SHUTDOWN, RUNNING, instance=instance.uuid)
         try:
             network_info = yield from self.network_api.get_instance_nw_info(context, instance)
             yield from self.objects.save(context, instance, expected_task_state=pending, task_state=started)
@@ -75,6 +78,8 @@ class Powering(Destroying):
     def snapshot_instance(self, context: Context, instance: Server, image_name: str) -> Steps:
         """Make an image of a server's disk."""
         self.say(logs.SNAPSHOTTING, context, instance=instance.uuid)
+        if instance.vm_state == "stopped":
+            self.say(logs.SNAPSHOT_STOPPED, context, SHUTDOWN, RUNNING, instance=instance.uuid)
         began = self.world.now
         try:
             yield from self.objects.save(
@@ -110,15 +115,21 @@ class Powering(Destroying):
         domain = self.service.libvirt.domains.get(instance.uuid)
         if domain is None:
             if instance.vm_state == "active":
+                if instance.uuid not in self.powerless:
+                    self.powerless.add(instance.uuid)
+                    self.say(logs.POWER_STATE_DIFFERS, context, RUNNING, NOSTATE, instance=instance.uuid)
                 self.say(logs.VM_NOT_FOUND, context, instance=instance.uuid)
             return
+        self.powerless.discard(instance.uuid)
         if instance.vm_state == "active" and domain.state in (DomainState.SHUTOFF, DomainState.CRASHED):
+            self.say(logs.POWER_STATE_DIFFERS, context, RUNNING, SHUTDOWN, instance=instance.uuid)
             self.say(logs.VM_GONE, context, instance=instance.uuid)
             yield from self.objects.save(context, instance, task_state="powering-off")
             yield from self.stop_instance(context, instance)
         elif instance.vm_state == "active" and domain.state is DomainState.PAUSED:
             self.say(logs.VM_PAUSED, context, instance=instance.uuid)
         elif instance.vm_state == "stopped" and domain.state is DomainState.RUNNING:
-            self.say(logs.VM_STATE_UNEXPECTED, context, "stopped", None, 4, 1, instance=instance.uuid)
+            self.say(logs.POWER_STATE_DIFFERS, context, SHUTDOWN, RUNNING, instance=instance.uuid)
+            self.say(logs.VM_STATE_UNEXPECTED, context, "stopped", None, SHUTDOWN, RUNNING, instance=instance.uuid)
             yield from self.objects.save(context, instance, task_state="powering-off")
             yield from self.stop_instance(context, instance)

@@ -54,6 +54,8 @@ class Program(Flow):
         self.instance_events = InstanceEvents(service)
         self.driver = DRIVERS[service.libvirt.times.driver](service, self.instance_events, self.image_api)
         self.rt = ResourceTracker(service, self.objects, self.reportclient)
+        self.powerless: set[str] = set()
+        """Servers that the database calls active without a power state: their guests were not found."""
 
     def _set_instance_obj_error_state(
         self, context: Context, instance: Server, clean_task_state: bool = False

@@ -13,8 +13,10 @@ from twin.node import Node
 from twin.openstack.infrastructure.libvirt import Libvirt
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.manager import ComputeManager
-from twin.openstack.nova.logs import SERVICE_VERSION_UNKNOWN, STARTING
+from twin.openstack.nova.exception import ComputeHostNotFound
+from twin.openstack.nova.logs import PROVIDER_CREATED, SERVICE_VERSION_UNKNOWN, STARTING
 from twin.openstack.nova.virt import logs as virt_logs
+from twin.openstack.nova.virt.privsep import Privsep
 from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.context import Context, admin_context
 from twin.openstack.oslo.frames import PERIODIC_ENTRY
@@ -59,6 +61,7 @@ class NovaCompute(ReportingService):
         """Bytes of disks that a resize has brought here, by server."""
         self.connections_of: dict[str, dict[str, dict[str, str]]] = {}
         """Connections of attached volumes: server -> volume -> connection info."""
+        self.privsep = Privsep(self)
         self.manager = manager = ComputeManager(self)
         self._procedures: dict[str, Procedure] = {
             "build_and_run_instance": manager.build_and_run_instance,
@@ -163,6 +166,7 @@ class NovaCompute(ReportingService):
     def on_running(self) -> None:
         self._offer()
         super().on_running()
+        self.privsep.forget()
         self.manager.instance_events.clear()
         self.fetching.clear()
         manager = self.manager
@@ -194,12 +198,17 @@ class NovaCompute(ReportingService):
         if name in providers:
             providers[name].vcpus = node.cores * ratio
             return
-        providers[name] = Provider(
+        providers[name] = provider = Provider(
             self.world.streams["placement/provider"].uuid(name),
             node.cores * ratio,
             node.memory / 2**20 * facts.RAM_ALLOCATION_RATIO - facts.RESERVED_MEMORY_MB,
             node.disk_size / 2**30 * facts.DISK_ALLOCATION_RATIO,
         )
+        if self.world.now > 0:
+            context = admin_context(self.world, self.name, self.pid, "new")
+            self.say(logs.NO_NODE_RECORD, context, name, name, ComputeHostNotFound(host=name))
+            self.say(logs.NODE_CREATED, context, name, name, provider.uuid)
+            self.say(PROVIDER_CREATED, context, context.request.request, provider.uuid, name)
 
     def _initialised(self) -> Steps:
         context = admin_context(self.world, self.name, self.pid, "init")

@@ -27,6 +27,11 @@ class RequestSpec:
     ignore_hosts: tuple[str, ...] = ()
     requested_host: str | None = None
 
+    def among(self, hosts: Sequence[str]) -> list[str]:
+        """Those that it does not exclude by name."""
+        wanted = self.requested_host
+        return [host for host in hosts if host not in self.ignore_hosts and wanted in (None, host)]
+
 
 class SchedulerManager(Flow):
     """nova.scheduler.manager.SchedulerManager with ComputeFilter, and the RAM weigher."""
@@ -105,14 +110,20 @@ class SchedulerManager(Flow):
     def _get_sorted_hosts(self, context: Context, spec: RequestSpec, candidates: list[str], uuid: str) -> list[str]:
         """The hosts that pass all filters, most free memory first."""
         hosts = self._get_filtered_hosts(context, spec, candidates)
+        begun = spec.among(candidates)
+        if begun and not hosts:
+            results = [f"ComputeFilter: (start: {len(begun)}, end: 0)"]
+            self.say(logs.ALL_FILTERED, context, uuid, results)
         tie = self.world.streams["scheduler/tie"]
         free = self.site.tables.free
         return sorted(hosts, key=lambda host: (-free(host)[1], tie.uniform(uuid, host)))
 
     def _get_filtered_hosts(self, context: Context, spec: RequestSpec, candidates: list[str]) -> list[str]:
-        passed = [host for host in candidates if host not in spec.ignore_hosts]
-        if spec.requested_host is not None:
-            passed = [host for host in passed if host == spec.requested_host]
+        passed, wanted = spec.among(candidates), spec.requested_host
+        if spec.ignore_hosts:
+            self.say(logs.HOSTS_IGNORED, context, ", ".join(host for host in spec.ignore_hosts if host in candidates))
+        if wanted is not None:
+            self.say(logs.ONLY_REQUESTED_HOST if passed else logs.NO_REQUESTED_HOST, context, wanted, wanted)
         self.say(logs.STARTING_WITH, context, len(passed))
         passed = [host for host in passed if self._compute_filter(context, host)]
         self.say(logs.FILTER_RETURNED, context, "ComputeFilter", len(passed))
@@ -125,6 +136,7 @@ class SchedulerManager(Flow):
         tables = self.site.tables
         row = tables.services.get(self.site.computes[host].name)
         if row is None:
+            self.say(logs.HOST_WITHOUT_SERVICE, context, host)
             return False
         if not row.disabled and row.up(self.world.now + self.service.clock_offset):
             return True

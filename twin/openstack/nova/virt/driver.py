@@ -13,7 +13,7 @@ from twin.openstack.nova.compute.events import InstanceEvents, Timeout
 from twin.openstack.nova.exception import HypervisorUnavailable, VirtualInterfaceCreateException
 from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkInfo
-from twin.openstack.nova.virt import logs
+from twin.openstack.nova.virt import logs, privsep
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Steps
@@ -26,6 +26,8 @@ SHUTDOWN_TIMEOUT = 60.0
 """`shutdown_timeout`: what a guest is given to stop by itself."""
 SHUTDOWN_RETRY = 10.0
 """`shutdown_retry_interval`."""
+DEVICE = "vdb"
+"""What a guest calls its second disk."""
 INSTANCES_PATH = "/var/lib/nova/instances"
 
 
@@ -65,6 +67,7 @@ class LibvirtDriver(Flow):
 
     def _create_image(self, context: Context, instance: Server) -> Steps:
         self.say(logs.CREATING_IMAGE, context, instance=instance.uuid)
+        self.service.privsep.enter(context, privsep.SYS_ADMIN)
         yield from self._cache_image(context, instance)
         yield from self.disk.create_disk(context, instance.uuid, instance.flavor.disk_gb, instance.image)
 
@@ -133,6 +136,7 @@ class LibvirtDriver(Flow):
         """Add the tap devices to the integration bridge; the host's agent finds them there."""
         for vif in network_info:
             yield from self.disk.compute(context, self.times.plug)
+            self.service.privsep.enter(context, privsep.VIF_PLUG)
             self.service.plug(vif["id"])
             self.say(logs.VIF_PLUGGED, context, *self._vif(vif))
 
@@ -163,7 +167,7 @@ class LibvirtDriver(Flow):
                 yield from self.host.destroy(context, instance.uuid)
             except LibvirtError as error:
                 if error.broken:
-                    raise HypervisorUnavailable() from error
+                    raise unavailable(self, context, error) from error
                 self.exception(logs.DESTROY_FAILED, context, error, error.error_code, error, instance=instance.uuid)
                 raise
         self.say(logs.DESTROYED, None, instance=instance.uuid)
@@ -217,7 +221,7 @@ class LibvirtDriver(Flow):
             yield from self.host.shutdown(context, instance.uuid)
         except LibvirtError as error:
             if error.broken:
-                raise HypervisorUnavailable() from error
+                raise unavailable(self, context, error) from error
             self.say(logs.SHUTDOWN_ALREADY, context, instance=instance.uuid)
             return True
         while self.world.now - began < timeout:
@@ -266,7 +270,7 @@ class LibvirtDriver(Flow):
         except LibvirtError as error:
             if error.error_code == VIR_ERR_NO_DOMAIN:
                 return None
-            raise HypervisorUnavailable() from error
+            raise unavailable(self, context, error) from error
         return domain
 
     # --- devices ----------------------------------------------------------------------------------------------
@@ -295,8 +299,11 @@ class LibvirtDriver(Flow):
             yield from self.host.detach_device(context, instance.uuid, volume_id)
         except LibvirtError as error:
             if error.broken:
-                raise HypervisorUnavailable() from error
+                raise unavailable(self, context, error) from error
             self.say(logs.DEVICE_NOT_FOUND, context, volume_id, instance=instance.uuid)
+        else:
+            self.say(logs.DETACHED_PERSISTENT, context, DEVICE, instance.uuid)
+            self.say(logs.DETACHED_LIVE, context, DEVICE, instance.uuid)
         yield from self._disconnect_volume(context, connection_info, instance)
 
     def _disconnect_volume(self, context: Context, connection_info: dict[str, str], instance: Server) -> Steps:
@@ -311,7 +318,8 @@ class LibvirtDriver(Flow):
 
     def snapshot(self, context: Context, instance: Server, image_name: str) -> Steps:
         """Copy a server's disk into a new image."""
-        self.say(logs.SNAPSHOT_LIVE, context, instance=instance.uuid)
+        began = logs.SNAPSHOT_COLD if instance.vm_state == "stopped" else logs.SNAPSHOT_LIVE
+        self.say(began, context, instance=instance.uuid)
         size = self.disk.used_by(self._folder(instance))
         yield from self.disk.convert(context, self._folder(instance), f"{INSTANCES_PATH}/snapshots/{image_name}", size)
         self.say(logs.SNAPSHOT_EXTRACTED, context, instance=instance.uuid)
@@ -358,7 +366,7 @@ class LibvirtDriver(Flow):
         try:
             resources = yield from self.host.host_info(context)
         except LibvirtError as error:
-            raise HypervisorUnavailable() from error
+            raise unavailable(self, context, error) from error
         return resources
 
     def list_instance_uuids(self, context: Context) -> Steps:
@@ -366,7 +374,7 @@ class LibvirtDriver(Flow):
         try:
             uuids = yield from self.host.list_domains(context)
         except LibvirtError as error:
-            raise HypervisorUnavailable() from error
+            raise unavailable(self, context, error) from error
         return uuids
 
     def is_running(self, instance: Server) -> bool:
@@ -376,3 +384,10 @@ class LibvirtDriver(Flow):
 
     def _folder(self, instance: Server) -> str:
         return f"{INSTANCES_PATH}/{instance.uuid}"
+
+
+def unavailable(driver: LibvirtDriver, context: Context, error: LibvirtError) -> HypervisorUnavailable:
+    """What nova.virt.libvirt.host.Host makes of libvirt's errors: a connection that cannot be had is told."""
+    if str(error).startswith("Failed to connect"):
+        driver.exception(logs.CONNECTION_FAILED, context, error, error)
+    return HypervisorUnavailable()

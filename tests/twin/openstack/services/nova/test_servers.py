@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from twin.openstack.infrastructure.domains import DomainState
+from twin.openstack.neutron.tables import Subnet
 
 
 def boot(client: Any, wait: float = 40.0, **arguments: Any) -> dict[str, Any]:
@@ -108,6 +109,7 @@ def test_a_live_migration_moves_the_running_guest(client):
     assert domain(client, server).state is DomainState.RUNNING
     assert server["id"] not in client.world.cluster.site.libvirts[source].domains
     assert list(client.world.cluster.site.tables.allocations[server["id"]]) == [server["OS-EXT-SRV-ATTR:host"]]
+    assert f"Host filter ignoring hosts: {source}" in client.said("nova-scheduler")
 
 
 def test_an_evacuation_waits_until_the_host_is_down(client):
@@ -122,6 +124,19 @@ def test_an_evacuation_waits_until_the_host_is_down(client):
     assert server["status"] == "ACTIVE"
     assert server["OS-EXT-SRV-ATTR:host"] != source
     assert domain(client, server).active
+
+
+def test_a_host_that_comes_back_destroys_what_was_evacuated(client):
+    server = boot(client)
+    source = server["OS-EXT-SRV-ATTR:host"]
+    compute = client.world.components[f"nova-compute@{source}"]
+    compute.stop("test")
+    client.wait(75.0)
+    act(client, server, "evacuate")
+    compute.start()
+    client.wait(60.0)
+    assert server["id"] not in client.world.cluster.site.libvirts[source].domains
+    assert any(line.startswith("Destroying instance as it has been evacuated") for line in client.said(compute.name))
 
 
 def test_a_rebuild_keeps_server_host_and_port(client):
@@ -145,6 +160,9 @@ def test_a_volume_is_attached_and_detached(client):
     client.wait(20.0)
     assert client.cinder("volumes.show", volume_id=volume["id"])["status"] == "available"
     assert volume["id"] not in domain(client, server).devices
+    said = client.said(f"nova-compute@{server['OS-EXT-SRV-ATTR:host']}")
+    assert f"Attempting to driver detach volume {volume['id']} from mountpoint /dev/vdb" in said
+    assert f"Successfully detached device vdb from instance {server['id']} from the live domain config." in said
 
 
 def test_a_server_boots_from_a_volume(client):
@@ -152,6 +170,8 @@ def test_a_server_boots_from_a_volume(client):
     assert volume["status"] == "available"
     server = boot(client, image="", volume=volume["id"])
     assert server["status"] == "ACTIVE"
+    said = client.said(f"nova-compute@{server['OS-EXT-SRV-ATTR:host']}")
+    assert f"Booting with volume {volume['id']} at /dev/vda" in said
     assert client.cinder("volumes.show", volume_id=volume["id"])["status"] == "in-use"
 
 
@@ -169,6 +189,8 @@ def test_a_deletion_leaves_nothing_behind(client):
     assert not set(server["addresses"]["ports"]) & set(site.neutron.tables.ports)
     assert client.cinder("volumes.show", volume_id=volume["id"])["status"] == "available"
     assert all(server["id"] not in libvirt.domains for libvirt in site.libvirts.values())
+    said = client.said(f"nova-compute@{server['OS-EXT-SRV-ATTR:host']}")
+    assert any(line.endswith("seconds to detach 1 volumes for instance.") for line in said)
 
 
 def test_a_quota_is_a_refusal(client):
@@ -177,6 +199,23 @@ def test_a_quota_is_a_refusal(client):
     response = client.ask("nova-api", "servers.create", "POST", name="two", image=client.world.cluster.site.image)
     assert response.status == 403
     assert "Quota exceeded for instances" in response.message
+
+
+def test_a_larger_flavor_may_be_more_than_the_quota_allows(client):
+    server = boot(client)
+    client.world.cluster.site.quotas["ram"] = 512
+    ids = {"server_id": server["id"], "action": "resize", "flavor": "m1.small"}
+    assert client.ask("nova-api", "servers.action", "POST", **ids).status == 403
+    assert f"ram quota exceeded for {client.project}, tried to resize instance." in client.said("nova-api")
+
+
+def test_a_server_on_a_network_without_addresses_fails_where_it_was_sent_first(client, monkeypatch):
+    monkeypatch.setattr(Subnet, "allocate", lambda subnet: None)
+    server = boot(client)
+    assert server["status"] == "ERROR"
+    assert "No fixed IP addresses available for network" in server["fault"]
+    said = client.said("nova-compute@compute-0", "nova-compute@compute-1")
+    assert sum(line.startswith("No more fixed IP to be allocated") for line in said) == 1
 
 
 def test_a_build_that_fails_on_every_host_is_tried_three_times_at_most(client):
@@ -188,7 +227,18 @@ def test_a_build_that_fails_on_every_host_is_tried_three_times_at_most(client):
     said = client.said("nova-conductor")
     assert sum("Error from last host" in line for line in said) == 2
     assert any("Exceeded maximum number of retries" in line for line in said)
+    hosts = client.said("nova-compute@compute-0", "nova-compute@compute-1")
+    assert sum(line.startswith("Failed to build and run instance: ") for line in hosts) == 2
     assert server["id"] not in client.world.cluster.site.tables.allocations
+
+
+def test_a_server_that_is_off_is_copied_cold(client):
+    server = boot(client)
+    act(client, server, "os-stop")
+    act(client, server, "createImage", name="copy")
+    said = client.said(f"nova-compute@{server['OS-EXT-SRV-ATTR:host']}")
+    assert "trying to snapshot a non-running instance: (state: 4 expected: 1)" in said
+    assert "Beginning cold snapshot process" in said
 
 
 def test_a_snapshot_becomes_an_image(client):
