@@ -209,7 +209,7 @@ class Clients:
             call.then(call, False)
 
     def _miss_first_token(self, request: Request) -> None:
-        if request.first_token is None:
+        if not self.gateway.streams(request):  # what the engine made may still be on its way
             self._lose_patience(request)
 
     def _lose_patience(self, request: Request) -> None:

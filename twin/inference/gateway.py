@@ -199,6 +199,10 @@ class Gateway(Process):
         self._await(request, self.read_timeout)
         self.world.slo.met("ttft", request.id, self.world.now)
 
+    def streams(self, request: Request) -> bool:
+        """Whether its answer has begun to reach the client."""
+        return request.id in self._streaming
+
     def on_ended(self, request: Request, status: int) -> None:
         """The answer is complete, or there will be none; 502 where the upstream closed the connection."""
         if request.id not in self._open:

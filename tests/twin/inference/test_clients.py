@@ -107,6 +107,18 @@ def test_a_client_may_wait_for_the_first_token_only_so_long(inference_scenario):
     assert any(r.status == 200 and r.ended - r.arrived > 3.0 for r in sent)
 
 
+def test_a_token_that_is_still_on_its_way_is_waited_for_no_longer(inference_scenario, fault):
+    workload = {"arrivals": {"constant": "1/s"}, "prompt": 64, "output": 8, "firstTokenTimeout": "2s"}
+    late = fault(
+        "NetworkChaos", "delay", at="30s", selector={"pods": {"ray": ["ray-replicas-0"]}}, delay={"latency": "5s"}
+    )
+    _, sent = live(inference_scenario(late, workload=workload, cluster=SMALL), 60)
+    gone = [r for r in sent if r.status == 499]
+    assert all(r.ended - r.arrived == pytest.approx(2.0) for r in gone)
+    assert gone and {r.id for r in gone} >= {r.id for r in sent if 30 < r.arrived < 57}
+    assert min(r.arrived for r in gone) > 25
+
+
 def test_a_retry_is_a_new_request_of_the_same_call_after_a_growing_pause(inference_scenario, fault):
     workload = {"arrivals": {"constant": "0.5/s"}, "prompt": 64, "output": 8}
     workload |= {"retries": {"max": 3, "backoff": "1s", "maxBackoff": "3s", "jitter": "50%"}}
