@@ -21,6 +21,7 @@ from urllib.request import urlopen
 
 from twin.telemetry.export import openmetrics
 from twin.telemetry.exposition import parted, unescaped
+from twin.telemetry.families import target_labels
 from twin.telemetry.folder import TelemetryFolder
 
 START_SECONDS = 30.0
@@ -197,7 +198,7 @@ def shown(folder: TelemetryFolder) -> tuple[Samples, dict[str, int]]:
     for scrape in folder.each_scrape():
         time = round((epoch + scrape.time) * 1000)
         for component, values in scrape.values.items():
-            target = {"instance": component, "job": kinds[component]}
+            target = target_labels(component, kinds[component])
             if values:
                 seen.add(component)
             if component in seen:

@@ -13,24 +13,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.telemetry.exposition import family as histogram_of
-from twin.telemetry.exposition import parted, written
-from twin.telemetry.folder import ExportedMetric, Scrape, TelemetryFolder
+from twin.telemetry.families import Family, Member, families, target_labels
+from twin.telemetry.folder import Scrape, TelemetryFolder
 
 FILE = "metrics.om"
 """What is written into the folder."""
 BLOCK = 256
 """Scrapes that are turned at a time."""
-
-Type = Literal["counter", "gauge", "histogram", "unknown"]
 
 UNITS = {"s": "seconds", "%": "percent"}
 """Units that metric names spell out."""
@@ -45,89 +41,33 @@ def write(folder: TelemetryFolder, out: Path) -> None:
         turned = _Turned(spool, float(folder.manifest["epoch"]))
         turned.take(folder.each_scrape())
         with (out / FILE).open("w", encoding="utf-8", newline="") as file:
-            for one in families(folder, turned.series):
-                file.write(one.head())
+            labels = {node.name: target_labels(node.name, node.kind) for node in folder.topology.components}
+            for one in families(turned.series, folder.metrics, labels):
+                file.write(described(one))
                 for members in one.metrics.values():
                     file.writelines(turned.samples(members))
             file.write("# EOF\n")
 
 
-# --- which series belong together ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One series of a metric: its place in the order of first appearance, and its name and labels as printed."""
-
-    position: int
-    printed: str
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A metric family: metrics of one name and type, each with its series (a histogram's are several)."""
-
-    name: str
-    type: Type
-    unit: str
-    help: str
-    metrics: dict[str, list[Member]] = field(default_factory=dict)
-
-    def head(self) -> str:
-        """The lines that describe the family."""
-        lines = [f"# TYPE {self.name} {self.type}", f"# HELP {self.name} {self.help}"]
-        if self.unit:
-            lines.insert(1, f"# UNIT {self.name} {self.unit}")
-        return "".join(f"{line}\n" for line in lines)
-
-
-def families(folder: TelemetryFolder, series: Iterable[tuple[str, str]]) -> list[Family]:
-    """The families, by name, of series given as (component, series) in the order of their positions."""
-    kinds = {node.name: node.kind for node in folder.topology.components}
-    types = {name: {metric.name: metric for metric in metrics} for name, metrics in folder.metrics.items()}
-    found: dict[str, Family] = {}
-    for position, (component, name) in enumerate(series):
-        metric = _metric(types.get(component, {}), name)
-        base, own = parted(metric.name)
-        labels = {"instance": component, "job": kinds[component], **own}
-        one = _family(base, metric)
-        bare, all_of_it = parted(name)
-        member = Member(position, written(bare, {**labels, **all_of_it}))
-        found.setdefault(one.name, one).metrics.setdefault(written(base, labels), []).append(member)
-    return sorted(found.values(), key=lambda one: one.name)
-
-
-def _metric(known: dict[str, ExportedMetric], series: str) -> ExportedMetric:
-    """The metric that a series is of; one that the folder does not describe is a gauge of its own (`up`)."""
-    return known.get(series) or known.get(histogram_of(series)) or ExportedMetric(series, "gauge", "")
-
-
-def _family(base: str, metric: ExportedMetric) -> Family:
-    """The family of a metric, without its series.
+def described(family: Family) -> str:
+    """The lines that describe a family.
 
     OpenMetrics has no counter whose name does not end in `_total`, as many exporters have: its type is unknown then,
     and the help says what it is. The name is never changed.
     """
-    name, kind = base, metric.type
-    if base == UP:
-        return Family(UP, "gauge", "", "Whether the exporter answered the scrape.")
-    told = f"A {kind}{f', in {_unit(metric.unit)}' if metric.unit else ''}"
-    if kind == "counter":
-        name = base.removesuffix("_total")
-        if name == base:
-            return Family(base, "unknown", _suffix(base, metric.unit), f"{told}; its name has no _total.")
-        return Family(name, "counter", _suffix(name, metric.unit), f"{told}.")
-    return Family(base, "histogram" if kind == "histogram" else "gauge", _suffix(base, metric.unit), f"{told}.")
-
-
-def _unit(unit: str) -> str:
-    return UNITS.get(unit, unit)
-
-
-def _suffix(name: str, unit: str) -> str:
-    """The unit where the name ends in it: others are not to be declared."""
-    spelt = _unit(unit)
-    return spelt if re.fullmatch(r"\w+", spelt) and name.endswith(f"_{spelt}") else ""
+    name, type_ = family.name, family.type
+    unit = UNITS.get(family.unit, family.unit)
+    told = f"A {family.type}{f', in {unit}' if unit else ''}"
+    if name == UP:
+        told = "Whether the exporter answered the scrape"
+    elif type_ == "counter":
+        name = family.name.removesuffix("_total")
+        if name == family.name:
+            type_, told = "unknown", f"{told}; its name has no _total"
+    lines = [f"# TYPE {name} {type_}"]
+    if re.fullmatch(r"\w+", unit) and name.endswith(f"_{unit}"):  # no other unit may be declared
+        lines.append(f"# UNIT {name} {unit}")
+    return "".join(f"{line}\n" for line in (*lines, f"# HELP {name} {told}."))
 
 
 # --- scrape by scrape in, series by series out -----------------------------------------------------------------------

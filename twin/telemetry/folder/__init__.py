@@ -13,8 +13,9 @@ Same resolved scenario, seed, versions and CPU family: the same bytes.
 
 from __future__ import annotations
 
+from twin.telemetry.exporters import ExportedMetric
 from twin.telemetry.folder.layout import FORMAT, FolderError, prepare
-from twin.telemetry.folder.reader import ExportedMetric, Scrape, TelemetryFolder, read
+from twin.telemetry.folder.reader import Scrape, TelemetryFolder, read
 from twin.telemetry.folder.writer import Writer, write
 
 __all__ = ["FORMAT", "ExportedMetric", "FolderError", "Scrape", "TelemetryFolder", "Writer", "prepare", "read", "write"]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.telemetry.dialects import read_back
+from twin.telemetry.exporters import ExportedMetric
 from twin.telemetry.features import FEATURES, PROFILES
 from twin.telemetry.folder.layout import FORMAT, FolderError
 from twin.telemetry.records import Alarm, LogLine, Span
@@ -34,15 +35,6 @@ class Scrape(NamedTuple):
 
     time: float
     values: Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class ExportedMetric:
-    """A metric by its exported name. The series of a histogram are its name with `_sum`, `_count` and `_bucket`."""
-
-    name: str
-    type: str
-    unit: str
 
 
 @dataclass(frozen=True)

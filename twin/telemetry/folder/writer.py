@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin.scenario.load import to_yaml
-from twin.telemetry.dialects import constant_labels, exported, labelled
-from twin.telemetry.exposition import family, series_of
+from twin.telemetry.exporters import described, shown
 from twin.telemetry.features import FEATURES
 from twin.telemetry.folder.layout import FORMAT
 from twin.telemetry.folder.series import Table
 from twin.telemetry.lines import render
-from twin.telemetry.records import MetricType, Span
+from twin.telemetry.records import Span
 
 if TYPE_CHECKING:
-    from twin.components import Component
     from twin.world import World
 
 KEPT_SECONDS = 900.0
@@ -43,7 +41,7 @@ class Writer:
         """The files of this run, by name relative to the folder."""
         self._lines = self._spans = self._scrapes = 0
         tables = (
-            Table([_column(world, component, name) for name in names], offset)
+            Table([shown(world.dialect, component, name) for name in names], offset)
             for component, names, offset in zip(
                 world.components.values(), world.exposition.names, world.exposition.offsets, strict=True
             )
@@ -76,9 +74,12 @@ class Writer:
             "edges": world.topology.edges,
         }
         self._append("topology.json", _json(topology))
-        self._append(
-            "metrics.json", _json({c.name: _metrics(world, c) for c in world.components.values() if c.metrics})
-        )
+        metrics = {
+            c.name: [asdict(metric) for metric in described(world.dialect, c)]
+            for c in world.components.values()
+            if c.metrics
+        }
+        self._append("metrics.json", _json(metrics))
         # Alarms wait for the end: an alarm that fires is written with the moment at which it stops.
         self._append("alarms.jsonl", _json_lines(alarm._asdict() for alarm in world.recorder.alarms))
         self._write_truth()
@@ -171,25 +172,6 @@ class Writer:
 def write(world: World, folder: Path) -> dict[str, str]:
     """Write everything recorded so far; returns the sha256 of each file by its relative name."""
     return Writer(world, folder).close()
-
-
-def _column(world: World, component: Component, series: str) -> tuple[str, float] | None:
-    """The exported name of a series, with the labels that are the same for all of an engine's, and its factor."""
-    shown = exported(world.dialect, series)
-    if shown is None or not series.startswith("vllm:"):
-        return shown
-    return labelled(shown[0], constant_labels(component)), shown[1]
-
-
-def _metrics(world: World, component: Component) -> list[dict[str, str]]:
-    """What a component's exporter says of its metrics: name, type and unit; a histogram is one of them."""
-    rows = []
-    for metric in component.metrics:
-        shown = next(filter(None, (_column(world, component, series.name) for series in series_of([metric]))), None)
-        if shown is not None:
-            name = family(shown[0]) if metric.type is MetricType.HISTOGRAM else shown[0]
-            rows.append({"name": name, "type": metric.type.value, "unit": metric.unit})
-    return rows
 
 
 def _span(span: Span) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_a_family_says_what_it_is_and_stands_in_one_piece(run: tuple[TelemetryFo
     _, lines = run
     assert lines[-1] == "# EOF"
     described = [line.split(" ")[2] for line in lines[:-1] if line.startswith("# TYPE")]
-    assert described == sorted(set(described))
+    assert len(described) == len(set(described)) > 50
     named = [line.partition("{")[0] for line in lines if not line.startswith("#")]
     pieces = Counter(name for name, _ in groupby(named) if not name.endswith(("_sum", "_count", "_bucket")))
     assert set(pieces.values()) == {1}
