@@ -52,6 +52,14 @@ PROMPT_BYTES_PER_TOKEN = 4.5
 ANSWER_BYTES_PER_TOKEN = 190.0
 """Bytes of a server-sent event with one token (assumed)."""
 
+SERVER_SECONDS_PER_TOKEN = 6.5e-4
+"""CPU seconds of the API server per output token, for detokenizing and streaming (assumed: at 300 tokens/s a fifth of a
+core, which is its part of an engine's threads)."""
+
+REQUEST_MEMORY = 1.5e6
+"""Bytes of host memory that a request holds while it is in the engine (assumed: token ids, detokenizer, buffers of its
+stream). Nothing beside the limit, but what lets a working set move."""
+
 
 class Cgroup:
     """Memory and cores of one pod. Past the memory limit the kernel kills the largest process in it."""
@@ -69,8 +77,15 @@ class Cgroup:
         self._looked = 0.0
         self._busy = 0.0
         self._waiting = False
-        self._cpu = self._periods = self._throttled = 0.0
+        self.cpu_seconds = self._periods = self._throttled = 0.0
+        """CPU time that all programs in the container have used, as of the last look."""
+        self._tokens = 0
         self._pid = 0
+
+    @property
+    def working_set(self) -> float:
+        """Bytes of memory that the container uses."""
+        return self._replica.resident_memory + REQUEST_MEMORY * self._replica.ongoing
 
     @property
     def stress_memory(self) -> float:
@@ -105,14 +120,14 @@ class Cgroup:
         replica = self._replica
         received, sent = replica.traffic
         return (
-            replica.resident_memory,
-            self._cpu,
+            self.working_set,
+            self.cpu_seconds,
             sent,
             received,
             sent / PACKET_BYTES,
             received / PACKET_BYTES,
-            self._cpu * USER_SHARE,
-            self._cpu * (1.0 - USER_SHARE),
+            self.cpu_seconds * USER_SHARE,
+            self.cpu_seconds * (1.0 - USER_SHARE),
             self._periods,
             self._throttled,
             self.kills,
@@ -127,15 +142,19 @@ class Cgroup:
         now = replica.world.now
         if replica.pid != self._pid:
             self._pid = replica.pid
-            self._cpu = self._periods = self._throttled = 0.0
+            self.cpu_seconds = self._periods = self._throttled = 0.0
+            self._tokens = 0
             self._looked = max(self._looked, replica.started_at)
         elapsed, self._looked = now - self._looked, now
         periods = elapsed / CFS_PERIOD
-        self._cpu += self._busy * elapsed
+        tokens = replica.engine.generation_tokens if replica.engine is not None else self._tokens
+        streamed, self._tokens = max(0, tokens - self._tokens), tokens
+        used = self._busy * elapsed + SERVER_SECONDS_PER_TOKEN * streamed
+        self.cpu_seconds += min(used, self.cores * elapsed)
         self._periods += periods
         self._throttled += periods if self._waiting else 0.0
         threads = replica.runnable_threads if replica.up else 0.0
-        self._busy = min(float(self.cores), threads)
+        self._busy = min(float(self.cores), replica.looping_threads if replica.up else 0.0)
         self._waiting = threads > self.cores and self.cores < replica.node.cores
 
     # --- memory -----------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class InferenceTwin:
         self.router.max_queued = preset.max_queued_requests or math.inf
         self.gateway = Gateway(world, "nginx-proxy", head_node, self.router, preset.engine.max_model_len)
         self.router.gateway = self.gateway
+        self.router.join_mesh(self.gateway.name)
         self.store = ModelStore(world, "model-store", head_node)
         self._active = preset.replicas
         workers = preset.replicas
@@ -128,6 +129,8 @@ class InferenceTwin:
             self.world, name, gpus, self._model, self._blocks, preset.engine, preset.pod_memory, preset.pod_cores
         )
         replica.router, replica.store = self.router, self.store
+        if replica.node is not self.router.place:  # the head's own engine is called within its pod
+            replica.join_mesh(self.router.name)
         replica.depends_on.append(self.store)
         self.router.replicas.append(replica)
         self.router.depends_on.append(replica)

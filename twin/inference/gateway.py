@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
+from twin.inference import container
 from twin.inference.cgroup import PROMPT_BYTES_PER_TOKEN
 from twin.inference.messages import nginx
 from twin.inference.request import Request
@@ -59,6 +60,7 @@ class Gateway(Process):
         counter("nginx_http_response_size_bytes_sum", "bytes", profile=None),
         counter("nginx_http_response_time_seconds_sum", "s", profile=None),
         counter("nginx_http_response_time_seconds_count", "requests", profile=None),
+        *container.METRICS,
     )
 
     def __init__(self, world: World, name: str, place: Component, router: Router, max_length: int) -> None:
@@ -94,7 +96,7 @@ class Gateway(Process):
         self._statuses = {2: 0, 4: 0, 5: 0}
         self._codes = dict.fromkeys(CODES, 0)
         self._upstream_seconds = self._seconds = 0.0
-        self._bytes = 0
+        self._bytes = self._tokens = 0
         self._received = 0.0
 
     @property
@@ -236,8 +238,11 @@ class Gateway(Process):
             self._codes[shown] += 1
         self._seconds += seconds
         self._bytes += size
+        self._tokens += request.generated
         if peer is not None:
             self._upstream_seconds += seconds
+            if peer.server.waypoint is not None:
+                peer.server.waypoint.observe(seconds)
         self.log(nginx.ACCESS, _client(request), PATH, shown, size, seconds)
         if self.world.spec.telemetry.tracing != "off":
             self.world.recorder.span(
@@ -385,7 +390,14 @@ class Gateway(Process):
             self._bytes,
             self._seconds,
             self.answered - self._answered_before,
+            *self._container(),
         )
+
+    def _container(self) -> tuple[float, ...]:
+        """On its own interface nginx also talks to Ray's head."""
+        requests, passed = self.accepted - self._accepted_before, BYTES_PER_TOKEN * self._tokens
+        received, sent = self._received + passed, self._bytes + self._received
+        return container.values(self, container.NGINX, requests, self._tokens, 2 * len(self._open), received, sent)
 
     def _log_error(self, template: LogTemplate, request: Request, upstream: str, *fields: Any) -> None:
         self.log(template, self._connections.get(request.id, self.accepted), _client(request), PATH, upstream, *fields)

@@ -221,12 +221,25 @@ class Gpu(Component):
 
     # --- telemetry ------------------------------------------------------------------------------------------------
 
+    @property
+    def silent(self) -> bool:
+        """Whether it does not answer those who ask for its state."""
+        return self.off_bus or "gsp_silent" in self.driver.met
+
+    @property
+    def utilization(self) -> float:
+        """Per cent of the time since the last reading in which a kernel was resident; NaN where it does not answer."""
+        if self.silent:
+            return math.nan
+        self._settle_clients()
+        return round(100.0 * self.meter.read(self.world.now).busy)
+
     def sample(self) -> Sequence[float]:
         self._settle_clients()
         self._count_errors()
         reading = self.meter.read(self.world.now)
         xid: float = self.driver.last_xid
-        if self.off_bus or "gsp_silent" in self.driver.met:  # the last XID is the driver's own; all else is asked for
+        if self.silent:  # the last XID is the driver's own; all else is asked for
             if self.off_bus and not xid:
                 xid = math.nan  # the driver was loaded without it and does not know it
             return tuple(xid if field.name == "DCGM_FI_DEV_XID_ERRORS" else math.nan for field in FIELDS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.actions import CATEGORIES
 from twin.components import Component
-from twin.inference import engine_stats, stats_line, tracing
+from twin.inference import engine_stats, ray_node, stats_line, tracing
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN, IDLE_TRAFFIC, PROMPT_BYTES_PER_TOKEN, Cgroup
 from twin.inference.data_parallel import DataParallel
 from twin.inference.engine import Engine
@@ -18,9 +18,11 @@ from twin.inference.hang import Hang
 from twin.inference.kubelet import Worker
 from twin.inference.leak import Leak
 from twin.inference.messages import vllm
+from twin.inference.ray_node import RayNode
 from twin.inference.request import Request
 from twin.inference.start_up import start_up
 from twin.inference.store import ModelStore
+from twin.inference.waypoint import Waypoint
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
@@ -43,8 +45,11 @@ if TYPE_CHECKING:
     from twin.world import World
 
 
+CORE_THREADS = 1.0
+"""Threads of a working engine core that want a core: its loop, which spins while it waits for the GPU."""
 ACTIVE_THREADS = 1.2
-"""Threads of a working engine that want a core: the core's own loop, and now and then the API server's (assumed)."""
+"""The same of all its programs: now and then the API server's as well (assumed)."""
+IDLE_THREADS = 0.1
 
 
 class Replica(Process):
@@ -52,7 +57,7 @@ class Replica(Process):
 
     kind = "vllm"
     program = "VLLM::EngineCor"
-    metrics = (*engine_stats.metrics(8192), *Cgroup.metrics)
+    metrics = (*engine_stats.metrics(8192), *Cgroup.metrics, *ray_node.metrics(1))
 
     def __init__(
         self,
@@ -69,10 +74,13 @@ class Replica(Process):
         super().__init__(world, name, self.gpus[0])
         for gpu in self.gpus[1:]:
             gpu.residents.append(self)
-        self.metrics = (*engine_stats.metrics(settings.max_model_len), *Cgroup.metrics)
         self.model = model
         self.settings = settings
         self.cgroup = Cgroup(self, memory, cores)
+        self._ray_node = RayNode(self)
+        self.metrics = (*engine_stats.metrics(settings.max_model_len), *Cgroup.metrics, *self._ray_node.metrics)
+        self.waypoint: Waypoint | None = None
+        """Measures the requests on their way from the head; None where they do not leave the pod."""
         self.router: Router | None = None
         self.store: ModelStore | None = None
         self.engine: Engine | DataParallel | None = None
@@ -94,6 +102,11 @@ class Replica(Process):
         node = self.gpu.place
         assert isinstance(node, Worker)
         return node
+
+    def join_mesh(self, caller: str) -> None:
+        """From now on a waypoint measures the requests that come from `caller`."""
+        self.waypoint = Waypoint(caller, self.name)
+        self.metrics = (*self.metrics, self.waypoint.metric)
 
     def devices(self) -> Sequence[Component]:
         return self.gpus
@@ -214,7 +227,12 @@ class Replica(Process):
 
     @property
     def runnable_threads(self) -> float:
-        return (ACTIVE_THREADS if self.engine and self.engine.busy else 0.1) + self.value("cpu_stress")
+        return (ACTIVE_THREADS if self.engine and self.engine.busy else IDLE_THREADS) + self.value("cpu_stress")
+
+    @property
+    def looping_threads(self) -> float:
+        """Of these, those whose CPU time does not go by the tokens."""
+        return (CORE_THREADS if self.engine and self.engine.busy else IDLE_THREADS) + self.value("cpu_stress")
 
     @property
     def traffic(self) -> tuple[float, float]:
@@ -389,4 +407,5 @@ class Replica(Process):
         values = stats.values(engine)
         if self.value("frozen"):  # nor does its server answer; the container's own figures come from the kubelet
             values = [math.nan] * len(values)
-        return (*values, *self.cgroup.values())
+        measured = self.waypoint.values() if self.waypoint is not None else ()
+        return (*values, *self.cgroup.values(), *self._ray_node.values(), *measured)

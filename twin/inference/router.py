@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twin.components import Component
+from twin.inference import container
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.inference.messages import serve
 from twin.inference.ray import Controller, Gcs, Handle, Proxy
 from twin.inference.replica import Replica
 from twin.inference.request import Request
+from twin.inference.waypoint import Waypoint
 from twin.mechanics.layers import Layer
 from twin.mechanics.serving import (
     APPLICATION_RUNNING,
@@ -82,6 +84,7 @@ class Router(Process):
         histogram("ray_serve_health_check_latency_ms", LATENCY_BUCKETS_MS, "ms"),
         histogram("ray_serve_replica_startup_latency_ms", LATENCY_BUCKETS_MS, "ms"),
         histogram("ray_serve_replica_shutdown_duration_ms", LATENCY_BUCKETS_MS, "ms"),
+        *container.METRICS,
     )
 
     def __init__(self, world: World, name: str, place: Component, max_ongoing: int) -> None:
@@ -92,14 +95,22 @@ class Router(Process):
         """Serve's `max_queued_requests`; unlimited by default."""
         self._max_ongoing = max_ongoing
         self._completed = self._cancelled = 0
+        self._submitted = 0
         self._received = 0.0
         self._processing = Histogram(LATENCY_BUCKETS_MS)
+        self.waypoint: Waypoint | None = None
+        """Measures the requests on their way from the gateway."""
         self._was_stale = False
         self._replica_ids: dict[tuple[str, int], str] = {}
         self.gcs = Gcs(self)
         self.controller = Controller(self)
         self.handle = Handle(self)
         self.proxy = Proxy(self)
+
+    def join_mesh(self, caller: str) -> None:
+        """From now on a waypoint measures the requests that come from `caller`."""
+        self.waypoint = Waypoint(caller, self.name)
+        self.metrics = (*self.metrics, self.waypoint.metric)
 
     @property
     def max_ongoing(self) -> float:
@@ -127,6 +138,7 @@ class Router(Process):
     def submit(self, request: Request) -> None:
         """A request arrives from the gateway."""
         if self.accepting:
+            self._submitted += 1
             self.proxy.receive(request)
 
     def abort(self, request: Request) -> None:
@@ -209,7 +221,7 @@ class Router(Process):
         return True
 
     def on_running(self) -> None:
-        self._completed = self._cancelled = 0
+        self._completed = self._cancelled = self._submitted = 0
         self._received = 0.0
         self._processing = Histogram(LATENCY_BUCKETS_MS)
         self.proxy.start()
@@ -284,4 +296,13 @@ class Router(Process):
             *controller.check_latency.values(),
             *controller.startup_latency.values(),
             *controller.shutdown_duration.values(),
+            *self._container(),
+            *(self.waypoint.values() if self.waypoint is not None else ()),
         )
+
+    def _container(self) -> tuple[float, ...]:
+        """What goes to replicas has come from the gateway, and what comes from them goes there."""
+        passed = self._received + self.handle.sent_bytes
+        tokens = self._received / ANSWER_BYTES_PER_TOKEN
+        costs = container.RAY_HEAD
+        return container.values(self, costs, self._submitted, tokens, len(self.proxy.open), passed, passed)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from simpy.events import Event
 
 from twin.components import Component
+from twin.inference import container
 from twin.inference.messages import hub
 from twin.mechanics.layers import Layer
 from twin.mechanics.serving import (
@@ -127,6 +128,7 @@ class ModelStore(Process):
         counter("minio_s3_requests_errors_total", "requests"),
         gauge("minio_s3_requests_inflight_total", "requests"),
         counter("minio_s3_traffic_sent_bytes", "bytes"),
+        *container.METRICS,
     )
 
     def __init__(self, world: World, name: str, place: Component) -> None:
@@ -256,4 +258,6 @@ class ModelStore(Process):
 
     def sample(self) -> Sequence[float]:
         self.transfers.settle()
-        return (self.requests, self.errors, self.transfers.active, self.transfers.sent)
+        active, sent = self.transfers.active, self.transfers.sent
+        contained = container.values(self, container.OBJECT_STORE, self.requests, 0.0, active, 0.0, sent)
+        return (self.requests, self.errors, active, sent, *contained)

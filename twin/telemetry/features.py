@@ -17,6 +17,11 @@ from twin.telemetry.records import Profile
 KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (*inference.KINDS, *openstack.KINDS)}
 """Component kinds of both clusters; the position is the kind's number in observations."""
 
+SHOWN: dict[str, frozenset[str]] = {
+    name: frozenset(s.name for s in series_of(kind.metrics) if s.profile is not None) for name, kind in KINDS.items()
+}
+"""By kind: the features that its exporter has. Others may have a series of the same name that is exported only."""
+
 _SERIES = {s.name: s for kind in KINDS.values() for s in series_of(kind.metrics) if s.profile is not None}
 FEATURES: tuple[str, ...] = tuple(_SERIES)
 """Series names: the feature axis of scrapes and observations."""

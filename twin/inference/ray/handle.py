@@ -52,6 +52,8 @@ class Handle:
         """Replicas that an operator took out of the routing table."""
         self.routed = 0
         self.sent_bytes = 0.0
+        self._sent_at: dict[int, float] = {}
+        """When each request was given to its replica."""
         self._assigned: dict[int, Target] = {}
         self._attempt = 0
         self._timer_set = False
@@ -135,13 +137,13 @@ class Handle:
 
     def finished(self, request: Request) -> bool:
         """A request came back complete; whether it was expected."""
-        return self._release(request) is not None
+        return self._ended(request) is not None
 
     def cancel(self, request: Request) -> None:
         """Nobody wants the answer any more: its replica is told."""
         if self.waiting.pop(request.id, None) is not None:
             return
-        target = self._release(request)
+        target = self._ended(request)
         if target is not None:
             network = self.head.world.network
 
@@ -156,7 +158,7 @@ class Handle:
         targets = [t for t in self._busy() if t.replica is replica and t.pid == pid]
         gone = [request for target in targets for request in target.sent.values()]
         for request in gone:
-            self._release(request)
+            self._ended(request)
         return gone
 
     def _busy(self) -> list[Target]:
@@ -167,6 +169,7 @@ class Handle:
 
     def _send(self, target: Target, request: Request) -> None:
         target.sent[request.id] = request
+        self._sent_at[request.id] = self.head.world.now
         self.sent_bytes += PROMPT_BYTES_PER_TOKEN * request.prompt
         self._assigned[request.id] = target
         if target.length is not None and not self.stale:
@@ -218,8 +221,17 @@ class Handle:
         self._attempt += 1
         self._try_later()
 
+    def _ended(self, request: Request) -> Target | None:
+        """A request that its replica had taken has ended, one way or another."""
+        sent = self._sent_at.get(request.id, 0.0)
+        target = self._release(request)
+        if target is not None and target.replica.waypoint is not None:
+            target.replica.waypoint.observe(self.head.world.now - sent)
+        return target
+
     def _release(self, request: Request) -> Target | None:
         target = self._assigned.pop(request.id, None)
+        self._sent_at.pop(request.id, None)
         if target is not None:
             del target.sent[request.id]
             if target.length and not self.stale:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from twin.telemetry.dialects import read_back
 from twin.telemetry.exporters import ExportedMetric
-from twin.telemetry.features import FEATURES, PROFILES
+from twin.telemetry.features import FEATURES, PROFILES, SHOWN
 from twin.telemetry.folder.layout import FORMAT, FolderError
 from twin.telemetry.records import Alarm, LogLine, Span
 from twin.telemetry.window import Node, Topology, Window
@@ -93,12 +93,13 @@ class TelemetryFolder:
         """Scrape times [time] and values [component, feature, time], without metrics this version does not know."""
         shown = [name for name in FEATURES if name not in PROFILES[self.manifest["profile"]]]
         known = read_back(self.manifest["dialect"], shown)
+        kinds = {node.name: node.kind for node in self.topology.components}
         times: NDArray[np.float64] | None = None
         values = np.empty((len(self.topology.components), len(FEATURES), 0), np.float32)
         for path in sorted((self.path / "metrics").glob("*.csv")):
             if path.stem not in self.topology.index:
                 raise FolderError(f"{path}: no component of this topology is called {path.stem}")
-            scraped, columns = _table(path, known)
+            scraped, columns = _table(path, known, SHOWN.get(kinds[path.stem], frozenset()))
             if times is None:
                 times = scraped
                 values = np.full((*values.shape[:2], len(times)), np.nan, np.float32)
@@ -160,12 +161,14 @@ def read(path: Path) -> TelemetryFolder:
         raise FolderError(f"{path} is not a telemetry folder written by `healtwin simulate`: {error}") from None
 
 
-def _table(path: Path, known: dict[str, tuple[str, float]]) -> tuple[NDArray[np.float64], dict[str, list[float]]]:
-    """Times and the values of each known feature of one component's file."""
+def _table(
+    path: Path, known: dict[str, tuple[str, float]], shown: frozenset[str]
+) -> tuple[NDArray[np.float64], dict[str, list[float]]]:
+    """Times and the values of each known feature of one component's file, of those that its kind shows."""
     with _open(path) as file:
         head = next(csv.reader([file.readline()]), [])
         plain = [_CONSTANT.sub("", name).replace("{}", "") for name in head]
-        wanted = [(i, *known[name]) for i, name in enumerate(plain) if name in known]
+        wanted = [(i, *known[name]) for i, name in enumerate(plain) if name in known and known[name][0] in shown]
         times: list[float] = []
         columns: dict[str, list[float]] = {feature: [] for _, feature, _ in wanted}
         for number, text in enumerate(file, 2):
