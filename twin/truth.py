@@ -48,6 +48,8 @@ class Truth:
     def __init__(self) -> None:
         self.incidents: dict[str, Incident] = {}
         self.benign: list[Benign] = []
+        self._meant: dict[str, tuple[Benign, set[tuple[str, Condition]]]] = {}
+        """What the scenario lets happen without its being a fault, and the conditions of it that are in place."""
         self._without_impact: list[Incident] = []
 
     def plan(self, incident: Incident) -> None:
@@ -55,8 +57,19 @@ class Truth:
         self.incidents[incident.fault] = incident
         self._without_impact.append(incident)
 
+    def expect(self, name: str, event: Benign) -> None:
+        """Note what is meant to happen under that name; it is among `benign` from its beginning."""
+        self._meant[name] = (event, set())
+
     def injected(self, component: str, condition: Condition, time: float) -> None:
         """A condition was imposed."""
+        if condition.cause in self._meant:
+            event, there = self._meant[condition.cause]
+            there.add((component, condition))
+            if not any(event is begun for begun in self.benign):
+                event.started = time
+                self.benign.append(event)
+            return
         incident = self.incidents[condition.cause]
         incident.injected = time if incident.injected is None else incident.injected
         incident.open_conditions.add((component, condition))
@@ -64,6 +77,10 @@ class Truth:
     def cleared(self, component: str, conditions: Iterable[Condition], time: float, by: str) -> None:
         """Conditions are gone; the incident ends with its last one."""
         for condition in conditions:
+            event, there = self._meant.get(condition.cause, (None, set()))
+            if event is not None and (component, condition) in there:
+                there.remove((component, condition))
+                event.ended = None if there else time
             incident = self.incidents.get(condition.cause)
             if incident is None or (component, condition) not in incident.open_conditions:
                 continue

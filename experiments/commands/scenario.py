@@ -39,8 +39,9 @@ def list_() -> None:
     columns = ("name", "split", "scenarios", "seeds")
     table = Table(*(Column(name, no_wrap=True) for name in columns), "title", title="suites", title_justify="left")
     for name in shipped("Suite"):
-        suite = Suite.load(name)
-        table.add_row(name, suite.split, str(len(suite.scenarios)), str(len(suite.seeds)), suite.metadata.title)
+        for suite in Suite.load_parts(name):
+            split = suite.part or suite.split
+            table.add_row(name, split, str(len(suite.scenarios)), str(len(suite.seeds)), suite.metadata.title)
     console.print(table)
 
 
@@ -154,10 +155,22 @@ def _validated(file: str) -> str:
     if kind == "Scenario":
         ends = validate_scenario(Scenario.load(file))
         return f"ok: {file}: {len(ends)} {'variant' if len(ends) == 1 else 'variants'} checked"
-    suite = Study.load(file).suite if kind == "Study" else Suite.load(file)
-    for scenario in suite.scenarios:
+    parts = (Study.load(file).suite,) if kind == "Study" else Suite.load_parts(file)
+    scenarios = {scenario.source: scenario for suite in parts for scenario in suite.scenarios}
+    for scenario in scenarios.values():
         validate_scenario(scenario)
-    return f"ok: {file}: {kind.lower()}, {len(suite.scenarios)} scenarios checked"
+    return f"ok: {file}: {kind.lower()}, {len(scenarios)} scenarios checked"
+
+
+@app.command()
+def digest(
+    suites: Annotated[list[str], typer.Argument(metavar="SUITE...", help="Suites: files or shipped names.")],
+) -> None:
+    """Print the sha256 over every case of a suite: its scenarios as each seed of each split draws them."""
+    from twin.scenario.suite import cases_digest
+
+    for suite in suites:
+        typer.echo(f"{cases_digest(suite)}  {suite}")
 
 
 @app.command()

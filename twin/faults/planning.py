@@ -14,7 +14,7 @@ from twin.faults.selection import choose, select
 from twin.mechanics.conditions import Condition
 from twin.scenario.errors import ScenarioError, nearest
 from twin.scenario.schema import Fault
-from twin.truth import Incident
+from twin.truth import Benign, Incident
 
 if TYPE_CHECKING:
     from twin.world import World
@@ -31,7 +31,7 @@ class Plan:
 
 
 def plan(world: World) -> list[Plan]:
-    """Resolve every fault of the scenario against the cluster and note it in the truth.
+    """Resolve every fault of the scenario against the cluster and note it in the truth, or as benign where it is.
 
     Raises ScenarioError, with the path of the key, for an unknown kind or action, bad parameters, a target that
     matches nothing, or one that the fault cannot hit.
@@ -51,7 +51,11 @@ def plan(world: World) -> list[Plan]:
         until = None if fault.duration is None else fault.at + fault.duration
         plans.append(Plan(fault.name, fault.at, until, conditions))
         label = f"{fault.kind}/{fault.action}" if fault.action else fault.kind
-        world.truth.plan(Incident(fault.name, label, family(kind, parameters), tuple(c.name for c in hit)))
+        targets = tuple(c.name for c in hit)
+        if fault.benign:
+            world.truth.expect(fault.name, Benign(label, targets, fault.at))
+        else:
+            world.truth.plan(Incident(fault.name, label, family(kind, parameters), targets))
     return plans
 
 

@@ -15,7 +15,7 @@ from twin.quantities import split
 from twin.scenario.errors import Path, ScenarioError
 from twin.streams import Key, Stream, Streams
 
-FIXED = ("name", "kind", "action", "mode", "manifest")
+FIXED = ("name", "kind", "action", "mode", "manifest", "benign")
 """Fields of a fault that cannot be drawn: they say what the fault is, not how strong or where."""
 
 

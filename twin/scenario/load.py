@@ -1,4 +1,4 @@
-"""Scenarios, suites and studies: from a YAML file to something that a world can live through."""
+"""Scenarios: from a YAML file to something that a world can live through."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from twin.scenario.consistency import check, check_names
 from twin.scenario.errors import ScenarioError
 from twin.scenario.manifests import expand
 from twin.scenario.overrides import override
-from twin.scenario.schema import Metadata, ResolvedScenario, Split, StudyDocument, StudySpec, SuiteDocument
+from twin.scenario.schema import Metadata, ResolvedScenario
 from twin.scenario.source import Document, located, parse, read
 
 M = TypeVar("M", bound=BaseModel)
@@ -52,7 +52,7 @@ class Scenario:
     def _checked(cls, document: Document, overrides: Sequence[str]) -> Scenario:
         document = override(document, overrides)
         with located(document):
-            _expect_kind(document, "Scenario")
+            expect_kind(document, "Scenario")
             document = expand(document)
         with located(document):
             check_names(document.data)
@@ -74,7 +74,7 @@ class Scenario:
     @cached_property
     def digest(self) -> str:
         """sha256 of the scenario's content: comments, layout and the place of the file do not matter."""
-        return _digest(self.document.data)
+        return sha256(self.document.data)
 
     @cached_property
     def draws(self) -> tuple[draws.Draw, ...]:
@@ -103,7 +103,7 @@ class Scenario:
         return self.document.locate(error)
 
     def _validated(self, data: dict[str, Any]) -> ResolvedScenario:
-        return _validated(ResolvedScenario, self._with_files(data))
+        return validated(ResolvedScenario, self._with_files(data))
 
     def _with_files(self, data: dict[str, Any]) -> dict[str, Any]:
         """A file named in a file lies relative to that file; one named by an override, to the current folder."""
@@ -148,86 +148,22 @@ def _yaml(data: Any) -> str:
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120))
 
 
-@dataclass(frozen=True)
-class Suite:
-    """Scenarios and seeds that belong together, and what they may be used for."""
-
-    source: str
-    metadata: Metadata
-    scenarios: tuple[Scenario, ...]
-    seeds: tuple[int, ...]
-    split: Split
-    digest: str
-    """sha256 of the suite and of every scenario in it."""
-
-    @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Suite:
-        """The suite in a file, or the shipped one of that name. Raises ScenarioError."""
-        document = override(read(catalogue.find(path, "Suite")), overrides)
-        with located(document):
-            _expect_kind(document, "Suite")
-            suite = _validated(SuiteDocument, document.data)
-            spec = suite.spec
-            files = [
-                _find(name, "Scenario", document, ("spec", "scenarios", i)) for i, name in enumerate(spec.scenarios)
-            ]
-            seeds = spec.seeds if isinstance(spec.seeds, tuple) else spec.seeds.seeds
-            if not seeds or len(set(seeds)) < len(seeds):
-                raise ScenarioError("expected at least one seed, each once", ("spec", "seeds"))
-        scenarios = tuple(Scenario.load(file) for file in files)
-        digest = _digest([document.data, [scenario.digest for scenario in scenarios]])
-        return cls(document.name, suite.metadata, scenarios, seeds, spec.split, digest)
-
-
-@dataclass(frozen=True)
-class Study:
-    """A search over a policy's settings on one suite."""
-
-    source: str
-    metadata: Metadata
-    spec: StudySpec
-    suite: Suite
-    digest: str
-    """sha256 of the study and its suite."""
-
-    @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Study:
-        """The study in a file, or the shipped one of that name. Raises ScenarioError."""
-        document = override(read(catalogue.find(path, "Study")), overrides)
-        with located(document):
-            _expect_kind(document, "Study")
-            study = _validated(StudyDocument, document.data)
-            file = _find(study.spec.suite, "Suite", document, ("spec", "suite"))
-        suite = Suite.load(file)
-        with located(document):
-            if suite.split != "tuning":
-                raise ScenarioError(
-                    f"'{suite.metadata.name}' is kept for {suite.split}: a study sees the split tuning only",
-                    ("spec", "suite"),
-                )
-        return cls(document.name, study.metadata, study.spec, suite, _digest([document.data, suite.digest]))
-
-
-def _expect_kind(document: Document, kind: str) -> None:
+def expect_kind(document: Document, kind: str) -> None:
+    """Raise ScenarioError for a document of another kind."""
     found = document.data.get("kind")
     if found != kind:
         raise ScenarioError(f"expected kind: {kind}, got {found!r}", ("kind",))
 
 
-def _find(name: str, kind: str, document: Document, path: tuple[str | int, ...]) -> Path:
-    try:
-        return catalogue.find(name, kind, document.folder)
-    except ScenarioError as error:
-        raise ScenarioError(error.message, path) from None
-
-
-def _validated(model: type[M], data: dict[str, Any]) -> M:
+def validated(model: type[M], data: dict[str, Any]) -> M:
+    """The model of some data. Raises ScenarioError, in words."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise ScenarioError.from_validation(error, model) from None
 
 
-def _digest(data: Any) -> str:
+def sha256(data: Any) -> str:
+    """sha256 of plain data, as hexadecimal digits: the order of keys does not matter."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=lambda value: value.isoformat())
     return hashlib.sha256(text.encode()).hexdigest()

@@ -133,6 +133,9 @@ class Fault(Model):
     selector: Selector
     at: Duration = Field(description="simulated time at which it happens")
     duration: Duration | None = Field(None, description="until it goes away by itself; default: it stays")
+    benign: bool = Field(
+        False, description="meant to happen, such as a batch job or a campaign: the truth names it, and not as a cause"
+    )
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -278,14 +281,46 @@ class SeedRange(Model):
         return tuple(range(self.first, self.first + self.count))
 
 
-class SuiteSpec(Model):
-    """The body of a suite."""
+Seeds = SeedRange | tuple[Annotated[int, Field(ge=0)], ...]
+Names = Annotated[
+    tuple[str, ...], Field(min_length=1, description="names of shipped scenarios, or files beside the suite")
+]
 
-    scenarios: tuple[str, ...] = Field(
-        min_length=1, description="names of shipped scenarios, or files beside the suite"
+Part = Literal["train", "validation", "test"]
+"""A part of a suite that is cut into splits."""
+
+USES: dict[Part, Split] = {"train": "training", "validation": "validation", "test": "unknown"}
+"""What the parts of a suite may be used for."""
+
+
+class SuitePart(Model):
+    """One of a suite's splits."""
+
+    scenarios: Names | None = Field(None, description="left out: those of the suite")
+    seeds: Seeds
+
+
+class SuiteSpec(Model):
+    """The body of a suite: scenarios, seeds and a split, or splits, or a default with splits beside it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["scenarios", "seeds", "split"]}, {"required": ["splits"]}]}
     )
-    seeds: SeedRange | tuple[Annotated[int, Field(ge=0)], ...]
-    split: Split
+
+    scenarios: Names | None = None
+    seeds: Seeds | None = None
+    split: Split | None = Field(None, description="what scenarios and seeds may be used for")
+    splits: dict[Part, SuitePart] | None = Field(
+        None, min_length=1, description="train, validation, test: no seed of a scenario stands in two of them"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> SuiteSpec:
+        given = {name: getattr(self, name) is not None for name in ("scenarios", "seeds", "split")}
+        missing = [name for name, there in given.items() if not there]
+        if missing and (any(given.values()) or self.splits is None):
+            raise ValueError(f"missing key '{missing[0]}'")
+        return self
 
 
 class SuiteDocument(Model):
