@@ -82,25 +82,28 @@ def _same_value(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return one == other or (depth >= 0 and one[:depth] == other[:depth] and "[" in f"{one[depth]}{other[depth]}")
 
 
-def _keys(model: Any, location: Path) -> list[str]:
-    """The YAML keys that the model at `location` below `model` takes."""
+def _keys(model: type[BaseModel], location: Path) -> list[str]:
+    """The YAML keys that the model at `location` below `model` takes; of a union whose member is not told, of all."""
+    models = [model]
     for part in location:
-        if isinstance(part, str) and hasattr(model, "model_fields"):
-            by_alias = {f.alias or name: f.annotation for name, f in model.model_fields.items()}
-            model = by_alias.get(part, model)
-        model = _model_in(model, str(part))
-    fields = getattr(model, "model_fields", {})
-    return [f.alias or name for name, f in fields.items()]
+        told = [m for m in models if part in _tags(m)]
+        if told and len(models) > 1:
+            models = told
+            continue
+        inner = [f.annotation for m in models for name, f in m.model_fields.items() if part == (f.alias or name)]
+        if inner:
+            models = [m for annotation in inner for m in _models(annotation)]
+    return list(dict.fromkeys(f.alias or name for m in models for name, f in m.model_fields.items()))
 
 
-def _model_in(annotation: Any, tag: str) -> Any:
-    """The model inside an annotation such as ``Model | None`` or ``tuple[Model, ...]``; of a union, the tagged one."""
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models inside an annotation such as ``Model | None`` or ``tuple[Model, ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    models = [m for m in (_model_in(a, tag) for a in getattr(annotation, "__args__", ())) if m is not None]
-    tagged = [
-        m
-        for m in models
-        if "kind" in m.model_fields and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())
-    ]
-    return (tagged or models or [None])[0]
+        return [annotation]
+    return [m for argument in getattr(annotation, "__args__", ()) for m in _models(argument)]
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    """What pydantic calls a member of a union by: its class, or the kinds that it has."""
+    kind = model.model_fields.get("kind")
+    return (model.__name__, *getattr(kind.annotation if kind else None, "__args__", ()))

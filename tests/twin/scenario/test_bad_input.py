@@ -57,6 +57,13 @@ def test_the_text_these_tests_break_is_good() -> None:
         ("horizon:", "horizn:", "21:3", "unknown key 'horizn' (did you mean 'horizon'?)"),
         ("scrape:", "scape:", "18:15", "did you mean 'scrape'"),
         ("preset:", "prset:", "5:30", "did you mean 'preset'"),
+        (
+            "inference, preset: small}",
+            "openstack, preset: small, quotas: {instanses: 1}}",
+            "5:54",
+            "unknown key 'instanses' (did you mean 'instances'?)",
+        ),
+        ("inference, preset: small}", "openstack, preset: small, computs: 1}", "5:45", "did you mean 'computes'"),
         ("      selector:", "      selctor:", "11:7", "missing key 'selector' (is 'selctor' meant?)"),
         ("spec:", "spek:", "4:1", "unknown key 'spek' (did you mean 'spec'?)"),
         # units and numbers
