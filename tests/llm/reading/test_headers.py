@@ -68,6 +68,22 @@ LINES = {
     "2026-01-01T00:00:37.667321Z 8 [Warning] [MY-010055] [Server] IP address": Reading(
         "mysql", "WARNING", "Server", "IP address"
     ),
+    "[2026-11-21 10:02:11,123 E 395 395] (raylet) node_manager.cc:3049: 10 Workers killed": Reading(
+        "ray-core", "ERROR", "node_manager.cc:3049", "10 Workers killed"
+    ),
+    '(APIServer pid=1) INFO:     10.0.0.7:4823 - "POST /v1/completions HTTP/1.1" 200 OK': Reading(
+        "uvicorn", "INFO", "", '10.0.0.7:4823 - "POST /v1/completions HTTP/1.1" 200 OK'
+    ),
+    "(VllmWorker rank=1 pid=2061) INFO 08-06 03:26:00 [cuda.py:290] Using Flash Attention": Reading(
+        "vllm", "INFO", "cuda.py:290", "Using Flash Attention"
+    ),
+    "(APIServer pid=1) INFO 03-10 15:49:42 [utils.py:302]": Reading("vllm", "INFO", "utils.py:302", ""),
+    "2026-11-21T10:02:11.123456+01:00 node-1 kernel: NVRM: Xid (PCI:0000:05:00): 79, gone": Reading(
+        "kernel", "", "kernel", "NVRM: Xid (PCI:0000:05:00): 79, gone"
+    ),
+    "7 INFO nova.compute.manager [req-1 g- usr u prj p] VM Started": Reading(
+        "oslo", "INFO", "nova.compute.manager", "VM Started"
+    ),
     "2026-01-01 00:14:34.906296+00:00 [warning] <0.4798.0> closed": Reading(
         "rabbitmq", "WARNING", "<0.4798.0>", "closed"
     ),
@@ -81,6 +97,11 @@ def test_each_dialect_is_read(line: str, reading: Reading) -> None:
 
 def test_there_is_a_sample_of_every_dialect() -> None:
     assert {reading.dialect for reading in LINES.values()} == set(HEADERS)
+
+
+def test_no_line_is_of_two_dialects() -> None:
+    for line, reading in LINES.items():
+        assert [dialect for dialect, header in HEADERS.items() if header.match(line)] == [reading.dialect]
 
 
 def test_a_line_of_no_known_format_is_all_message() -> None:
