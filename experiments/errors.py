@@ -7,6 +7,7 @@ import sys
 _RAISED_BY = {
     "twin.scenario.errors": "ScenarioError",
     "twin.telemetry.folder": "FolderError",
+    "llm.ranking.case": "CaseError",
 }
 """Errors about the user's files, by the module that raises them: looked up, not imported, when one arrives."""
 

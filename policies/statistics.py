@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,25 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     if count < 2:
         return Interval(mean, -math.inf, math.inf, count)
     half = student_quantile(0.5 + level / 2.0, count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def clustered_interval(values: Sequence[float], clusters: Sequence[Hashable], level: float = 0.95) -> Interval:
+    """Mean of all values, and Student's t interval where only the clusters that they belong to are independent.
+
+    The variance is the cluster-robust one of a mean (Liang and Zeger, Biometrika 1986): with clusters of one size it
+    is that of the clusters' means. `count` is the number of clusters; with fewer than two the interval is unbounded.
+    Raises ValueError for no values.
+    """
+    deviations: dict[Hashable, float] = {}
+    mean = mean_interval(values).mean
+    for value, cluster in zip(values, clusters, strict=True):
+        deviations[cluster] = deviations.get(cluster, 0.0) + value - mean
+    count = len(deviations)
+    if count < 2:
+        return Interval(mean, -math.inf, math.inf, count)
+    variance = sum(d * d for d in deviations.values()) * count / (count - 1) / len(values) ** 2
+    half = student_quantile(0.5 + level / 2.0, count - 1) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, count)
 
 

@@ -1,0 +1,131 @@
+"""The cases of a data set: where they lie, and what would have been the right answer.
+
+A data set is a folder of cases named `<service>_<fault>/<N>`, as RCAEval's are. One that `healtwin rca dataset` wrote
+has a manifest beside them; others are read without.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.bench.rca.scores import Asked
+from experiments.errors import UserError
+from llm.ranking.case import INJECTED, Case, CaseError
+
+MANIFEST, CASES, TRUTH = "dataset.json", "cases.jsonl", "truth.json"
+"""What the data set is, its cases as they came, and, in a case's folder, what was done to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One case of a data set."""
+
+    name: str
+    """`<service>_<fault>/<N>`: its folder within the data set."""
+    folder: Path
+    fault: str
+    """The kind of fault, which results are grouped by."""
+    scenario: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Cases that were made together."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    """Suite, split, realisation, profile, versions; empty where the data set is not ours."""
+    entries: tuple[Entry, ...]
+
+    @property
+    def name(self) -> str:
+        """What results are filed under."""
+        return str(self.manifest.get("suite", self.folder.resolve().name))
+
+    @property
+    def digest(self) -> str:
+        """What the data set was made from; of another's, where it lies."""
+        return str(self.manifest.get("digest", self.folder.resolve()))
+
+    @property
+    def realisation(self) -> int:
+        """Which data set of its suite it is."""
+        return int(self.manifest.get("realisation", 0))
+
+
+def read_dataset(folder: Path) -> DataSet:
+    """The cases under a folder. Raises UserError where there are none."""
+    manifest = folder / MANIFEST
+    if manifest.is_file():
+        try:
+            entries = [_entry(folder, row) for row in read_rows(folder / CASES)]
+            said = json.loads(manifest.read_text(encoding="utf-8"))
+            if not isinstance(said, dict):
+                raise ValueError("not an object")
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{manifest}: not the manifest of a data set ({error}); make it again") from None
+    else:
+        said, entries = {}, _found(folder)
+    if not entries:
+        raise UserError(
+            f"{folder} holds no cases; a case is a folder <service>_<fault>/<N> with data.csv and {INJECTED}. "
+            "`healtwin rca dataset SUITE --out DIR` makes some"
+        )
+    return DataSet(folder, said, tuple(sorted(entries, key=lambda entry: entry.name)))
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines; a last line that was cut off is left out. Raises ValueError."""
+    if not path.is_file():
+        return []
+    whole = path.read_text(encoding="utf-8").split("\n")[:-1]
+    rows = [json.loads(line) for line in whole if line]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path}: expected an object a line")
+    return rows
+
+
+def _entry(folder: Path, row: dict[str, Any]) -> Entry:
+    name = str(row["case"])
+    return Entry(name, folder / name, str(row["fault"]), str(row["scenario"]), int(row["seed"]))
+
+
+def _found(folder: Path) -> list[Entry]:
+    entries: list[Entry] = []
+    for file in sorted(folder.glob(f"**/{INJECTED}")):
+        kind = file.parent.parent.name
+        fault = kind.partition("_")[2]
+        if not fault:
+            raise UserError(f"{file.parent}: expected <service>_<fault>/<N>, so that the answer is known")
+        name = str(file.parent.relative_to(folder))
+        entries.append(Entry(name, file.parent, fault, kind, len(entries)))
+    return entries
+
+
+def answers(entry: Entry) -> tuple[str, ...]:
+    """The root causes among the services. Raises CaseError where the case does not say."""
+    file = entry.folder / TRUTH
+    if not file.is_file():
+        return (Path(entry.name).parent.name.partition("_")[0],)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))["services"]
+        if not found or not all(isinstance(name, str) for name in found):
+            raise ValueError("it names no services")
+    except (KeyError, TypeError, ValueError) as error:
+        raise CaseError(f"{file}: does not say what the root cause was ({error})") from None
+    return tuple(found)
+
+
+def asked(entry: Entry, case: Case, realisation: int) -> Asked:
+    """The question that a case is. Raises CaseError where its answer is none of the candidates."""
+    right = answers(entry)
+    unknown = [name for name in right if name not in case.components]
+    if unknown:
+        raise CaseError(f"{entry.folder}: its root cause {unknown[0]} has no metric, line or span")
+    return Asked(
+        f"{realisation}/{entry.name}", entry.fault, right, case.components, entry.scenario, entry.seed, realisation
+    )

@@ -1,0 +1,178 @@
+"""How good rankings are: AC@k and Avg@k beside chance, with 95 % intervals over what is independent.
+
+AC@k of a case is |top-k and answers| / |answers|, Avg@k the mean of AC@1 to AC@k (RCAEval, WWW 2025). So AC@1 is 1/2 at
+most where a case has two root causes. A method that fails scores nothing. Chance is what a random order of the same
+candidates scores on average; lift is the score minus chance, as RCAEval has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+
+from policies.statistics import Interval, clustered_interval
+
+ALL = "all"
+"""Every kind of fault."""
+ENOUGH = 5
+"""Data sets of other luck from which on they alone are what intervals are over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A case as the scores see it: what was asked, and what would have been right."""
+
+    name: str
+    """Of the case within all the data sets."""
+    fault: str
+    """The kind of fault."""
+    answers: tuple[str, ...]
+    candidates: tuple[str, ...]
+    scenario: str
+    seed: int
+    """The world's."""
+    realisation: int
+    """Which data set of the same suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one method said of one case."""
+
+    method: str
+    case: str
+    ranks: tuple[str, ...]
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One method on the cases of one kind of fault, or on all."""
+
+    method: str
+    fault: str
+    cases: int
+    failures: int
+    figures: Mapping[str, Interval]
+    """AC@1, AC@3, AC@5, Avg@5."""
+    chance: Mapping[str, float]
+    lift: Mapping[str, Interval]
+    seconds: float
+    """Mean of a case."""
+    slowest: float
+    """Seconds of the slowest case."""
+
+
+def accuracy(ranks: Sequence[str], asked: Asked, k: int) -> float:
+    """AC@k of one case. What is no candidate is left out of the ranking, and what is named twice counts once."""
+    kept = [name for name in dict.fromkeys(ranks) if name in asked.candidates][:k]
+    return sum(answer in kept for answer in asked.answers) / len(asked.answers)
+
+
+def average(ranks: Sequence[str], asked: Asked, k: int) -> float:
+    """Avg@k of one case."""
+    return fmean(accuracy(ranks, asked, i) for i in range(1, k + 1))
+
+
+def chance(asked: Asked, k: int) -> float:
+    """AC@k of a random order of the candidates, on average."""
+    found = sum(answer in asked.candidates for answer in asked.answers) / len(asked.answers)
+    return found * min(k, len(asked.candidates)) / len(asked.candidates)
+
+
+def average_chance(asked: Asked, k: int) -> float:
+    """Avg@k of a random order of the candidates, on average."""
+    return fmean(chance(asked, i) for i in range(1, k + 1))
+
+
+Figure = Callable[[Sequence[str], Asked], float]
+FIGURES: dict[str, tuple[Figure, Callable[[Asked], float]]] = {
+    "AC@1": (partial(accuracy, k=1), partial(chance, k=1)),
+    "AC@3": (partial(accuracy, k=3), partial(chance, k=3)),
+    "AC@5": (partial(accuracy, k=5), partial(chance, k=5)),
+    "Avg@5": (partial(average, k=5), partial(average_chance, k=5)),
+}
+"""Name -> the figure of one case, and its chance."""
+
+
+def value(outcome: Outcome, asked: Asked, figure: str) -> float:
+    """A figure of one outcome; a failure is a miss."""
+    return 0.0 if outcome.error else FIGURES[figure][0](outcome.ranks, asked)
+
+
+def interval(values: Sequence[float], asked: Sequence[Asked]) -> Interval:
+    """Mean over cases with its 95 % interval.
+
+    What is independent: data sets of other luck where there are enough of them. Else it is the wider of the interval
+    over seeds (cases of one seed share their luck) and that over scenarios (cases of one scenario share their fault).
+    """
+    realisations = [case.realisation for case in asked]
+    if len(set(realisations)) >= ENOUGH:
+        return clustered_interval(values, realisations)
+    groupings: list[Sequence[Hashable]] = [[case.seed for case in asked], [case.scenario for case in asked]]
+    split = [clustered_interval(values, clusters) for clusters in groupings if len(set(clusters)) > 1]
+    return max(split, key=lambda one: one.high - one.low, default=clustered_interval(values, groupings[0]))
+
+
+def within(found: Interval, low: float, high: float) -> Interval:
+    """The interval without what no mean can be."""
+    return Interval(found.mean, max(found.low, low), min(found.high, high), found.count)
+
+
+def kinds(asked: Iterable[Asked]) -> list[str]:
+    """All, then each kind of fault where there are several."""
+    found = sorted({case.fault for case in asked})
+    return [ALL, *found] if len(found) > 1 else [ALL]
+
+
+def scores(outcomes: Iterable[Outcome], asked: Mapping[str, Asked]) -> list[Score]:
+    """A line for each method and kind of fault, methods in the order of their first outcome."""
+    by_method: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_method.setdefault(outcome.method, []).append(outcome)
+    return [
+        _score(method, fault, chosen, [asked[outcome.case] for outcome in chosen])
+        for fault in kinds(asked.values())
+        for method, said in by_method.items()
+        if (chosen := [outcome for outcome in said if fault in (ALL, asked[outcome.case].fault)])
+    ]
+
+
+def _score(method: str, fault: str, outcomes: Sequence[Outcome], asked: Sequence[Asked]) -> Score:
+    figures, chances, lifts = {}, {}, {}
+    for name, (_, expected) in FIGURES.items():
+        values = [value(outcome, case, name) for outcome, case in zip(outcomes, asked, strict=True)]
+        by_chance = [expected(case) for case in asked]
+        above = [reached - guessed for reached, guessed in zip(values, by_chance, strict=True)]
+        figures[name] = within(interval(values, asked), 0.0, 1.0)
+        chances[name] = fmean(by_chance)
+        lifts[name] = within(interval(above, asked), -1.0, 1.0)
+    return Score(
+        method,
+        fault,
+        len(outcomes),
+        sum(bool(outcome.error) for outcome in outcomes),
+        figures,
+        chances,
+        lifts,
+        fmean(outcome.seconds for outcome in outcomes),
+        max(outcome.seconds for outcome in outcomes),
+    )
+
+
+def difference(
+    ours: Iterable[Outcome], theirs: Iterable[Outcome], asked: Mapping[str, Asked], figure: str = "AC@1"
+) -> Interval | None:
+    """A figure of one method minus that of another, paired by case; None where no case was given to both."""
+    others = {outcome.case: outcome for outcome in theirs}
+    pairs = [(outcome, others[outcome.case]) for outcome in ours if outcome.case in others]
+    if not pairs:
+        return None
+    cases = [asked[outcome.case] for outcome, _ in pairs]
+    values = [
+        value(one, case, figure) - value(other, case, figure) for (one, other), case in zip(pairs, cases, strict=True)
+    ]
+    return within(interval(values, cases), -1.0, 1.0)
