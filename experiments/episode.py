@@ -91,9 +91,13 @@ def live(
     policy: Policy,
     wrap: Wrap | None = None,
     on_step: Callable[[World], None] = lambda world: None,
+    attend: Callable[[World], None] = lambda world: None,
 ) -> World:
-    """Let a policy live through a scenario up to the horizon; return the world as it then is."""
-    inner = ClusterEnv(scenario)
+    """Let a policy live through a scenario up to the horizon; return the world as it then is.
+
+    `attend` is called with every world before it lives, the warm-up included.
+    """
+    inner = ClusterEnv(scenario, attend=attend)
     env = inner if wrap is None else wrap(inner)
     observation, _ = env.reset(seed=seed)
     policy.reset(seed)

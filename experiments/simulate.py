@@ -24,6 +24,14 @@ CHUNK = 60.0
 """Simulated seconds after which what has been recorded goes to disk."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Raised by who attends a world, to end the run where it stands. What has been recorded is kept."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """What a simulation left."""
@@ -49,11 +57,12 @@ def simulate(
     command: Sequence[str] = (),
     on_progress: Callable[[World], None] = lambda world: None,
     orders: Sequence[Order] = (),
+    attend: Callable[[World], None] = lambda world: None,
 ) -> Simulation:
     """Live through a scenario up to its horizon and write the telemetry into `folder`, as it comes.
 
-    Without a policy nobody acts, but for the `orders` given. The folder has its manifest, and can be read, once the
-    run has ended.
+    Without a policy nobody acts, but for the `orders` given. `attend` is called with the world before it lives. The
+    folder has its manifest, and can be read, once the run has ended, also where `Stopped` ended it.
 
     Raises FolderError where the folder is not empty and `force` is not given, ScenarioError where the
     scenario cannot be built.
@@ -63,12 +72,12 @@ def simulate(
     telemetry.prepare(folder, force)
     name = policy or "noop"
     if not track:
-        return _simulate(scenario, resolved, folder, who, name, on_progress, None, orders)
+        return _simulate(scenario, resolved, folder, who, name, on_progress, None, orders, attend)
     parameters = {"scenario": resolved.metadata.name, "seed": resolved.spec.seed, "policy": name}
     with tracking.run(f"simulate {resolved.metadata.name}", "simulate", parameters=parameters, command=command) as run:
         run.text(to_yaml(resolved), "scenario.yaml")
         run.dataset(resolved.metadata.name, scenario.digest, "simulation", {"seeds": [resolved.spec.seed]})
-        return _simulate(scenario, resolved, folder, who, name, on_progress, run, orders)
+        return _simulate(scenario, resolved, folder, who, name, on_progress, run, orders, attend)
 
 
 def _simulate(
@@ -80,13 +89,17 @@ def _simulate(
     on_progress: Callable[[World], None],
     run: tracking.Run | None,
     orders: Sequence[Order],
+    attend: Callable[[World], None],
 ) -> Simulation:
     began = time.process_time()
     stream = _Stream(folder, on_progress)
     try:
-        world = _lived(resolved, who, stream.step, orders)
+        world = _lived(resolved, who, stream.step, orders, attend)
     except ScenarioError as error:
         raise scenario.locate(error) from None
+    except Stopped as stopped:
+        stream.close(stopped.world)
+        raise
     cpu = time.process_time() - began
     digest = digest_of(stream.close(world))
     result = judge(world, name)
@@ -140,10 +153,12 @@ def _lived(
     who: Contender | None,
     on_progress: Callable[[World], None],
     orders: Sequence[Order],
+    attend: Callable[[World], None],
 ) -> World:
     if who is not None:
-        return live(resolved, resolved.spec.seed, who.policy, who.wrap, on_progress)
+        return live(resolved, resolved.spec.seed, who.policy, who.wrap, on_progress, attend)
     world = World(resolved, resolved.spec.seed)
+    attend(world)
     give(world, orders)
     while world.now < world.spec.horizon:
         world.run(until=min(world.now + SLICE, world.spec.horizon))

@@ -6,6 +6,7 @@ Reward of a step, in seconds: minus the SLO loss integrated over the step (`twin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,16 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
 
     `info["window"]` is the telemetry of the last `window` seconds (logs rendered when asked for), `info["elapsed"]` the
     seconds since it, for a discount per second; `info["illegal"]` counts illegal actions of the episode.
+
+    `attend` is called with the world of each episode before it lives, and with a first one that never does.
     """
 
-    def __init__(self, scenario: ScenarioLike, window: float = 60.0) -> None:
+    def __init__(
+        self, scenario: ScenarioLike, window: float = 60.0, attend: Callable[[World], None] = lambda world: None
+    ) -> None:
         self._scenario = _load(scenario)
         self._window = window
+        self._attend = attend
         self._begin(0)
         self._size = self._layout.size
         self.observation_space = self._layout.observation_space  # type: ignore[assignment]
@@ -121,6 +127,7 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
 
     def _begin(self, seed: int) -> None:
         self._world = World(self._scenario, seed)
+        self._attend(self._world)
         self._layout = Layout(self._world.topology)
         self._decided_at = 0.0
         self._illegal = 0

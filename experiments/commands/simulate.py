@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,12 +42,23 @@ def command(
         Path | None, typer.Option("--trace", help="Requests from a CSV: arrival_s, prompt_tokens, output_tokens.")
     ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
+    serve: Annotated[
+        str | None,
+        typer.Option(
+            "--serve",
+            metavar="[HOST]:PORT",
+            help="Serve /metrics while it runs, for a Prometheus to scrape; logs go to stdout as JSON lines.",
+        ),
+    ] = None,
+    pace: Annotated[
+        str | None, typer.Option("--pace", help="With --serve: simulated seconds per second, such as 10x (default 1x).")
+    ] = None,
 ) -> None:
     """Run a scenario; write its logs, metrics, traces, alarms and ground truth to a folder."""
     from experiments.errors import UserError
     from experiments.orders import read_orders, told
     from experiments.runs import new_folder
-    from experiments.simulate import simulate
+    from experiments.simulate import Stopped, simulate
     from twin.scenario import Scenario
 
     orders = read_orders(do or ())
@@ -57,21 +70,36 @@ def command(
     loaded = Scenario.load(scenario, changes)
     name = loaded.metadata.name
     folder = out or new_folder(f"simulate-{name}")
-    with LiveLine() as line:
-        done = simulate(
-            loaded,
-            folder,
-            seed=seed,
-            policy=policy,
-            force=force,
-            track=track,
-            command=sys.argv[1:],
-            on_progress=line,
-            orders=orders,
-        )
+    if pace is not None and serve is None:
+        raise UserError("--pace goes with --serve: a run that nobody watches is as fast as it can be")
+    run = partial(
+        simulate,
+        loaded,
+        folder,
+        seed=seed,
+        policy=policy,
+        force=force,
+        track=track,
+        command=sys.argv[1:],
+        orders=orders,
+    )
+    say: Callable[[str], None] = print
+    if serve is None:
+        with LiveLine() as line:
+            done = run(on_progress=line)
+    else:
+        from experiments.serving import Serving, read_pace
+
+        say = partial(print, file=sys.stderr)  # stdout is for the logs
+        try:
+            with Serving(serve, read_pace(pace or "1x"), sys.stdout, say) as serving:
+                done = run(attend=serving.attend)
+        except Stopped as stopped:
+            say(f"stopped at {stopped.world.now:.0f} s; telemetry up to then: {folder}")
+            raise
     outcome = done.result
     acted = f"{outcome.actions} action{'' if outcome.actions == 1 else 's'}"
-    print(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {acted}")
+    say(f"{name}, seed {outcome.seed}: SLO violated {outcome.violation_seconds:.0f} s, {acted}")
     for incident in outcome.incidents:
         until = (
             "still there"
@@ -79,13 +107,13 @@ def command(
             else f"cleared at {incident.cleared:.0f} s by {incident.cleared_by}"
         )
         since = "not injected" if incident.injected is None else f"injected at {incident.injected:.0f} s, {until}"
-        print(f"  {incident.fault}: {incident.kind} on {', '.join(incident.targets)}, {since}")
+        say(f"  {incident.fault}: {incident.kind} on {', '.join(incident.targets)}, {since}")
     for ordered in told(done.tickets if orders else ()):
-        print(f"  {ordered}")
-    print(f"telemetry: {folder}")
-    print(f"sha256: {done.digest}")
+        say(f"  {ordered}")
+    say(f"telemetry: {folder}")
+    say(f"sha256: {done.digest}")
     if done.run:
-        print(f"run: {done.run}")
+        say(f"run: {done.run}")
 
 
 def replayed(trace: Path) -> list[str]:

@@ -57,6 +57,11 @@ def written(name: str, labels: Mapping[str, str]) -> str:
     return f"{name}{{{inside}}}" if inside else name
 
 
+def number(value: float) -> str:
+    """The shortest text that reads back as the same float, whole numbers without a point."""
+    return repr(value).removesuffix(".0")
+
+
 def family(series: str) -> str:
     """The histogram that a series is part of: without `_sum`, `_count` or `_bucket`, and without the bucket's bound."""
     name, labels = parted(series)

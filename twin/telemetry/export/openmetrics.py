@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.telemetry.exposition import number
 from twin.telemetry.families import Family, Member, families, target_labels
 from twin.telemetry.folder import Scrape, TelemetryFolder
 
@@ -134,7 +135,7 @@ class _Turned:
                 for name, row in zip(printed, values, strict=True):
                     value = row[column]
                     if value == value:
-                        lines.append(f"{name} {repr(value).removesuffix('.0')} {stamp}\n")
+                        lines.append(f"{name} {number(value)} {stamp}\n")
             yield "".join(lines)
 
     def _row(self, offset: int, row: int) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.telemetry.exposition import number
+
 
 class Table:
     """Turns scrapes of all series into the rows of one component, whose series begin at `offset`.
@@ -46,8 +48,5 @@ class Table:
 
 
 def _number(value: float) -> str:
-    """The shortest text that reads back as the same float; empty for NaN."""
-    if value != value:
-        return ""
-    text = repr(value)
-    return text.removesuffix(".0")
+    """`number`; empty for NaN."""
+    return "" if value != value else number(value)
