@@ -82,7 +82,7 @@ class World:
             self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
             self.topology = self._topology()
             self.exposition = exposition(((c.name, c.metrics) for c in self.components.values()), FEATURES)
-            self._watch = Watch(self.topology)
+            self._watch = Watch(self.topology, layout=self.exposition)
             self._plans = faults.plan(self)
             self._weather = faults.weather(self)
         except ScenarioError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.telemetry.exposition import Exposition
 from twin.telemetry.features import FEATURES, IS_COUNTER
 from twin.telemetry.recorder import Recorder
 from twin.telemetry.records import Alarm
@@ -21,7 +24,8 @@ class Rule:
     """Fires when `metric` compares with `threshold` for `hold` seconds in a row.
 
     Counters are read as their rate per second between two scrapes, or, with `per`, as their increase by one of that
-    other counter. ``beyond`` compares the absolute value. ``absent`` fires when the exporter of a component, once
+    other counter. Of series that are exported only, gauges are read, or, with `per`, their share of that other gauge.
+    ``beyond`` compares the absolute value. ``absent`` fires when the exporter of a component, once
     seen, does not answer.
     """
 
@@ -66,6 +70,17 @@ RULES: tuple[Rule, ...] = (
     Rule("NovaAgentDown", "critical", "openstack_nova_agent_state", "<", 1.0, 0.0),
     Rule("NeutronAgentDown", "critical", "openstack_neutron_agent_state", "<", 1.0, 0.0),
     Rule("CinderAgentDown", "critical", "openstack_cinder_agent_state", "<", 1.0, 0.0),
+    Rule(
+        "CinderPoolAlmostFull",
+        "warning",
+        "openstack_cinder_pool_capacity_free_gb",
+        "<",
+        0.2,  # the OpenStack mixin of Grafana's jsonnet-libs: 80 % used
+        30.0,
+        per="openstack_cinder_pool_capacity_total_gb",
+    ),
+    Rule("DnsmasqDown", "critical", 'namedprocess_namegroup_num_procs{groupname="dnsmasq"}', "<", 1.0, 30.0),
+    Rule("TlsProbeFailed", "critical", "probe_success", "<", 1.0, 10.0),
     Rule("LibvirtDown", "critical", "libvirt_up", "<", 1.0, 10.0),
     Rule("RabbitMQMessagesReady", "warning", "rabbitmq_queue_messages_ready", ">", 3.0, 30.0),
     Rule("RabbitMQMemoryAlarm", "critical", "rabbitmq_alarms_memory_used_watermark", ">", 0.0, 0.0),
@@ -76,10 +91,38 @@ RULES: tuple[Rule, ...] = (
 """The default rules. `hold` in seconds; nanoseconds of violation per second for the DCGM counter."""
 
 
+class Exported(NamedTuple):
+    """A rule on a series that one component's exporter exposes beside its features."""
+
+    component: int
+    rule: Rule
+    position: int
+    per: int | None
+    """Where the series and the one that it is a share of are in a scrape."""
+
+    def holds(self, series: NDArray[np.float64]) -> bool:
+        """Whether the rule's comparison holds; never where a value is absent."""
+        value = float(series[self.position])
+        if self.per is not None:
+            value /= float(series[self.per]) or math.nan
+        if self.rule.comparison == "<":
+            return value < self.rule.threshold
+        return (abs(value) if self.rule.comparison == "beyond" else value) > self.rule.threshold
+
+
+def _exported(layout: Exposition, rules: Iterable[Rule]) -> Iterator[Exported]:
+    """The rules on series that are no features, one by one for each component that has them."""
+    for rule in rules:
+        for component, (names, offset) in enumerate(zip(layout.names, layout.offsets, strict=True)):
+            if rule.metric in names and rule.metric not in FEATURES:
+                per = offset + names.index(rule.per) if rule.per else None
+                yield Exported(component, rule, offset + names.index(rule.metric), per)
+
+
 class Watch:
     """Evaluates the rules after each scrape and records what begins and stops to fire."""
 
-    def __init__(self, topology: Topology, rules: tuple[Rule, ...] = RULES) -> None:
+    def __init__(self, topology: Topology, rules: tuple[Rule, ...] = RULES, layout: Exposition | None = None) -> None:
         self._names = [node.name for node in topology.components]
         self._down = [rule for rule in rules if rule.comparison == "absent"]
         self._rules = [rule for rule in rules if rule.metric in FEATURES]
@@ -93,6 +136,7 @@ class Watch:
         self._pending: dict[tuple[int, str], float] = {}
         self._firing: dict[tuple[int, str], int] = {}
         self._seen = np.zeros(len(self._names), np.bool_)
+        self._exported = [] if layout is None else [*_exported(layout, rules)]
 
     def evaluate(self, now: float, recorder: Recorder) -> None:
         """Look at the newest scrape (and the one before, for rates)."""
@@ -102,6 +146,8 @@ class Watch:
         holding = [(int(i), rule) for rule in self._down for i in (silent & self._seen).nonzero()[0]]
         rows, which = self._compare(now, recorder).nonzero()
         holding += [(i, self._rules[k]) for i, k in zip(rows.tolist(), which.tolist(), strict=True)]
+        series = recorder.series[-1]
+        holding += [(one.component, one.rule) for one in self._exported if one.holds(series)]
         self._resolve({(i, rule.name) for i, rule in holding}, now, recorder)
         for i, rule in holding:
             key = (i, rule.name)

@@ -7,14 +7,17 @@ import pytest
 
 from twin.scenario import Scenario
 from twin.telemetry.alarms import RULES, Rule, Watch
-from twin.telemetry.features import FEATURES
+from twin.telemetry.exposition import exposition, series_of
+from twin.telemetry.features import FEATURES, KINDS
 from twin.telemetry.recorder import Recorder
+from twin.telemetry.records import gauge
 from twin.telemetry.window import Node, Topology
 from twin.world import World
 
 WAITING, PREEMPTIONS = "vllm:num_requests_waiting", "vllm:num_preemptions_total"
 TTFT_SUM, TTFT_COUNT = "vllm:time_to_first_token_seconds_sum", "vllm:time_to_first_token_seconds_count"
 OFFSET = "node_timex_offset_seconds"
+GAUGES = {s.name for kind in KINDS.values() for s in series_of(kind.metrics) if not s.counter}
 
 
 class Scraped:
@@ -79,10 +82,24 @@ def test_an_exporter_that_falls_silent_is_down_one_that_never_spoke_is_not() -> 
     assert seen.alarms == [("Down", 15.0, 25.0)]
 
 
+def test_what_is_exported_only_is_read_by_itself_or_as_a_share() -> None:
+    layout = exposition([("a", [gauge("free", "GB", None), gauge("total", "GB", None)]), ("silent", [])], FEATURES)
+    low = Rule("Low", "warning", "free", "<", 0.2, 5.0, per="total")
+    none = Rule("None", "critical", "free", "<", 1.0, 0.0)
+    topology = Topology("openstack", (Node("a", "cinder-api", None), Node("silent", "cinder-api", None)), ())
+    recorder, watch = Recorder(), Watch(topology, (low, none), layout)
+    for time, free in enumerate((100.0, 99.0, 90.0, np.nan, 0.0, 0.0, 400.0)):
+        recorder.scrape(5.0 * time, np.full((2, len(FEATURES)), np.nan, np.float32), np.array([free, 500.0]))
+        watch.evaluate(5.0 * time, recorder)
+    fired = [(alarm.component, alarm.rule, alarm.time, alarm.resolved) for alarm in recorder.alarms]
+    assert fired == [("a", "Low", 10.0, 15.0), ("a", "None", 20.0, 30.0), ("a", "Low", 25.0, 30.0)]
+
+
 def test_every_rule_reads_series_that_exist() -> None:
     for rule in RULES:
-        assert rule.comparison == "absent" or rule.metric in FEATURES, rule.name
-        assert not rule.per or rule.per in FEATURES, rule.name
+        gauges = GAUGES if rule.metric not in FEATURES else FEATURES  # of what is exported only, gauges are read
+        assert rule.comparison == "absent" or rule.metric in gauges, rule.name
+        assert not rule.per or rule.per in gauges, rule.name
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
@@ -93,6 +110,13 @@ def test_a_healthy_cluster_fires_nothing(name: str) -> None:
     assert world.recorder.alarms == []
 
 
+@pytest.mark.parametrize("name", ["volume-backend-full", "dhcp-dead", "certificate-expired"])
+def test_nothing_fires_before_the_fault(name: str) -> None:
+    world = World(Scenario.load(name), seed=0)
+    world.run(until=90.0)
+    assert world.recorder.alarms == []
+
+
 @pytest.mark.parametrize(
     ("name", "until", "alarm"),
     [
@@ -100,6 +124,9 @@ def test_a_healthy_cluster_fires_nothing(name: str) -> None:
         ("rabbitmq-node-down", 250.0, ("TargetDown", "rabbitmq-0")),
         ("mysql-primary-down", 260.0, ("DatabaseBackendDown", "haproxy")),
         ("neutron-agent-down", 350.0, ("NeutronAgentDown", "neutron-openvswitch-agent@compute-1")),
+        ("volume-backend-full", 350.0, ("CinderPoolAlmostFull", "cinder-api")),
+        ("dhcp-dead", 250.0, ("DnsmasqDown", "neutron-dhcp-agent")),
+        ("certificate-expired", 250.0, ("TlsProbeFailed", "haproxy")),
     ],
 )
 def test_a_dead_program_of_the_cloud_is_alarmed_about_where_it_is(

@@ -14,6 +14,7 @@ from twin.node import Node
 from twin.openstack.infrastructure import logs
 from twin.openstack.infrastructure.backends import Backend, Server
 from twin.openstack.oslo.service import Service
+from twin.openstack.oslo.wsgi import TLS_PROBE
 from twin.telemetry.records import LogTemplate, Metric, counter, gauge
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class HAProxy(Service):
         counter('haproxy_backend_retry_warnings_total{proxy="mysql_back"}', "retries", None),
         counter('haproxy_backend_redispatch_warnings_total{proxy="mysql_back"}', "retries", None),
         counter('haproxy_backend_check_up_down_total{proxy="mysql_back"}', "changes", None),
+        TLS_PROBE,
     )
 
     def __init__(self, site: Site, name: str, place: Component) -> None:
@@ -105,7 +107,8 @@ class HAProxy(Service):
         open_now = sum(backend.sessions for backend in self.backends.values())
         mysql = self.backends["mysql"]
         counts = (mysql.retries, mysql.redispatches, mysql.changes)
-        return (self.requests, open_now, mysql.active, mysql.spare, *counts)
+        handshake = self.up and not self.value("certificate_expired")
+        return (self.requests, open_now, mysql.active, mysql.spare, *counts, float(handshake))
 
 
 def build(site: Site, node: Node) -> HAProxy:

@@ -67,6 +67,11 @@ class NetworkNode:
         """Whether the dnsmasq of a network runs."""
         return self.node.up and network in self.dnsmasq and network not in self._dead
 
+    @property
+    def running(self) -> int:
+        """How many dnsmasqs live."""
+        return sum(network not in self._dead for network in self.dnsmasq)
+
     def dead(self) -> list[str]:
         """Networks whose dnsmasq has died: what the agent's process monitor finds every 60 s
         (`check_child_processes_interval`) and starts again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,11 @@ Operation = Callable[..., Generator[Any, Any, "Response"]]
 AVERAGE_OVER = 1024
 """HAProxy averages times over this many requests."""
 
+TLS_PROBE = gauge("probe_success", "bool", None)
+"""Of a blackbox exporter whose module connects to what ends TLS for clients and shakes hands: 0 where nobody listens,
+or nobody would accept the certificate. Absent from a service behind a load balancer, which ends TLS for it. There is no
+`probe_ssl_earliest_cert_expiry`: the twin's certificates have no date until they expire."""
+
 API_METRICS = (
     gauge("haproxy_backend_active_servers", "servers"),
     gauge("haproxy_backend_current_sessions", "sessions"),
@@ -42,6 +48,7 @@ API_METRICS = (
     counter("haproxy_backend_redispatch_warnings_total", "retries", None),
     counter("haproxy_backend_check_up_down_total", "changes", None),
     *PROCESS_METRICS,
+    TLS_PROBE,
 )
 
 
@@ -267,7 +274,7 @@ class ApiService(Service):
 
     def sample(self) -> Sequence[float]:
         if self.backend is not None:
-            return (*self.backend.sample(), *self.process_sample())
+            return (*self.backend.sample(), *self.process_sample(), math.nan)
         return (
             float(self.accepting),
             self._sessions,
@@ -280,4 +287,5 @@ class ApiService(Service):
             0,
             0,
             *self.process_sample(),
+            float(self.up and not self._certificate_refused()),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twin.mechanics import neutron as facts
 from twin.node import Node
@@ -16,7 +16,10 @@ from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.messaging import Procedure
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
+from twin.telemetry.records import Metric, gauge
 
+DNSMASQ = gauge('namedprocess_namegroup_num_procs{groupname="dnsmasq"}', "processes", None)
+"""What process-exporter counts on a network node; a group that it has seen stays, with 0 once it is empty."""
 PROCEDURES = tuple(
     f"{resource}_{action}_end"
     for resource in ("network", "subnet", "port")
@@ -30,6 +33,7 @@ class DhcpAgentService(NeutronAgent):
     kind = "neutron-dhcp-agent"
     program = "neutron-dhcp-agent"
     agent_type = DHCP
+    metrics: tuple[Metric, ...] = (*NeutronAgent.metrics, DNSMASQ)
 
     def __init__(self, site: Site, name: str, place: Node) -> None:
         super().__init__(site, name, place)
@@ -119,3 +123,8 @@ class DhcpAgentService(NeutronAgent):
                 self.say(logs.PROCESS_DIED, None, "dnsmasq", "dhcp", network)
                 self.say(logs.PROCESS_RESPAWNING, None, "dnsmasq", network)
                 self.machine.start_dnsmasq(self, network)
+
+    # --- telemetry -----------------------------------------------------------------------------------------------
+
+    def sample(self) -> Sequence[float]:
+        return (*super().sample(), self.machine.running if self.node.up else math.nan)
