@@ -8,12 +8,13 @@ import os
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,13 @@ from twin.telemetry.window import Node, Topology, Window
 
 _CONSTANT = re.compile(r'(?<=[{,])(?:engine|model_name)="[^"]*",|,?(?:engine|model_name)="[^"]*"(?=})')
 """Labels of vLLM's that are the same for all series of an engine."""
+NEEDED = ("epoch", "end", "scrape", "scenario", "seed", "dialect", "profile", "interval", "warmup")
+"""What every manifest says."""
+FOREVER = 1e12
+"""Seconds beyond which no time lies."""
+
+T = TypeVar("T")
+
 _COLUMN = {name: j for j, name in enumerate(FEATURES)}
 
 
@@ -47,31 +55,32 @@ class TelemetryFolder:
 
     def each_line(self) -> Iterator[LogLine]:
         """All log lines, one after the other."""
-        return (LogLine(**row) for row in _read_lines(self.path / "logs.jsonl"))
+        return _read_lines(self.path / "logs.jsonl", _log_line)
 
     def each_span(self) -> Iterator[Span]:
         """All spans, one after the other."""
-        return (Span(**row) for row in _read_lines(self.path / "traces.jsonl"))
+        return _read_lines(self.path / "traces.jsonl", _span)
 
     def each_scrape(self) -> Iterator[Scrape]:
         """All scrapes, one after the other, with every series that was exported."""
         with ExitStack() as files:
-            tables = {}
-            for path in sorted((self.path / "metrics").glob("*.csv")):
-                rows = csv.reader(files.enter_context(_open(path)))
-                tables[path.stem] = (tuple(next(rows)[1:]), rows)
-            for cells in zip(*(rows for _, rows in tables.values()), strict=True):
-                values = {
-                    component: {name: float(cell) for name, cell in zip(names, row[1:], strict=True) if cell}
-                    for (component, (names, _)), row in zip(tables.items(), cells, strict=True)
-                }
-                yield Scrape(float(cells[0][0]), values)
+            paths = sorted((self.path / "metrics").glob("*.csv"))
+            tables = [_rows(path, files.enter_context(_open(path))) for path in paths]
+            for rows in zip_longest(*tables):
+                odd = next((i for i, row in enumerate(rows) if row is None or row[0] != (rows[0] or row)[0]), None)
+                if odd is not None:
+                    raise FolderError(f"{paths[odd]}: its scrapes are not those of the other components")
+                yield Scrape(rows[0][0], {path.stem: values for path, (_, values) in zip(paths, rows, strict=True)})
 
     @cached_property
     def metrics(self) -> Mapping[str, tuple[ExportedMetric, ...]]:
         """What each component's exporter says of its metrics."""
-        rows = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
-        return {component: tuple(ExportedMetric(**row) for row in metrics) for component, metrics in rows.items()}
+        path = self.path / "metrics.json"
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))
+            return {component: tuple(ExportedMetric(**row) for row in metrics) for component, metrics in rows.items()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise FolderError(f"{path}: not what exporters say of their metrics: {error}") from None
 
     @cached_property
     def logs(self) -> list[LogLine]:
@@ -86,7 +95,7 @@ class TelemetryFolder:
     @cached_property
     def alarms(self) -> list[Alarm]:
         """All alarms."""
-        return [Alarm(**row) for row in _read_lines(self.path / "alarms.jsonl")]
+        return list(_read_lines(self.path / "alarms.jsonl", lambda row: Alarm(**row)))
 
     @cached_property
     def _scrapes(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -148,6 +157,9 @@ def read(path: Path) -> TelemetryFolder:
         topology = json.loads((path / "topology.json").read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise FolderError(f"{path} has layout version {manifest['format']}; this version reads {FORMAT}")
+        missing = [key for key in NEEDED if key not in manifest]
+        if missing:
+            raise FolderError(f"{path / 'manifest.json'}: it says nothing about {missing[0]}")
         return TelemetryFolder(
             path,
             manifest,
@@ -184,13 +196,45 @@ def _table(
     return np.array(times), columns
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, file: Any) -> Iterator[tuple[float, dict[str, float]]]:
+    """(time, values by series) of each scrape in one component's file, without the absent."""
+    rows = csv.reader(file)
+    try:
+        names = next(rows, ["time"])[1:]
+        for cells in rows:
+            values = {name: float(cell) for name, cell in zip(names, cells[1:], strict=True) if cell}
+            yield float(cells[0]), values
+    except (ValueError, IndexError, csv.Error) as error:
+        raise FolderError(f"{path}:{rows.line_num}: {error}") from None
+
+
+def _read_lines(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What is made of each line's object."""
+    number = 0
     with _open(path) as file:
-        for number, text in enumerate(file, 1):
-            try:
-                yield json.loads(text)
-            except json.JSONDecodeError as error:
-                raise FolderError(f"{path}:{number}: not JSON: {error.msg}") from None
+        try:
+            for number, text in enumerate(file, 1):
+                yield made(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise FolderError(f"{path}:{number}: not JSON: {error.msg}") from None
+        except UnicodeDecodeError:
+            raise FolderError(f"{path}:{number + 1}: not UTF-8") from None
+        except (TypeError, ValueError, KeyError) as error:
+            raise FolderError(f"{path}:{number}: not what a run writes: {error}") from None
+
+
+def _log_line(row: dict[str, Any]) -> LogLine:
+    line = LogLine(**row)
+    if not 0.0 <= line.time < FOREVER:
+        raise ValueError(f"its time is {line.time}")
+    return line
+
+
+def _span(row: dict[str, Any]) -> Span:
+    span = Span(**row)
+    if not (0.0 <= span.start < FOREVER and 0.0 <= span.duration < FOREVER):
+        raise ValueError(f"it starts at {span.start} and takes {span.duration}")
+    return span
 
 
 def _open(path: Path) -> Any:
