@@ -78,6 +78,11 @@ def test_every_line_has_the_format_of_its_service(troubled):
     assert {"nova-api", "nova-conductor", "placement", "neutron-server", "glance-api", "nova-compute"} <= services
 
 
+def test_no_line_has_an_order_that_is_another_in_each_process(troubled):
+    for record, line in troubled:
+        assert not any(isinstance(argument, set | frozenset) for argument in record.args), line.text
+
+
 def test_every_line_is_read_by_its_header(troubled):
     for record, line in troubled:
         template, reading = record.template, read(line.text)
