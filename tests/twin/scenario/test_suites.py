@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from twin.scenario import Scenario, ScenarioError, Suite
-from twin.scenario.catalogue import shipped
+from twin.scenario.catalogue import folder, shipped
 from twin.scenario.suite import cases_digest
 
 PLAIN = "scenarios: [replica-crash, engine-hang], seeds: [1, 2], split: training"
@@ -15,6 +16,10 @@ SPLITS = (
     "splits: {train: {scenarios: [replica-crash], seeds: {from: 5, count: 2}}, "
     "test: {scenarios: [replica-crash, engine-hang], seeds: [7]}}"
 )
+
+
+parts = cache(Suite.load_parts)
+"""What a shipped suite can be loaded as, read once."""
 
 
 @pytest.fixture
@@ -86,7 +91,7 @@ def test_splits_may_share_seeds_of_different_scenarios(written) -> None:
 
 @pytest.mark.parametrize("name", sorted(shipped("Suite")))
 def test_no_case_of_a_shipped_suite_stands_in_two_splits(name: str) -> None:
-    splits = [cases(suite) for suite in Suite.load_parts(name) if suite.part is not None]
+    splits = [cases(suite) for suite in parts(name) if suite.part is not None]
     assert sum(map(len, splits)) == len(set().union(*splits))
 
 
@@ -138,22 +143,26 @@ def test_the_digest_covers_scenarios_seeds_and_splits_and_no_comments(written) -
     assert len(set(different)) == len(different)
 
 
-def test_the_hard_suite_is_the_one_that_was_fixed_before_any_method_ran_on_it() -> None:
-    digest = cases_digest("rca-llm-hard")
-    page = Path(__file__).parents[3] / "docs" / "rca-suites.md"
-    assert digest == HARD, (
-        f"the cases of rca-llm-hard have changed: their digest is {digest} now. Scores on other cases compare with "
-        "nothing: take the change back, or add a row to the protocol in docs/rca-suites.md (date, digest, what changed "
+FIXED = {
+    "rca-llm-hard": "d43994f227627c801f7fe35836b416663cc35d2c4f3fd9e1c7dd31665be32b8c",
+    "rca-openstack": "985ddc0979134be8fc474e353a15316684e23610ce606118989d3336b2a7b7cc",
+}
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_suite_is_the_one_that_was_fixed_before_any_method_ran_on_it(name: str) -> None:
+    digest = cases_digest(name)
+    assert digest == FIXED[name], (
+        f"the cases of {name} have changed: their digest is {digest} now. Scores on other cases compare with nothing: "
+        "take the change back, or add a row to the protocol in docs/rca-suites.md (date, suite, digest, what changed "
         "and why, and which results it makes void) and put the new digest here."
     )
-    assert digest in page.read_text(encoding="utf-8")
-
-
-HARD = "d43994f227627c801f7fe35836b416663cc35d2c4f3fd9e1c7dd31665be32b8c"
+    page = Path(__file__).parents[3] / "docs" / "rca-suites.md"
+    assert f"| `{name}` | `{digest}` |" in page.read_text(encoding="utf-8")
 
 
 def test_the_hard_suite_has_every_mechanism_and_kinds_of_fault_that_training_has_not() -> None:
-    train, validation, test = Suite.load_parts("rca-llm-hard")
+    train, validation, test = parts("rca-llm-hard")
     kinds = [{fault_kind(s) for s in suite.scenarios} for suite in (train, validation, test)]
     assert set(names(train)) < set(names(validation)) < set(names(test)) and len(test.scenarios) >= 24
     assert kinds[1] - kinds[0] and kinds[2] - kinds[1]
@@ -168,10 +177,16 @@ def fault_kind(scenario: Scenario) -> frozenset[str]:
     return frozenset(f"{f.kind}/{f.action}" for f in scenario.resolve(0).spec.faults if not f.benign)
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(shipped("Scenario")) if n.startswith("hard-")])
-def test_every_hard_case_has_four_minutes_of_baseline_and_two_to_see_the_fault(name: str) -> None:
-    scenario = Scenario.load(name)
-    assert scenario.metadata.labels["study"] == "rca-llm-hard"
-    for end in scenario.extremes():
-        times = [fault.at for fault in end.spec.faults if not fault.benign]
-        assert times and min(times) >= 240.0 and end.spec.horizon - max(times) >= 120.0
+@pytest.mark.parametrize("name", FIXED)
+def test_a_case_has_four_minutes_of_baseline_and_two_to_see_the_fault(name: str) -> None:
+    for scenario in parts(name)[-1].scenarios:
+        for end in scenario.extremes():
+            times = [fault.at for fault in end.spec.faults if not fault.benign]
+            assert min(times) >= 240.0 and end.spec.horizon - max(times) >= 120.0, scenario.source
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_every_scenario_of_a_study_is_in_its_test_split(name: str) -> None:
+    files = {file.stem for file in (folder() / name).glob("*.yaml")}
+    of_the_study = {s.metadata.name for s in parts(name)[-1].scenarios if s.metadata.labels.get("study") == name}
+    assert files and files == of_the_study
