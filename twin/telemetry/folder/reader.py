@@ -213,7 +213,8 @@ def _read_lines(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
     number = 0
     with _open(path) as file:
         try:
-            for number, text in enumerate(file, 1):
+            for text in file:
+                number += 1
                 yield made(json.loads(text))
         except json.JSONDecodeError as error:
             raise FolderError(f"{path}:{number}: not JSON: {error.msg}") from None
