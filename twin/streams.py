@@ -45,6 +45,11 @@ def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
+def fold(*key: Key) -> int:
+    """A key in one word of 64 bits, for longer keys to begin with."""
+    return _absorb(0, key)
+
+
 class Stream:
     """Draws of one named stream. Every method takes the key of the thing the draw belongs to."""
 

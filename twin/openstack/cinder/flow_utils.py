@@ -95,4 +95,4 @@ class Engine:
         service.say(said.flow_reverted, context, self.name, self._id(context, self.name))
 
     def _id(self, context: Context, name: str) -> str:
-        return self.service.world.streams["cinder/task"].uuid(*context.trace.key, name, context.trace.draws)
+        return self.service.world.streams["cinder/task"].uuid(context.trace.key, name, context.trace.draws)

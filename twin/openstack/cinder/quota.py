@@ -39,7 +39,7 @@ class QuotaEngine(Flow):
         for name, delta in deltas.items():
             context.trace.draws += 1
             stream = self.world.streams["cinder/reservation"]
-            reservation = stream.uuid(*context.trace.key, context.trace.draws)
+            reservation = stream.uuid(context.trace.key, context.trace.draws)
             tables.reservations[reservation] = (project_id, name, delta)
             if delta > 0:
                 usages[name].reserved += delta

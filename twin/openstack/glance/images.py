@@ -123,7 +123,7 @@ class ImagesController(Flow):
         """A new image without data; the row."""
         trace = context.trace
         trace.draws += 1
-        identity = self.world.streams["glance/image"].uuid(*trace.key, trace.draws)
+        identity = self.world.streams["glance/image"].uuid(trace.key, trace.draws)
         image = Image(identity, name, 0.0, context.request.project, min_disk=min_disk)
         yield from self.repo.add(context, image)
         return image

@@ -42,7 +42,7 @@ class EngineService(Flow):
         if self.tables.find(name) is not None:
             raise HTTPFault(409, f"The Stack ({name}) already exists.")
         self.say(logs.CREATING, context, name)
-        identity = self.world.streams["heat/stack"].uuid(*context.trace.key, name)
+        identity = self.world.streams["heat/stack"].uuid(context.trace.key, name)
         properties = dict(template) if isinstance(template, dict) else {}
         stack = Stack(identity, name, context.request.project, self.world.now, properties)
         for resource, (_, type, requires) in RESOURCES.items():

@@ -19,6 +19,7 @@ from twin.openstack.infrastructure.mysql import SYNCED, MySQL
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Service
 from twin.openstack.oslo.wsgi import Response
+from twin.streams import Key
 
 if TYPE_CHECKING:
     from twin.openstack.infrastructure.haproxy import HAProxy
@@ -130,16 +131,19 @@ class Backend:
         else:
             self.proxy.tell(logs.HAPROXY_ENABLED, *what)
 
-    def attempt(self, server: Server, number: int = 0) -> float | None:
-        """Try to connect to a server: None where it takes the connection, else the seconds that the failure took."""
+    def attempt(self, server: Server, *key: Key) -> float | None:
+        """Try to connect to a server: None where it takes the connection, else the seconds that the failure took.
+
+        `key` names the attempt.
+        """
         process, world = server.process, self.world
         silent = not process.place_up or (world.network.disturbed and not world.network.reachable(self.proxy, process))
-        if silent or not process.accepting or self._dropped(process, "connect", self.ledger.received, number):
+        if silent or not process.accepting or self._dropped(process, "connect", *key):
             self.retries += 1
             return limits.CONNECT_TIMEOUT if silent else limits.RETRY_PAUSE
         return None
 
-    def _dropped(self, process: Service, *key: int | str) -> bool:
+    def _dropped(self, process: Service, *key: Key) -> bool:
         """Whether the queue of its listening socket has no room for one more connection."""
         share = process.value("connect_failures")
         return bool(share) and self.world.streams["haproxy/connect"].uniform(process.name, *key) < share
@@ -234,7 +238,7 @@ class Backend:
         for attempt in range(limits.RETRIES + 1):
             if server is None:
                 break
-            failed = self.attempt(server, attempt)
+            failed = self.attempt(server, request.context.trace.key, attempt)
             if failed is None:
                 late = network.round_trip(proxy, server.process) if network.disturbed else 0.0
                 if late:

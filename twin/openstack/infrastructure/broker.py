@@ -21,6 +21,7 @@ from twin.openstack.infrastructure.queues import Connection, End, Message, Queue
 from twin.openstack.infrastructure.quorum import Quorum
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
 from twin.openstack.oslo import logs as oslo_logs
+from twin.openstack.oslo.context import branch
 from twin.openstack.oslo.service import Steps
 
 if TYPE_CHECKING:
@@ -116,8 +117,6 @@ class Broker:
         if not message.number:
             self._numbers += 1
             message.number = self._numbers
-            message.context.trace.messages += 1
-            message.turn = message.context.trace.messages
         client = message.publisher or message.caller
         connection = self._connections.get(client.name) if client is not None else None
         if connection is None:
@@ -151,9 +150,7 @@ class Broker:
         delay = facts.PUBLISH * node.value("service_time") * node.slow
         network = self.world.network
         if network.disturbed and connection.client is not None:
-            late = network.message_seconds(
-                connection.client, node, *message.context.trace.key, message.turn, "published"
-            )
+            late = network.message_seconds(connection.client, node, message.context.trace.key, "published")
             delay += late if late < math.inf else 0.0  # else its connection is cut, and it is sent again
         self.clock.at(self.world.now + delay, lambda _: self.store(queue, message, connection))
         return queue
@@ -245,9 +242,9 @@ class Broker:
             )
             node = self.host_of(client)
         erlang = node.next_process()
-        stream = self.world.streams["rabbitmq/connection"]
-        port = stream.integer(32768, 60999, client.name, client.pid, erlang)
-        connection = Connection(client, node, erlang, port, stream.uuid(client.name, client.pid, erlang))
+        uuid = self.world.streams["rabbitmq/connection"].uuid(client.name, client.pid, client.dials)
+        connection = Connection(client, node, erlang, client.next_port(), uuid)
+        client.dials += 1
         self._connections[client.name] = connection
         self.clients[client.name] = client
         node.accept(connection)
@@ -288,10 +285,11 @@ class Broker:
     def _requeue(self, queue: Queue | None, message: Message, connection: Connection) -> None:
         """Another worker gets the message again; the same one would know it (oslo.messaging's message id cache)."""
         workers = connection.client.python.capacity
-        luck = self.world.streams["amqp/duplicate"].uniform(*message.context.trace.key, message.turn)
+        luck = self.world.streams["amqp/duplicate"].uniform(message.context.trace.key)
         if queue is None or luck < 1.0 / workers:
             return
         message.redelivered = True
+        message.context = branch(message.context, "redelivered")
         connection.node.redelivered += 1
         self.duplicates += 1
         queue.ready.appendleft(message)
@@ -301,10 +299,9 @@ class Broker:
         """The node that a client connects to does not accept its password."""
         node = self.host_of(client)
         erlang = node.next_process()
-        stream = self.world.streams["rabbitmq/connection"]
-        port = stream.integer(32768, 60999, client.name, client.pid, erlang)
         here = self.site.address(client.node)
-        node.log(logs.RABBIT_LOGIN_ERROR, erlang, erlang, here, port, node.address)
+        node.log(logs.RABBIT_LOGIN_ERROR, erlang, erlang, here, client.next_port(), node.address)
+        client.dials += 1
         node.log(logs.RABBIT_LOGIN_REFUSED, erlang)
 
     def break_off(self, connection: Connection, end: End) -> None:
@@ -336,7 +333,7 @@ class Broker:
         connection.mended = self.clock.event()
         self._cuts += 1
         stream = self.world.streams["amqp/heartbeat"]
-        late = limits.HEARTBEAT + stream.between(0.0, limits.CLIENT_CHECK, connection.client.name, connection.erlang)
+        late = limits.HEARTBEAT + stream.between(0.0, limits.CLIENT_CHECK, connection.uuid)
 
         def missed(_: Event) -> None:
             if connection.cut_since is not None and self._connections.get(connection.client.name) is connection:

@@ -13,7 +13,7 @@ from twin.mechanics.network import HEALTHY
 from twin.openstack.infrastructure.mysql import MySQL
 from twin.openstack.oslo import logs as oslo_logs
 from twin.openstack.oslo.clients import LOOKUP_TIMEOUT, NO_NAME
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, aside
 from twin.openstack.oslo.exceptions import DBConnectionError
 from twin.openstack.oslo.service import Service, Steps
 
@@ -60,7 +60,7 @@ class Connections:
             pool = self._idle[service.name] = deque()
         connection = self._idle_one(pool)
         if connection is None:
-            connection = yield from self._connect(service)
+            connection = yield from self._connect(service, context)
         server = connection.server
         if server.silent:
             yield from self._wait_in_vain(connection, pool)
@@ -150,10 +150,12 @@ class Connections:
 
     # --- the way to a server -------------------------------------------------------------------------------------
 
-    def _connect(self, service: Service) -> Steps:
+    def _connect(self, service: Service, context: Context) -> Steps:
         """Open a connection. Raises DBConnectionError, OperationalError (too many)."""
-        server = self.group.servers[0] if self.balancer is None else (yield from self._balanced(service, self.balancer))
-        if self.balancer is None:
+        if self.balancer is not None:
+            server = yield from self._balanced(service, self.balancer, context)
+        else:
+            server = self.group.servers[0]
             yield from self._reach(service, server, server.node.name)
             if not server.up:
                 raise DBConnectionError(cannot_connect(server.node.name))
@@ -171,17 +173,18 @@ class Connections:
         yield self.clock.timeout(limits.CONNECT_TIMEOUT)
         raise DBConnectionError(cannot_connect(host, "timed out"))
 
-    def _balanced(self, service: Service, balancer: Backend) -> Steps:
+    def _balanced(self, service: Service, balancer: Backend, context: Context) -> Steps:
         """HAProxy takes the connection and tries the server that it believes in."""
         proxy = balancer.proxy
         yield from self._reach(service, proxy, proxy.address)
         if not proxy.up:
             raise DBConnectionError(cannot_connect(proxy.address))
+        key = aside(context, "connect")
         for attempt in range(balancing.RETRIES + 1):
             server = balancer.pick()
             if server is None:
                 break
-            refusal = balancer.attempt(server, attempt)
+            refusal = balancer.attempt(server, *key, attempt)
             if refusal is None:
                 assert isinstance(server.process, MySQL)
                 return server.process
@@ -198,12 +201,12 @@ class Connections:
                 raise DBConnectionError(oslo_logs.LOST_CONNECTION)
             yield self.clock.timeout(1.0)
         late = 0.0
-        context.trace.asides += 1
+        key = aside(context, "statements")
         for a, b in pairwise(hops):
             if network.path(a, b) is HEALTHY and network.path(b, a) is HEALTHY:
                 continue
             for statement in range(statements):
-                key = (*context.trace.key, context.trace.asides, statement)
-                late += network.message_seconds(a, b, *key, "there") + network.message_seconds(b, a, *key, "back")
+                late += network.message_seconds(a, b, *key, statement, "there")
+                late += network.message_seconds(b, a, *key, statement, "back")
         if late:
             yield self.clock.timeout(min(late, limits.GIVEN_UP))

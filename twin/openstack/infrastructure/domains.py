@@ -56,6 +56,8 @@ class Domain:
     demand_cpu: float = 0.0
     demand_streams: float = 0.0
     """What its tenant's programs want beyond an idle system's: cores, and streams of requests to the disk."""
+    stalls: int = 0
+    """Writes that have found no room."""
     stuck: Event | None = None
     """Its qemu does not answer: calls wait for the event, whose value is whether qemu was killed."""
     devices: list[str] = field(default_factory=list)

@@ -16,7 +16,7 @@ from twin.node import Node
 from twin.openstack.infrastructure import logs
 from twin.openstack.infrastructure.connections import Connections
 from twin.openstack.infrastructure.mysql import DONOR, JOINER, SYNCED, UNDEFINED, MySQL
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, aside
 from twin.openstack.oslo.service import Steps
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class Galera:
 
     def conflicts(self, server: MySQL, context: Context) -> bool:
         """Whether certification fails: a transaction on another member wrote the same rows at the same time."""
+        key = aside(context, "certification")
         others = sum(member.writing for member in self.view if member is not server)
         if not others:
             return False
-        context.trace.asides += 1
-        draw = self.world.streams["galera/certification"].uniform(*context.trace.key, context.trace.asides)
+        draw = self.world.streams["galera/certification"].uniform(*key)
         return draw > (1.0 - limits.ROW_COLLISION) ** others
 
     def committed(self, server: MySQL) -> None:

@@ -6,6 +6,7 @@ What happens to domains, and what the host bears of them. The calls are in `libv
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -85,6 +86,8 @@ class Hypervisor(Process):
         self.on_event: Callable[[str, str], None] | None = None
         self.on_close: Callable[[int], None] | None = None
         self.noise = Noise(self)
+        self._starts: Counter[str] = Counter()
+        """How often a qemu was started here, by domain."""
         self._held: list[tuple[str, str]] = []
         """Events of a hang, not delivered yet."""
         self._moving: Event | None = None
@@ -99,6 +102,11 @@ class Hypervisor(Process):
         """How slow the others on this host believe it to be."""
 
     # --- what happens to domains ---------------------------------------------------------------------------------
+
+    def next_pid(self, uuid: str) -> int:
+        """The process id of the next qemu of a domain."""
+        self._starts[uuid] += 1
+        return self.world.streams["pid"].integer(1200, 98000, self.name, uuid, self._starts[uuid])
 
     def enter(self, domain: Domain, state: DomainState, reason: str = "") -> None:
         """Change a domain's state, and what the host bears of it."""
@@ -151,14 +159,14 @@ class Hypervisor(Process):
 
     def _blocked(self, domain: Domain) -> None:
         """werror=enospc: qemu stops a guest whose write finds no room. Nobody resumes it. Event: Paused."""
+        domain.stalls += 1
         self.enter(domain, DomainState.PAUSED, "io error")
         self.tell(domain.uuid, "Paused")
 
     def _blocked_later(self, domain: Domain) -> None:
         if f"{INSTANCES}/{domain.uuid}/disk" not in self.disk.files:
             return
-        key = (domain.uuid, int(self.world.now))
-        wait = self.world.streams["guest/enospc"].between(0.0, facts.ENOSPC_WITHIN, *key)
+        wait = self.world.streams["guest/enospc"].between(0.0, facts.ENOSPC_WITHIN, domain.uuid, domain.stalls)
 
         def write(_: Event) -> None:
             if domain.state is DomainState.RUNNING and self.disk.full and self.domains.get(domain.uuid) is domain:

@@ -42,6 +42,9 @@ class Libvirt(Hypervisor):
     a domain; another one waits for it, at most 30 s.
     """
 
+    _nameless = 0
+    """Definitions that came without a uuid."""
+
     # --- calls that change a domain ------------------------------------------------------------------------------
 
     def define_and_start(
@@ -65,7 +68,8 @@ class Libvirt(Hypervisor):
             if not isinstance(value, (int, float)) or value <= 0:
                 raise errors.invalid(element, value)
         if uuid is None:  # a definition without one gets one
-            uuid = self.world.streams["libvirt/uuid"].uuid(self.name, int(self.world.now * 1000))
+            self._nameless += 1
+            uuid = self.world.streams["libvirt/uuid"].uuid(self.name, self._nameless)
         if self.disk.full:
             self._no_room(name)
         domain = self.domains.get(uuid)
@@ -91,7 +95,7 @@ class Libvirt(Hypervisor):
             self._same(life)
             if self.disk.full:
                 self._no_room(domain.name)
-            domain.pid = self.world.streams["pid"].integer(1200, 98000, uuid, int(self.world.now * 1000))
+            domain.pid = self.next_pid(uuid)
             self.log(logs.STARTING_UP, self.node.name)
             self.enter(domain, DomainState.PAUSED)
             self.tell(uuid, "Started")

@@ -73,9 +73,8 @@ def migrate(
         source.pause(domain)
         yield world.clock.timeout(plan.downtime)
         _still_there(source, target, domain, life)
-        pid = world.streams["pid"].integer(1200, 98000, uuid, int(world.now * 1000))
         source.give_away(domain, target)
-        domain.pid = pid
+        domain.pid = target.next_pid(uuid)
         target.take_in(domain)
         return Migrated(world.now - began, plan.downtime, len(plan.rounds))
     finally:

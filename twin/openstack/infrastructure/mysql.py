@@ -13,7 +13,7 @@ from twin.mechanics import galera as limits
 from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure import logs
 from twin.openstack.oslo import logs as oslo_logs
-from twin.openstack.oslo.context import Context, draw
+from twin.openstack.oslo.context import Context, aside, draw
 from twin.openstack.oslo.exceptions import CloudError, DBConnectionError, DBDeadlock
 from twin.openstack.oslo.pool import Pool
 from twin.openstack.oslo.service import Service, Steps
@@ -184,8 +184,7 @@ class MySQL(Service):
         share = self.value("lock_share")
         if not share:
             return
-        context.trace.asides += 1
-        key = (*context.trace.key, context.trace.asides)
+        key = aside(context, "rows")
         stream = self.world.streams["mysql/locks"]
         if stream.uniform(*key, "met") >= share:
             return

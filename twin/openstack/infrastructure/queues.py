@@ -29,14 +29,13 @@ class Message:
     topic: str
     method: str
     context: Context
+    """A branch of its publisher's, whose key is the message's own."""
     arguments: dict[str, Any] = field(default_factory=dict)
     answer: Event | None = None
     caller: AmqpService | None = None
     publisher: AmqpService | None = None
     number: int = 0
     """Among all messages."""
-    turn: int = 0
-    """Among those of its request: what its draws are keyed by."""
     arrived: float = 0.0
     """When its queue had it."""
     redelivered: bool = False

@@ -28,8 +28,8 @@ class Quorum:
         self.world = broker.world
         self.clock = broker.clock
         self.nodes = broker.nodes
-        self._partition: object = None
-        """The network's present state, where it keeps nodes from each other."""
+        self._partition: list[tuple[RabbitMQ, RabbitMQ]] = []
+        """Who does not hear whom."""
         self._torn: list[RabbitMQ] = []
         """Nodes that wait for the whole cluster."""
 
@@ -43,6 +43,7 @@ class Quorum:
                     other.log(logs.RABBIT_NODE_UP, 305, node.erlang_name)
                     other.log(logs.RABBIT_PEER_UP, 305, node.erlang_name)
             self._judge()
+            self.look()
 
     def node_down(self, node: RabbitMQ, graceful: bool) -> None:
         """A node has stopped. Clients and peers hear of it at once, or, of a dead machine, only nothing any more."""
@@ -87,15 +88,17 @@ class Quorum:
                 self._lose_leader(queue, limits.SILENT_LEADER)
         pairs = self._deaf()
         if not pairs:
-            if self._partition is not None:
-                self._partition = None
+            if self._partition:
+                self._partition = []
                 self._torn.clear()
                 self.clock.at(self.world.now + limits.PAUSE_CHECK, lambda _: self._heal())
             return
-        partition = self._partition = object()
+        if pairs == self._partition:
+            return  # their ticks stay away already
+        self._partition = pairs
 
         def noticed(_: Event) -> None:
-            if self._partition is partition:
+            if self._partition is pairs:
                 self._notice(self._deaf())
 
         self.clock.at(self.world.now + self._net_tick(pairs[0][0]), noticed)
@@ -176,8 +179,8 @@ class Quorum:
         return [other for other in self.nodes if other is not node]
 
     def _net_tick(self, node: RabbitMQ) -> float:
-        stream = self.world.streams["rabbitmq/tick"]
-        return limits.NET_TICK * stream.between(0.75, 1.25, node.name, int(self.world.now))
+        node.silences += 1
+        return limits.NET_TICK * self.world.streams["rabbitmq/tick"].between(0.75, 1.25, node.name, node.silences)
 
     # --- leaders -------------------------------------------------------------------------------------------------
 
@@ -198,7 +201,7 @@ class Quorum:
         low, high = limits.ELECTION
         took = 0.0
         if queue.quorum and len(self.nodes) > 1:
-            took = self.world.streams["rabbitmq/election"].between(low, high, queue.name, term, int(self.world.now))
+            took = self.world.streams["rabbitmq/election"].between(low, high, queue.name, term)
 
         def elect(_: Event) -> None:
             if queue.leader is None and queue.term == term:

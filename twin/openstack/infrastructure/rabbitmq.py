@@ -65,6 +65,8 @@ class RabbitMQ(Service):
         """By the client's component name."""
         self.paused = False
         """Whether it has stopped serving because it is in a minority."""
+        self.silences = 0
+        """How often it, or its peers of it, waited in vain for a tick."""
         self.alarms: set[str] = set()
         self._leaked = 0.0
         self._leaking_since = 0.0

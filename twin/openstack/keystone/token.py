@@ -9,7 +9,7 @@ from twin.mechanics import openstack as work
 from twin.openstack.keystone import logs
 from twin.openstack.keystone.exception import TokenNotFound, Unauthorized, ValidationError
 from twin.openstack.keystone.tables import Token
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, aside
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
 
@@ -27,7 +27,7 @@ class TokenFormatter(Flow):
         """A new token, by some process."""
         trace = context.trace
         trace.draws += 1
-        identity = self.world.streams["keystone/token"].hexadecimal(32, *trace.key, trace.draws)
+        identity = self.world.streams["keystone/token"].hexadecimal(32, trace.key, trace.draws)
         now = self.world.now + self.service.clock_offset
         who = context.request
         return Token(identity, who.user, who.project, now, now + facts.TOKEN_LIFE, self._stale(context))
@@ -44,9 +44,7 @@ class TokenFormatter(Flow):
         share = self.service.value("fernet_mismatch")
         if not share:
             return False
-        trace = context.trace
-        trace.asides += 1
-        return self.world.streams["keystone/process"].uniform(*trace.key, trace.asides) < share
+        return self.world.streams["keystone/process"].uniform(*aside(context, "process")) < share
 
 
 class Manager(Flow):

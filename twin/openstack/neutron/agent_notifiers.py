@@ -10,7 +10,7 @@ from twin.openstack.neutron.agents_db import DhcpAgentSchedulerDbMixin
 from twin.openstack.neutron.callbacks import CallbacksManager
 from twin.openstack.neutron.plugin import Ml2Plugin
 from twin.openstack.neutron.tables import Agent, Row
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, branch
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Steps
 
@@ -158,6 +158,7 @@ class ObjectChangeHandler(Flow):
     def handle_event(self, context: Context, resource: str, event: str, **payload: Any) -> Steps:
         """Have the object pushed by a thread of its own."""
         event_type = {"after_create": "created", "after_update": "updated", "after_delete": "deleted"}[event]
+        context = branch(context, "push")
         self.service.spawn(self.dispatch_events(context, resource, event_type, payload[resource]))
         yield from ()
 

@@ -8,7 +8,7 @@ from twin.mechanics import neutron as facts
 from twin.openstack.neutron import callbacks, logs
 from twin.openstack.neutron.callbacks import CallbacksManager
 from twin.openstack.neutron.tables import NeutronTables, Row
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, branch
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
@@ -36,6 +36,7 @@ class BatchNotifier(Flow):
         self._pending_events.append(event)
         if self._busy_in != self.service.pid:  # a thread of this process sends what comes
             self._busy_in = self.service.pid
+            context = branch(context, "events")
             self.service.spawn(self._send(context))
 
     def _send(self, context: Context) -> Steps:

@@ -11,6 +11,7 @@ from twin.openstack.oslo.context import new_context
 from twin.openstack.oslo.service import Steps
 from twin.openstack.oslo.wsgi import Response
 from twin.openstack.site import Site
+from twin.streams import Key
 
 if TYPE_CHECKING:
     from twin.world import World
@@ -23,14 +24,21 @@ PATIENCE = 600.0
 NO_ANSWER = Response(503, message="The client has no token.")
 
 
+def name_of(world: World, ticket: Ticket) -> tuple[Key, ...]:
+    """An order's name for its draws: what is to be done to what, and for which time."""
+    action = ticket.action
+    before = [other.action for other in world.tickets if other.legal and other.started < ticket.started]
+    again = sum(one.category == action.category and one.target == action.target for one in before)
+    return ("operator", action.category, action.target, again)
+
+
 class Administrator:
     """Whoever carries out one order: a script of `openstack` commands with one token."""
 
     def __init__(self, site: Site, ticket: Ticket) -> None:
         self.site = site
         self.world: World = site.world
-        action = ticket.action
-        self.key = ("operator", action.category, action.target, int(ticket.started * 1000))
+        self.key = name_of(site.world, ticket)
         self.token = ""
         self.sent = 0
 

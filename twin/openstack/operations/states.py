@@ -15,7 +15,7 @@ from twin.openstack import damage
 from twin.openstack.cinder.tables import Volume
 from twin.openstack.damage import Damage
 from twin.openstack.nova.compute.service import NovaCompute
-from twin.openstack.operations.administrator import Administrator
+from twin.openstack.operations.administrator import Administrator, name_of
 from twin.openstack.oslo.context import admin_context
 from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.service import Steps
@@ -161,21 +161,21 @@ class States:
         """
         site = self.site
         yield self.world.clock.timeout(COMMAND)
-        context = admin_context(self.world, "nova-manage", int(ticket.started * 1000))
+        context = admin_context(self.world, *name_of(self.world, ticket))
         assert target is site.placement
         try:
             yield from site.database.execute(site.placement, 4 + 2 * len(site.computes), context)
         except CloudError:
             return
         for one in (yield from self._look(ticket, {"allocation without a server"})):
-            yield from self._placement("release", consumer=one.item, host=one.where)
+            yield from self._placement(ticket, "release", consumer=one.item, host=one.where)
         for one in (yield from self._look(ticket, {"server without an allocation"})):
             server = site.tables.servers.get(one.item)
             if server is not None:
-                yield from self._placement("claim", consumer=one.item, host=one.where, flavor=server.flavor)
+                yield from self._placement(ticket, "claim", consumer=one.item, host=one.where, flavor=server.flavor)
 
-    def _placement(self, operation: str, consumer: str, **arguments: object) -> Steps:
-        context = admin_context(self.world, "nova-manage", consumer, int(self.world.now * 1000))
+    def _placement(self, ticket: Ticket, operation: str, consumer: str, **arguments: object) -> Steps:
+        context = admin_context(self.world, *name_of(self.world, ticket), operation, consumer)
         method, uri = {"release": "DELETE", "claim": "PUT"}[operation], f"/allocations/{consumer}"
         response: Response = yield self.site.endpoint("placement").serve(
             context, operation, method, uri, consumer=consumer, **arguments

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twin.mechanics.galera import GIVEN_UP
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, aside
 from twin.openstack.oslo.exceptions import ConnectFailure, HttpError, SSLError
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ class Clients:
 
     def _cross(self, context: Context, source: Service, target: Service, what: str) -> Steps:
         """One message of a request, as late as the network makes it; over a torn path once it is whole again."""
-        context.trace.asides += 1
-        key = (*context.trace.key, context.trace.asides, what)
+        key = aside(context, what)
         began = self.world.now
         while True:
             late = self.world.network.message_seconds(source, target, *key)

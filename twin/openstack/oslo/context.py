@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from twin.streams import Key
+from twin.streams import Key, fold
 from twin.telemetry.lines.oslo import RequestContext
 from twin.telemetry.records import Span
 
@@ -16,17 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Trace:
-    """One request as a whole: what its draws are keyed by, and its trace id."""
+    """A request, or a branch of one: what its draws are keyed by, and the trace id, which all its branches have."""
 
-    key: tuple[Key, ...]
+    key: int
     id: str
     draws: int = 0
-    """Made by everybody whom the request meets on its way."""
-    asides: int = 0
-    """Draws that only some circumstances ask for (a torn network, a held row, a notification): counted by themselves,
-    so that they shift no other."""
+    """Made one after the other on its way."""
     spans: int = 0
-    messages: int = 0
+    asides: dict[str, int] = field(default_factory=dict)
+    """What has happened by the way, by what it is: see `aside`."""
 
 
 @dataclass(slots=True)
@@ -49,7 +47,25 @@ def new_context(world: World, user: str, project: str, *key: Key, token: str = "
     """The context of a new request; `key` names it, as in ``(7, "show", 2)``."""
     trace = world.streams["openstack/trace"].hexadecimal(32, *key)
     request = RequestContext("None", "req-" + world.streams["openstack/request"].uuid(*key), user, project)
-    return Context(request, Trace(key, trace), token)
+    return Context(request, Trace(fold(*key), trace), token)
+
+
+def branch(context: Context, what: str) -> Context:
+    """The context of what goes on beside a request from here: a message, a request to another service, a thread.
+
+    Which of two that go on at the same time draws first is a matter of timing. So each counts its own draws and spans,
+    under a key that begins with its parent's; to branch off draws nothing. Whose request it is stays the same.
+    """
+    trace = Trace(fold(*aside(context, what)), context.trace.id)
+    return Context(context.request, trace, context.token, context.span)
+
+
+def aside(context: Context, what: str) -> tuple[Key, Key, Key]:
+    """The key of something by the way: a branch, or a draw that only some circumstances ask for (a torn network, a held
+    row, a notification). Each kind is counted by itself, so that it shifts nothing else."""
+    trace = context.trace
+    number = trace.asides[what] = trace.asides.get(what, 0) + 1
+    return trace.key, what, number
 
 
 def admin_context(world: World, *key: Key) -> Context:
@@ -73,7 +89,7 @@ def own_request(world: World, context: Context) -> Context:
     """The context as a service with its own request ids sees a call from another service (neutron, placement)."""
     trace = context.trace
     trace.draws += 1
-    local = "req-" + world.streams["openstack/request"].uuid(*trace.key, "own", trace.draws)
+    local = "req-" + world.streams["openstack/request"].uuid(trace.key, "own", trace.draws)
     request = context.request._replace(global_request=context.request.request, request=local)
     return Context(request, trace, context.token, context.span)
 
@@ -82,21 +98,21 @@ def draw(world: World, context: Context, median: float, spread: float) -> float:
     """A service time in seconds, keyed by the request and how many it has drawn before."""
     trace = context.trace
     trace.draws += 1
-    return world.streams["openstack/time"].lognormal(median, spread, *trace.key, trace.draws)
+    return world.streams["openstack/time"].lognormal(median, spread, trace.key, trace.draws)
 
 
 def fresh_id(world: World, context: Context, kind: str) -> str:
     """A uuid for a new row, keyed by the request that makes it."""
     trace = context.trace
     trace.draws += 1
-    return world.streams[f"openstack/{kind}"].uuid(*trace.key, trace.draws)
+    return world.streams[f"openstack/{kind}"].uuid(trace.key, trace.draws)
 
 
 def open_span(world: World, context: Context) -> str:
     """The id of a new span in the context's trace."""
     trace = context.trace
     trace.spans += 1
-    return world.streams["openstack/span"].hexadecimal(16, *trace.key, trace.spans)
+    return world.streams["openstack/span"].hexadecimal(16, trace.key, trace.spans)
 
 
 def close_span(

@@ -14,7 +14,7 @@ from twin.mechanics import openstack as facts
 from twin.openstack.infrastructure.queues import Message
 from twin.openstack.oslo import logs, traceback
 from twin.openstack.oslo.clients import NO_NAME
-from twin.openstack.oslo.context import Context, close_span, open_span
+from twin.openstack.oslo.context import Context, branch, close_span, open_span
 from twin.openstack.oslo.exceptions import CloudError, MessagingTimeout, RemoteError, UnsupportedVersion
 from twin.openstack.oslo.frames import RPC_ENTRY
 from twin.openstack.oslo.service import Service, Steps
@@ -87,7 +87,8 @@ class AmqpService(Service):
         """Send a message and go on. Waits while the broker is away."""
         self._make_client(context, topic)
         yield from self._until_connected()
-        confirmed = self.site.broker.publish(Message(topic, method, context, arguments, publisher=self))
+        message = Message(topic, method, branch(context, method), arguments, publisher=self)
+        confirmed = self.site.broker.publish(message)
         if confirmed is not None:
             yield confirmed
 
@@ -99,7 +100,7 @@ class AmqpService(Service):
         deadline = self.world.now + timeout
         yield from self._until_connected()
         answer = self.clock.event()
-        message = Message(topic, method, context, arguments, answer, self)
+        message = Message(topic, method, branch(context, method), arguments, answer, self)
         self.site.broker.publish(message)
         self.clock.at(
             max(deadline, self.world.now + 1.0), lambda _: None if answer.triggered else answer.succeed(_TIMED_OUT)
@@ -112,8 +113,7 @@ class AmqpService(Service):
         return outcome
 
     def _message_id(self, message: Message) -> str:
-        stream = self.world.streams["amqp/message"]
-        return stream.hexadecimal(32, *message.context.trace.key, message.method, message.turn)
+        return self.world.streams["amqp/message"].hexadecimal(32, message.context.trace.key)
 
     def _until_connected(self) -> Steps:
         while not self.connected:
@@ -191,7 +191,7 @@ class AmqpService(Service):
         """A message between this service and its node of the broker, as late as the network makes it."""
         node = self.site.broker.host_of(self)
         ends = (self, node) if to_broker else (node, self)
-        late = self.world.network.message_seconds(*ends, *message.context.trace.key, message.turn, what)
+        late = self.world.network.message_seconds(*ends, message.context.trace.key, what)
         if 0.0 < late < math.inf:  # over a torn path the connection ends: see `Broker.cut`
             yield self.clock.timeout(late)
 
@@ -214,6 +214,13 @@ class AmqpService(Service):
         self._waiting_for_broker = None
         self.site.broker.detach(self)
 
+    dials = 0
+    """Connections to the broker that it has begun: what is drawn for one is keyed by its number."""
+
+    def next_port(self) -> int:
+        """Where its next connection to the broker comes from."""
+        return self.world.streams["amqp/port"].integer(32768, 60999, self.name, self.pid, self.dials)
+
     def connection_lost(self, error: str = "[Errno 104] Connection reset by peer") -> None:
         """The node of the broker that it was connected to went away."""
         self.connected = False
@@ -233,9 +240,7 @@ class AmqpService(Service):
 
     def _reconnect(self, error: str) -> Steps:
         yield from self._retry(error)
-        stream = self.world.streams["amqp/port"]
-        port = stream.integer(32768, 60999, self.name, self.pid, int(self.world.now))
-        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), self._broker_host, port)
+        self.say(logs.AMQP_RECONNECTED, None, self._connection_id(), self._broker_host, self.next_port())
         self._connect()
 
     def _retry(self, error: str) -> Steps:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, aside
 from twin.telemetry.lines.oslo import Logger
 from twin.telemetry.records import LogTemplate
 
@@ -28,9 +28,8 @@ def statement(event: str) -> LogTemplate:
 def body(service: Service, context: Context, event: str, payload: dict[str, Any]) -> str:
     """The message as JSON: who says what happened, when, and what to."""
     world = service.world
-    context.trace.asides += 1
     message = {
-        "message_id": world.streams["oslo/notification"].uuid(*context.trace.key, event, context.trace.asides),
+        "message_id": world.streams["oslo/notification"].uuid(*aside(context, event)),
         "publisher_id": f"{service.kind.replace('nova-', '').replace('cinder-', '')}.{service.node.name}",
         "event_type": event,
         "priority": "INFO",

@@ -16,7 +16,7 @@ from twin.mechanics.keystone import HANDSHAKE
 from twin.openstack.keystone.middleware import AuthProtocol
 from twin.openstack.oslo import logs
 from twin.openstack.oslo.clients import TLS_FAILED
-from twin.openstack.oslo.context import Context, close_span, open_span
+from twin.openstack.oslo.context import Context, branch, close_span, open_span
 from twin.openstack.oslo.exceptions import HttpError, HTTPFault
 from twin.openstack.oslo.frames import WSGI_ENTRY, Frame
 from twin.openstack.oslo.service import PROCESS_METRICS, Service, Steps
@@ -160,6 +160,7 @@ class ApiService(Service):
         """Take a request; the event succeeds with the `Response` that the client gets."""
         if self._certificate_refused():
             return self._refuse_connection()
+        context = branch(context, operation)
         if self.backend is not None:
             return self.backend.serve(context, operation, method, uri, **arguments)
         ledger, clock, now = self.ledger, self.clock, self.world.now

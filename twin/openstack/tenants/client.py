@@ -5,6 +5,7 @@ Every request is counted in `Requests` and judged for the `api` objective. A cli
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,7 +62,8 @@ class RequestError(Exception):
 class Session:
     """One user's way into the cloud, as keystoneauth's session: it has a token and renews it in time.
 
-    `key` names the client; its requests are numbered, so that each has its own draws.
+    `key` names the client. Its requests for an operation are numbered, so that each has its own draws: how often it had
+    to look until a server was there does not change how its deletion goes.
     """
 
     def __init__(self, site: Site, requests: Requests, user: str, project: str, *key: Key) -> None:
@@ -71,6 +73,7 @@ class Session:
         self.user = user
         self.project = project
         self.key = key
+        self._asked: Counter[str] = Counter()
         self.sent = 0
         """Requests of this client so far."""
         self.errors = 0
@@ -123,7 +126,8 @@ class Session:
         world, slo, requests = self.world, self.world.slo, self.requests
         self.sent += 1
         requests.sent += 1
-        key = (*self.key, self.sent)
+        self._asked[operation] += 1
+        key = (*self.key, operation, self._asked[operation])
         context = new_context(world, self.user, self.project, *key, token=self._token)
         slo.opened("api", key, world.now)
         answer = self.site.endpoint(service).serve(context, operation, method, uri, **arguments)

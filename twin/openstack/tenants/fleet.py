@@ -153,7 +153,7 @@ class Fleet:
             guest,
             self.tenants.memory,
         )
-        domain.pid = self.world.streams["pid"].integer(1200, 98000, server.uuid)
+        domain.pid = libvirt.next_pid(server.uuid)
         domain.demand_cpu = self._wants(server, factor)
         domain.demand_streams = float(server.noisy)
         self.site.dataplane.demand[server.uuid] = domain.demand_cpu

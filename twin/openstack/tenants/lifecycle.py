@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from twin.mechanics.tenants import DELETE_ATTEMPTS, DELETE_PATIENCE, DELETE_PAUSE, POLL_WAITS
@@ -38,12 +39,12 @@ class Lifecycle:
         well = yield from life.run()
         self._end(life, well)
 
-    def keep(self, loop: Concurrency) -> Steps:
+    def keep(self, loop: Concurrency, numbers: Iterator[int]) -> Steps:
         """One user of a closed loop who keeps so many servers that the eldest has to go."""
         clock, thinking = self.world.clock, self.world.streams["workload/think"]
         kept: deque[ServerLife] = deque()
         while not self.workload.stopped:
-            number = self.workload.next_number()
+            number = next(numbers)
             life = self._begin(number)
             if (yield from life.create()):
                 kept.append(life)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 from twin.openstack.oslo.service import Steps
@@ -32,7 +33,8 @@ DEFAULT_RATE = 0.1
 class Workload:
     """All loads of a scenario, and the servers that its tenants have had before; `hosts` take those.
 
-    Every draw is keyed by the number of the run that it belongs to.
+    Every draw is keyed by the number of the run that it belongs to. The arrivals of a load, and each user of a closed
+    loop, have numbers of their own: who is late changes nobody else's.
     """
 
     def __init__(self, site: Site, hosts: Sequence[str]) -> None:
@@ -44,7 +46,6 @@ class Workload:
         self.started = self.completed = self.abandoned = 0
         """Runs (server lives, testers' runs) begun, ended well, ended otherwise."""
         self.stopped = False
-        self._numbered = 0
         tenants = self.world.spec.workload.tenants
         self.fleet = Fleet(site, tenants, hosts) if tenants is not None else None
         self.probes = Probes(self.fleet) if self.fleet is not None else None
@@ -58,8 +59,13 @@ class Workload:
             self.probes.start()
             self.world.clock.process(self.fleet.live())
         spec = self.world.spec.workload
-        for load in spec.all_loads():
-            self.world.clock.process(self._begin(load))
+        loads = [(load, _loop(load)) for load in spec.all_loads()]
+        series = sum(loop.users if loop else 1 for _, loop in loads)
+        numbers = [count(first, series) for first in range(1, series + 1)]
+        for load, loop in loads:
+            users = loop.users if loop else 1
+            self.world.clock.process(self._begin(load, loop, numbers[:users]))
+            del numbers[:users]
         if spec.requests is not None:
             self.world.clock.process(Readers(self, spec.requests, spec.mix).run())
 
@@ -69,20 +75,16 @@ class Workload:
 
     # --- arrivals ------------------------------------------------------------------------------------------------
 
-    def _begin(self, load: Load) -> Steps:
+    def _begin(self, load: Load, loop: Concurrency | None, numbers: Sequence[Iterator[int]]) -> Steps:
         if load.at:
             yield self.world.clock.timeout(load.at)
-        arrivals = load.arrivals
-        loop = arrivals.concurrency if arrivals is not None else None
-        if arrivals is None and load.kind != "lifecycle":
-            loop = Concurrency(users=1)
         if loop is None:
-            yield from self._arrive(load)
+            yield from self._arrive(load, numbers[0])
             return
         for user in range(loop.users):
-            self.world.clock.process(self._come_again(load, user, loop))
+            self.world.clock.process(self._come_again(load, user, loop, numbers[user]))
 
-    def _arrive(self, load: Load) -> Steps:
+    def _arrive(self, load: Load, numbers: Iterator[int]) -> Steps:
         arrivals, run = load.arrivals, self._runner(load)
         constant = arrivals.constant if arrivals else None
         poisson = (arrivals.poisson if arrivals else None) or DEFAULT_RATE
@@ -90,25 +92,25 @@ class Workload:
         come = 0
         while load.repeat is None or come < load.repeat:
             come += 1
-            number = self.next_number()
+            number = next(numbers)
             gap = 1.0 / constant if constant else gaps.exponential(1.0 / poisson, number)
             yield self.world.clock.timeout(gap)
             if self.stopped:
                 return
             self.world.clock.process(run(number))
 
-    def _come_again(self, load: Load, user: int, loop: Concurrency) -> Steps:
+    def _come_again(self, load: Load, user: int, loop: Concurrency, numbers: Iterator[int]) -> Steps:
         """One user of a closed loop: one run after the other."""
         clock, thinking = self.world.clock, self.world.streams["workload/think"]
         yield clock.timeout(loop.ramp * user / loop.users)
         if load.client is not None and load.client.keep is not None:
-            yield from Lifecycle(self, load).keep(loop)
+            yield from Lifecycle(self, load).keep(loop, numbers)
             return
         run, come = self._runner(load), 0
         repeat = 1 if load.repeat is None and load.arrivals is None else load.repeat
         while not self.stopped and (repeat is None or come < repeat):
             come += 1
-            number = self.next_number()
+            number = next(numbers)
             yield from run(number)
             yield clock.timeout(loop.think * thinking.between(0.9, 1.1, number))
 
@@ -130,11 +132,6 @@ class Workload:
         if load.sweep:
             yield from tester.sweep()
 
-    def next_number(self) -> int:
-        """The number of the next run of any load."""
-        self._numbered += 1
-        return self._numbered
-
     def user(self, number: int) -> tuple[str, str]:
         """Who lives the server life of that number: user and project."""
         return self.world.streams["openstack/users"].choice(self.users, number)
@@ -152,3 +149,10 @@ class Workload:
         else:
             self.abandoned += 1
             self.world.slo.failed("success", number)
+
+
+def _loop(load: Load) -> Concurrency | None:
+    """The closed loop of a load; None where its runs arrive by themselves."""
+    if load.arrivals is None:
+        return Concurrency(users=1) if load.kind != "lifecycle" else None
+    return load.arrivals.concurrency

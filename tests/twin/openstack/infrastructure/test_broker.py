@@ -80,6 +80,27 @@ def test_clients_of_a_dead_node_go_on_to_the_next(rig, crash):
     assert all(line.args[4] == "controller-0" for line in r.lines("amqp.unreachable"))
 
 
+def test_a_client_and_its_node_name_the_same_port(rig, crash):
+    r = rig(crash("rabbitmq-0", 50, "container"), callers=12)
+    r.run(60)
+    named = {(line.component, line.args[5]) for line in r.lines("amqp.reconnected")}
+    seen = {connection.port for node in r.site.broker.nodes for connection in node.connections.values()}
+    assert named
+    assert {port for _, port in named} <= seen
+    assert {port for _, port in named} <= {line.args[4] for line in r.lines("rabbitmq.accept")}
+
+
+def test_a_port_is_its_client_s_however_many_connect_beside_it(rig, crash):
+    def ports(callers):
+        r = rig(crash("rabbitmq-0", 50, "container"), callers=callers)
+        r.run(60)
+        assert any(line.component in {caller.name for caller in r.callers[:6]} for line in r.lines("amqp.reconnected"))
+        connections = [c for node in r.site.broker.nodes for c in node.connections.values()]
+        return {c.client.name: (c.port, c.uuid) for c in connections if c.client in r.callers[:6]}
+
+    assert ports(6) == ports(12)
+
+
 def test_one_of_three_pauses_and_serves_again_with_its_majority(rig, crash):
     r = rig(crash("rabbitmq-1", 50, "container"), crash("rabbitmq-2", 50, "container"))
     r.at(55.0, lambda: r.cast(1))
@@ -112,6 +133,15 @@ def test_a_partition_is_noticed_by_the_net_tick_and_pauses_the_minority(rig, fau
     assert not minority.paused
     assert _numbers(r.worker) == Counter(range(320))
     _conserved(r)
+
+
+def test_what_else_happens_to_a_node_does_not_put_its_tick_off(rig, fault):
+    def noticed(*others):
+        r = rig(fault("BrokerChaos", "partition", "rabbitmq-2", 50, duration=200), *others)
+        r.run(130)
+        return r.lines("rabbitmq.minority", "rabbitmq-2")[0].time
+
+    assert noticed({**fault("BrokerChaos", "memoryAlarm", "rabbitmq-0", 70), "name": "other"}) == noticed()
 
 
 def test_of_two_that_do_not_hear_each_other_one_pauses(rig, fault):

@@ -151,8 +151,7 @@ class DhcpAgent(Flow):
             del self.dhcp_ready_ports[port_id]
         try:
             yield from self.plugin_rpc.dhcp_ready_on_ports(context, ports_to_send)
-            said = ", ".join(map(repr, ports_to_send))  # the agent prints a set, whose order is another in each process
-            self.say(logs.DHCP_PORTS_READY, context, f"{{{said}}}")
+            self.say(logs.DHCP_PORTS_READY, context, logs.as_set(ports_to_send))
             return
         except MessagingTimeout as error:
             self.say(logs.DHCP_READY_TIMEOUT, context, described(error))

@@ -140,7 +140,7 @@ class L3NATAgent(Flow):
         self.say(logs.L3_UPDATE_FINISHED, context, update.id, self._update_id(update), self.world.now - began)
 
     def _update_id(self, update: ResourceUpdate) -> str:
-        return self.world.streams["neutron/update"].uuid(self.service.name, self.service.pid, update.number)
+        return self.world.streams["neutron/update"].uuid(self.service.name, self.service.pid, update.id, update.number)
 
     def _resync_router(self, context: Context, router_update: ResourceUpdate) -> None:
         """Once more, as long as tries are left."""

@@ -5,7 +5,15 @@ Source: neutron 21.2 (Zed).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twin.telemetry.lines.oslo import Logger
+
+
+def as_set(ids: Iterable[str]) -> str:
+    """Ids as Python prints a set of them, in one order: a real set's is another in each process."""
+    return f"{{{', '.join(map(repr, sorted(ids)))}}}"
+
 
 _DHCP = Logger("neutron.agent.dhcp.agent")
 _DNSMASQ = Logger("neutron.agent.linux.dhcp")
@@ -151,7 +159,7 @@ OVS_PORTS_CONFIGURE_FAILED = _OVS.error("agent.ovs-ports-configure-failed", "Con
 OVS_VLAN_ASSIGNED = _OVS.info("agent.ovs-vlan-assigned", "Assigning {} as local vlan for net-id={}, seg-id={}")
 OVS_VLAN_RECLAIMED = _OVS.info("agent.ovs-vlan-reclaimed", "Reclaiming vlan = {} from net-id = {}, seg-id = {}")
 OVS_FLOWS_CLEANED = _OVS.info("agent.ovs-flows-cleaned", "Cleaning stale {} flows")
-SG_MEMBER_UPDATED = _SECURITY.info("agent.sg-member-updated", "Security group member updated {!r}")
+SG_MEMBER_UPDATED = _SECURITY.info("agent.sg-member-updated", "Security group member updated {}")
 SG_RULE_UPDATED = _SECURITY.info("agent.sg-rule-updated", "Security group rule updated {!r}")
 SG_FILTERS_PREPARING = _SECURITY.info("agent.sg-filters-preparing", "Preparing filters for devices {}")
 SG_FILTERS_REMOVED = _SECURITY.info("agent.sg-filters-removed", "Remove device filter for {!r}")

@@ -152,7 +152,7 @@ class MetadataAgentService(NeutronAgent):
         statuses = []
         for path, _, length in PATHS:
             began = self.world.now
-            status = yield from self.agent.handle(self.new_context("request"), network_id, address, path)
+            status = yield from self.agent.handle(self.new_context("request", port_id), network_id, address, path)
             took = self.world.now - began
             self.say(logs.METADATA_ACCESS, None, address, "GET", path, status, length, took)
             if status < 500 and self.nova_answers():

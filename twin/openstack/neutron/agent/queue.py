@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from twin.mechanics.neutron import ROUTER_UPDATE_TRIES
+from twin.openstack.oslo.context import Context, branch
 from twin.openstack.oslo.pool import Pool
 from twin.openstack.oslo.service import Service, Steps
 
@@ -18,11 +19,13 @@ class ResourceUpdate:
 
     id: str
     action: str
-    resource: Any = None
+    resource: tuple[Context, Any]
+    """Who asked for it, and what it is like where that is known."""
     priority: int = 0
     created: float = 0.0
     tries: int = ROUTER_UPDATE_TRIES
     number: int = 0
+    """Among those of its resource."""
 
 
 class ResourceProcessingQueue:
@@ -32,7 +35,7 @@ class ResourceProcessingQueue:
         self.service = service
         self.threads = threads
         self.process = process
-        self._numbers = 0
+        self._numbers: Counter[str] = Counter()
         self.clear()
 
     def clear(self) -> None:
@@ -42,8 +45,10 @@ class ResourceProcessingQueue:
 
     def add(self, update: ResourceUpdate) -> None:
         """Have an update processed as soon as no other of its resource is."""
-        self._numbers += 1
-        update.number = self._numbers
+        self._numbers[update.id] += 1
+        update.number = self._numbers[update.id]
+        context, resource = update.resource
+        update.resource = branch(context, update.id), resource
         if not update.created:
             update.created = self.service.world.now
         waiting = self._waiting.get(update.id)

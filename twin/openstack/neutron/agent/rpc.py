@@ -9,7 +9,7 @@ from twin.mechanics import openstack as common
 from twin.openstack.neutron.agent import logs
 from twin.openstack.neutron.exceptions import PortBindingNotFound
 from twin.openstack.neutron.tables import Row
-from twin.openstack.oslo.context import Context
+from twin.openstack.oslo.context import Context, aside
 from twin.openstack.oslo.exceptions import MessagingTimeout, described
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.messaging import AmqpService
@@ -43,7 +43,7 @@ class BackingOffClient(Flow):
 
     def _back_off(self, context: Context, method: str, timeout: float, error: MessagingTimeout) -> Steps:
         stream = self.world.streams["neutron/backoff"]
-        wait = stream.between(0.0, common.RPC_RESPONSE_TIMEOUT, self.service.name, method, int(self.world.now))
+        wait = stream.between(0.0, common.RPC_RESPONSE_TIMEOUT, *aside(context, "back-off"))
         self.say(logs.RPC_TIMEOUT, context, method, round(wait), described(error))
         longer = min(2.0 * timeout, facts.RPC_MAX_TIMEOUT)
         if longer > timeout:

@@ -71,7 +71,7 @@ class SecurityGroupAgentRpc(Flow):
 
     def security_groups_member_updated(self, context: Context, security_groups: set[str]) -> None:
         """Ports have come to a group, or left it."""
-        self.say(logs.SG_MEMBER_UPDATED, context, security_groups)
+        self.say(logs.SG_MEMBER_UPDATED, context, logs.as_set(security_groups))
         self._security_group_updated(context, security_groups)
 
     def security_groups_rule_updated(self, context: Context, security_groups: list[str]) -> None:
@@ -122,5 +122,5 @@ class SecurityGroupAgentRpc(Flow):
     def remove_devices_filter(self, context: Context, device_ids: set[str]) -> None:
         """Remove the filters of devices that have gone."""
         self.say(logs.SG_FILTERS_REMOVED, context, sorted(device_ids))
-        for device in device_ids:
+        for device in sorted(device_ids):
             self.firewall.remove_port_filter(context, device)

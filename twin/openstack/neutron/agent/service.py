@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from twin.mechanics import neutron as facts
+from twin.node import Node
 from twin.openstack.neutron.tables import Row
 from twin.openstack.oslo.context import Context, admin_context
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.service import PROCESS_METRICS, Steps
+from twin.openstack.site import Site
 from twin.telemetry.records import Metric, gauge
 
 AGENT_STATE = gauge("openstack_neutron_agent_state", "bool")
@@ -29,12 +32,14 @@ class NeutronAgent(AmqpService):
     """As neutron's table names it."""
     agent: Reporter
 
-    def new_context(self, *what: str | int) -> Context:
-        """The context of something that the agent does of its own accord."""
-        self._acts += 1
-        return admin_context(self.world, self.name, self.pid, *what, self._acts)
+    def __init__(self, site: Site, name: str, place: Node) -> None:
+        super().__init__(site, name, place)
+        self._acts: Counter[tuple[str, ...]] = Counter()
 
-    _acts = 0
+    def new_context(self, *what: str) -> Context:
+        """The context of something that the agent does of its own accord; of its kind, it has a number."""
+        self._acts[what] += 1
+        return admin_context(self.world, self.name, self.pid, *what, self._acts[what])
 
     def on_running(self) -> None:
         super().on_running()

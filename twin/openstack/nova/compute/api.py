@@ -117,7 +117,7 @@ class API(Flow):
     def _provision_instance(
         self, context: Context, name: str, flavor: Flavor, image: str, key_name: str | None, index: int
     ) -> Steps:
-        uuid = self.world.streams["openstack/server"].uuid(*context.trace.key, index)
+        uuid = self.world.streams["openstack/server"].uuid(context.trace.key, index)
         request = context.request
         instance = Server(uuid, name, request.user, request.project, flavor, image, self.world.now, key_name=key_name)
         yield from self.objects.create(context, instance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,8 @@ class NovaCompute(ReportingService):
         self.libvirt = libvirt
         libvirt.on_event = self._lifecycle
         libvirt.on_close = self._connection_closed
+        self._transitions: Counter[str] = Counter()
+        """Events that libvirt has told of, by server."""
         self.builds = Pool(self.clock, facts.MAX_CONCURRENT_BUILDS)
         self.fetching: dict[str, Event] = {}
         """Images on their way into the cache."""
@@ -120,7 +123,8 @@ class NovaCompute(ReportingService):
         """libvirt's event, in a thread of its own; Stopped is held back."""
         if not self.up:
             return
-        context = admin_context(self.world, self.name, "lifecycle", uuid, transition, int(self.world.now * 1000))
+        self._transitions[uuid] += 1
+        context = admin_context(self.world, self.name, "lifecycle", uuid, self._transitions[uuid])
         if transition != "Stopped":
             self.spawn(self.manager.handle_lifecycle_event(context, uuid, transition))
             return

@@ -58,6 +58,20 @@ def test_events_come_in_nova_s_order(machines):
     assert caught.value.kind == "libvirt.libvirtError"
 
 
+def test_a_qemu_s_process_id_belongs_to_the_start_and_not_to_its_time(machines):
+    machines.do(machines.build("early"))
+    machines.world.run(until=500)
+    machines.do(machines.build("late"))
+    late = machines.first.domains["late"]
+    first = late.pid
+    machines.do(machines.first.destroy(machines.context(), "late"))
+    machines.do(machines.first.create(machines.context(), "late"))
+    assert late.pid != first
+    other = type(machines)()
+    other.do(other.build("late"))
+    assert other.first.domains["late"].pid == first
+
+
 def test_while_it_hangs_no_call_returns_and_guests_go_on(machines):
     machines.do(machines.build("s"))
     hang = machines.impose(machines.first, "libvirt_hang", 1.0)
