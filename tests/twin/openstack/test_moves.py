@@ -30,10 +30,12 @@ def test_migration_takes_servers_out_of_reach_of_what_is_wrong_with_the_host(ope
         "at": "100s",
         "stressors": {"cpu": {"workers": 64}},
     }
-    world = openstack_world(stress)
+    world = openstack_world(stress, workload={"arrivals": {"poisson": "0.04/s"}, "lifetime": "1000s"})
     world.run(until=130)
+    on_host = world.cluster.site.tables.on("compute-0")
+    assert on_host and all(server.vm_state == "active" for server in on_host)  # nova moves none that is being built
     ticket = world.apply(Action("migrate", "nova-compute@compute-0"))
-    world.run(until=400)
+    world.run(until=500)
     assert [condition.parameter for condition in ticket.relieved] == ["cpu_stress"]
 
 
