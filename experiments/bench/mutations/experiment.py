@@ -156,8 +156,7 @@ def _activation(world: World, mutation: Mutation) -> tuple[float | None, int]:
 
 def _events(world: World, trial: Trial) -> Counter[tuple[str, str, bool]]:
     """What the tester's requests made happen, as the study's traces count it: calls by service, method and outcome."""
-    stream = world.streams["openstack/trace"]
-    own = {stream.hexadecimal(32, trial.workload, trial.number, i) for i in range(1, trial.requests + 1)}
+    own = set(trial.traces)
     return Counter(
         (world.components[span.component].kind, span.operation, span.status >= 400)
         for span in world.recorder.spans

@@ -74,8 +74,8 @@ class Session:
         self.project = project
         self.key = key
         self._asked: Counter[str] = Counter()
-        self.sent = 0
-        """Requests of this client so far."""
+        self.traces: list[str] = []
+        """The trace id of each of its requests so far."""
         self.errors = 0
         """Answers of 500 and more."""
         self._token = ""
@@ -124,11 +124,11 @@ class Session:
     def _request(self, service: str, operation: str, method: str, uri: str, arguments: dict[str, Any]) -> Event:
         """Send it, count it and judge it: `api` is met by an answer below 500."""
         world, slo, requests = self.world, self.world.slo, self.requests
-        self.sent += 1
         requests.sent += 1
         self._asked[operation] += 1
         key = (*self.key, operation, self._asked[operation])
         context = new_context(world, self.user, self.project, *key, token=self._token)
+        self.traces.append(context.trace.id)
         slo.opened("api", key, world.now)
         answer = self.site.endpoint(service).serve(context, operation, method, uri, **arguments)
 

@@ -51,7 +51,13 @@ class Trial:
     failed_checks: tuple[FailedCheck, ...]
     commands: int
     polls: int
-    requests: int
+    traces: tuple[str, ...]
+    """The trace id of each of its requests."""
+
+    @property
+    def requests(self) -> int:
+        """How many it sent."""
+        return len(self.traces)
 
     @property
     def well(self) -> bool:
@@ -122,7 +128,7 @@ class Tester:
             tuple(self.failed),
             self.commands.commands,
             self.polls,
-            self.session.sent,
+            tuple(self.session.traces),
         )
 
     def step(self, phase: str, command: Steps, undo: Undo | None = None) -> Steps:
