@@ -66,10 +66,13 @@ class NovaApi(ApiService, AmqpService):
     def operations(self) -> Mapping[str, Operation]:
         return self._operations
 
+    def refuse(self, context: Context, error: Exception) -> Response:
+        """What a controller throws is told; what the middleware before it answers by itself is not."""
+        response = super().refuse(context, error)
+        self.say(logs.NOVA_THROWN, context, error if isinstance(error, HTTPFault) else logs.UNEXPECTED_API_ERROR)
+        return response
+
     def log_access(self, context: Context, method: str, uri: str, response: Response, seconds: float) -> None:
-        if response.status >= 400:
-            said = response.message if response.status < 500 else logs.UNEXPECTED_API_ERROR
-            self.say(logs.NOVA_THROWN, context, said)
         address = self.site.address(self.node)
         self.say(logs.NOVA_ACCESS, context, address, method, uri, response.status, response.length, seconds)
 

@@ -187,3 +187,11 @@ def test_behind_a_load_balancer_the_certificate_is_its_own_and_everybody_s(clien
     haproxy.impose(condition)
     for service, operation in (("cinder-api", "volumes.list"), ("glance-api", "images.list"), ("keystone", "token")):
         assert client.ask(service, operation).status == TLS_FAILED
+
+
+def test_what_the_middleware_refuses_never_reaches_the_api_s_own_code(client):
+    client.token = "0" * 32
+    assert client.ask("nova-api", "servers.detail").status == 401
+    said = client.said("nova-api")
+    assert any(" status: 401 " in line for line in said)
+    assert not any(line.startswith("HTTP exception thrown") for line in said)
