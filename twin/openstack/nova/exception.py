@@ -161,6 +161,10 @@ class PortBindingFailed(NovaException):
     text = "Binding failed for port {port_id}, please check neutron logs for more information."
 
 
+class InterfaceAttachFailed(NovaException):
+    text = "Failed to attach network adapter device to {instance_uuid}"
+
+
 class UnexpectedTaskStateError(NovaException):
     text = "Conflict updating instance {instance_uuid}. Expected: {expected}. Actual: {actual}"
 

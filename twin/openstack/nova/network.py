@@ -100,13 +100,16 @@ class NetworkAPI(Flow):
     def allocate_for_instance(
         self, context: Context, instance: Server, requested_networks: Sequence[str], bind_host_id: str | None = None
     ) -> Steps:
-        """A port in every network, bound to the host. Raises PortBindingFailed, PortLimitExceeded, HttpError."""
+        """A port in every network, bound to the host; those that it made.
+
+        Raises NetworkNotFound, PortBindingFailed, PortLimitExceeded, HttpError.
+        """
         self.say(logs.ALLOCATING_PORTS, context, instance=instance.uuid)
         if not requested_networks:  # --nic none
             return []
         nets = yield from self._get_available_networks(context, instance.project, requested_networks)
         if not nets:
-            return []
+            raise NetworkNotFound(network_id=requested_networks[0])
         security_group_ids = yield from self._process_security_groups(context, instance, instance.security_groups)
         created: list[str] = []
         try:
@@ -122,7 +125,7 @@ class NetworkAPI(Flow):
             raise
         instance.own_ports.extend(created)
         network_info = yield from self.get_instance_nw_info(context, instance, nets)
-        return network_info
+        return [vif for vif in network_info if vif["id"] in created]
 
     def _process_security_groups(self, context: Context, instance: Server, security_groups: Sequence[str]) -> Steps:
         """Ids of the groups that were asked for by name. Raises SecurityGroupNotFound."""
@@ -297,6 +300,13 @@ class NetworkAPI(Flow):
     def allocate_port_for_instance(self, context: Context, instance: Server, network_id: str) -> Steps:
         """One more port for a server that runs."""
         network_info = yield from self.allocate_for_instance(context, instance, [network_id], instance.host)
+        return network_info
+
+    def deallocate_port_for_instance(self, context: Context, instance: Server, port_id: str) -> Steps:
+        """Delete a port that nova made; those that are left."""
+        yield from self._delete_port(context, instance, port_id)
+        instance.own_ports = [own for own in instance.own_ports if own != port_id]
+        network_info = yield from self.get_instance_nw_info(context, instance)
         return network_info
 
     # --- moves ------------------------------------------------------------------------------------------------

@@ -243,7 +243,9 @@ class VolumeAttachmentController(Flow):
             port = yield from self.compute_api.attach_interface(context, instance, network_id)
         except exception.NotFound as error:
             raise HTTPFault(404, str(error)) from error
-        except exception.Invalid as error:
+        except exception.NoMoreFixedIps as error:
+            raise HTTPFault(400, str(error)) from error
+        except (exception.Invalid, exception.PortLimitExceeded, exception.InterfaceAttachFailed) as error:
             raise HTTPFault(error.code, str(error)) from error
         return Response(200, port, 271)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from twin.openstack.nova.compute import event_logs as logs
 from twin.openstack.nova.compute.powering import Powering
+from twin.openstack.nova.exception import InterfaceAttachFailed, NovaException
 from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
@@ -72,15 +73,30 @@ class Devices(Powering):
     def attach_interface(self, context: Context, instance: Server, network_id: str) -> Steps:
         """One more port, plugged into the running guest."""
         try:
-            before = set(instance.ports)
-            network_info = yield from self.network_api.allocate_port_for_instance(context, instance, network_id)
-            vif = next(vif for vif in network_info if vif["id"] not in before)
-            yield from self.driver.attach_interface(context, instance, vif)
+            vif = yield from self._attach_interface(context, instance, network_id)
         except Exception as error:
             self.unexpected(error)
-            self.exception(logs.ATTACH_INTERFACE_FAILED, context, error, network_id, error, instance=instance.uuid)
+            yield from self.objects.add_fault(context, instance, error)
             raise
         return vif
+
+    def _attach_interface(self, context: Context, instance: Server, network_id: str) -> Steps:
+        network_info = yield from self.network_api.allocate_port_for_instance(context, instance, network_id)
+        if len(network_info) != 1:  # somebody has deleted it meanwhile
+            self.say(logs.ALLOCATED_PORTS, context, len(network_info))
+            raise InterfaceAttachFailed(instance_uuid=instance.uuid)
+        try:
+            yield from self.driver.attach_interface(context, instance, network_info[0])
+        except NovaException as error:
+            port_id = network_info[0]["id"]
+            self.say(logs.ATTACH_INTERFACE_FAILED, context, port_id, error, instance=instance.uuid)
+            try:
+                yield from self.network_api.deallocate_port_for_instance(context, instance, port_id)
+            except Exception as worse:
+                self.unexpected(worse)
+                self.say(logs.DEALLOCATE_PORT_FAILED, context, port_id, instance=instance.uuid)
+            raise InterfaceAttachFailed(instance_uuid=instance.uuid) from error
+        return network_info[0]
 
     def external_instance_event(self, context: Context, instances: Sequence[Server], events: Sequence[Any]) -> Steps:
         """Events that neutron or cinder sent for servers of this host."""

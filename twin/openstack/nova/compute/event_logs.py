@@ -39,6 +39,8 @@ ATTACHING = _MANAGER_VM.info("event.attaching", "Attaching volume {} to {}")
 ATTACH_FAILED = _MANAGER_VM.error("event.attach-failed", "Failed to attach {} at {}: {!s}")
 DETACHING = _MANAGER_VM.info("event.detaching", "Detaching volume {}")
 DETACH_FAILED_AT = _MANAGER_VM.error("event.detach-failed-at", "Failed to detach volume {} from {}: {!s}")
+ALLOCATED_PORTS = _MANAGER_VM.error("event.allocated-ports", "allocate_port_for_instance returned {} ports")
 ATTACH_INTERFACE_FAILED = _MANAGER_VM.warning(
-    "event.attach-interface-failed", "attach interface failed , try to deallocate port {}, reason: {}: {!s}"
+    "event.attach-interface-failed", "attach interface failed , try to deallocate port {}, reason: {!s}"
 )
+DEALLOCATE_PORT_FAILED = _MANAGER_VM.warning("event.deallocate-port-failed", "deallocate port {} failed")

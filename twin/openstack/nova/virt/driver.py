@@ -10,7 +10,7 @@ from twin.openstack.infrastructure.domains import DomainState
 from twin.openstack.infrastructure.errors import VIR_ERR_NO_DOMAIN, LibvirtError
 from twin.openstack.infrastructure.migration import migrate
 from twin.openstack.nova.compute.events import InstanceEvents, Timeout
-from twin.openstack.nova.exception import HypervisorUnavailable, VirtualInterfaceCreateException
+from twin.openstack.nova.exception import HypervisorUnavailable, InterfaceAttachFailed, VirtualInterfaceCreateException
 from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkInfo
 from twin.openstack.nova.virt import logs, privsep
@@ -310,9 +310,14 @@ class LibvirtDriver(Flow):
         yield from self.site.storage.disconnect(context, self.service.node, connection_info["volume_id"])
 
     def attach_interface(self, context: Context, instance: Server, vif: dict[str, str]) -> Steps:
-        """Plug one more interface into a guest that runs."""
+        """Plug one more interface into a guest that runs. Raises InterfaceAttachFailed."""
         yield from self.plug_vifs(context, instance, [vif])
-        yield from self.host.attach_device(context, instance.uuid, vif["id"])
+        try:
+            yield from self.host.attach_device(context, instance.uuid, vif["id"])
+        except LibvirtError as error:
+            self.exception(logs.ATTACH_ADAPTER_FAILED, context, error, instance=instance.uuid)
+            yield from self.unplug_vifs(context, instance, [vif])
+            raise InterfaceAttachFailed(instance_uuid=instance.uuid) from error
 
     # --- moves ------------------------------------------------------------------------------------------------
 

@@ -85,6 +85,7 @@ DETACHED_LIVE = _LIBVIRT.info(
     "virt.detached-live", "Successfully detached device {} from instance {} from the live domain config."
 )
 DEVICE_NOT_FOUND = _LIBVIRT_VM.info("virt.device-not-found", "Device {} not found in instance.")
+ATTACH_ADAPTER_FAILED = _LIBVIRT_VM.error("virt.attach-adapter-failed", "attaching network adapter failed.: {!s}")
 SNAPSHOT_LIVE = _LIBVIRT_VM.info("virt.snapshot-live", "Beginning live snapshot process")
 SNAPSHOT_COLD = _LIBVIRT_VM.info("virt.snapshot-cold", "Beginning cold snapshot process")
 SNAPSHOT_EXTRACTED = _LIBVIRT_VM.info("virt.snapshot-extracted", "Snapshot extracted, beginning image upload")
