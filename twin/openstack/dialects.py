@@ -85,6 +85,7 @@ _WORDING: dict[LogTemplate, str] = {
     neutron.NOVA_EVENT_FAILED: "Nova event: {1} returned with failed status",
     agent.DHCP_RELOAD: "Trigger reload_allocations for port {}",
     agent.OVS_VLAN_ASSIGNED: "Assigning {} as local vlan for net-id={}",
+    agent.OVS_VLAN_UNMANAGED: "port_unbound(): net_uuid {} not managed by VLAN manager",
     agent.OVS_VLAN_RECLAIMED: "Reclaiming vlan = {} from net-id = {}",
     oslo.AMQP_UNREACHABLE: "AMQP server on {1}:5672 is unreachable: {2}. Trying again in {3} seconds.",
     oslo.AMQP_RECONNECTED: "Reconnected to AMQP server on {1}:5672 via [amqp] client",

@@ -24,12 +24,14 @@ class NetworkNode:
         self._routers: dict[str, set[str]] = {}
         self._floating: dict[str, str] = {}
         self._proxies: set[str] = set()
+        self._interfaces: dict[str, str] = {}
         self._kills: set[object] = set()
 
     def _settle(self) -> None:
         if self.node.booted != self._booted:
             self._booted = self.node.booted
             self._dnsmasq, self._dead, self._routers, self._floating, self._proxies = {}, {}, {}, {}, set()
+            self._interfaces = {}
 
     # --- DHCP ----------------------------------------------------------------------------------------------------
 
@@ -38,6 +40,13 @@ class NetworkNode:
         """Ports that the dnsmasq of a network knows, by network: those of the dead ones are kept in its files."""
         self._settle()
         return self._dnsmasq
+
+    @property
+    def interfaces(self) -> dict[str, str]:
+        """The port whose tap is dnsmasq's, by network: what the agent notes in a file, and knows when the port is
+        deleted; the DHCP agent adds and removes."""
+        self._settle()
+        return self._interfaces
 
     def start_dnsmasq(self, agent: Component, network: str) -> bool:
         """Start the dnsmasq of a network; whether it lives. Nothing where one runs."""

@@ -185,6 +185,13 @@ class MappingNotFound(NeutronException):
     text = "Mapping for network {net_id} and segmentation id {seg_id} not found."
 
 
+class VifIdNotFound(NeutronException):
+    """The Open vSwitch agent has bound no such port."""
+
+    module = "neutron.plugins.ml2.drivers.openvswitch.agent.vlanmanager"
+    text = "VIF ID {vif_id} not found in any network managed by VLAN Manager"
+
+
 class PortBindingNotFound(NotFound):
     """A port has no active binding."""
 

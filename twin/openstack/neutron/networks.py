@@ -43,6 +43,7 @@ def serve(site: Site, agent: DhcpAgentService, network: Network) -> None:
     network.dhcp_agents.append(host)
     agent.switch.plug(port.id)
     agent.switch.wire(port.id, 1)
+    agent.machine.interfaces[network.id] = port.id
     agent.machine.start_dnsmasq(agent, network.id)
     agent.machine.reload_allocations(network.id, {port.id})
     agent.machine.proxies.add(network.id)

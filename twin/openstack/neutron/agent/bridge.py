@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from twin.mechanics import neutron as facts
 from twin.openstack.infrastructure.openvswitch import BridgePort, Switch
-from twin.openstack.neutron.exceptions import MappingNotFound
-from twin.openstack.neutron.tables import Row
+from twin.openstack.neutron.exceptions import MappingNotFound, VifIdNotFound
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Service, Steps
@@ -21,14 +19,22 @@ class LocalVlanManager(Flow):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self.mapping: dict[str, int] = {}
+        self.clear()
 
-    def add(self, net_id: str) -> int:
-        """The first tag that is free."""
+    def clear(self) -> None:
+        """Know nothing."""
+        self.mapping: dict[str, int] = {}
+        self.vif_ports: dict[str, set[str]] = {}
+        """Ports that were bound, by network."""
+
+    def available(self) -> int | None:
+        """The first tag that is free, if any."""
         taken = set(self.mapping.values())
-        vlan = next(tag for tag in range(1, 4095) if tag not in taken)
+        return next((tag for tag in range(1, 4095) if tag not in taken), None)
+
+    def add(self, net_id: str, vlan: int) -> None:
+        """Give a network a tag."""
         self.mapping[net_id] = vlan
-        return vlan
 
     def get(self, net_id: str, segmentation_id: Any) -> int:
         """The tag of a network. Raises MappingNotFound."""
@@ -38,12 +44,15 @@ class LocalVlanManager(Flow):
 
     def pop(self, net_id: str) -> int | None:
         """Forget a network."""
+        self.vif_ports.pop(net_id, None)
         return self.mapping.pop(net_id, None)
 
-    def network_of(self, vif_id: str, ports: Mapping[str, Row]) -> str | None:
-        """The network of a port, as far as it is known."""
-        port = ports.get(vif_id)
-        return None if port is None else port["network_id"]
+    def get_net_uuid(self, vif_id: str) -> str:
+        """The network that a port was bound on. Raises VifIdNotFound."""
+        for net_id, ports in self.vif_ports.items():
+            if vif_id in ports:
+                return net_id
+        raise VifIdNotFound(vif_id=vif_id)
 
 
 class OVSIntegrationBridge(Flow):
@@ -114,7 +123,3 @@ class OVSIntegrationBridge(Flow):
     def drop_port(self, context: Context, port_id: str) -> None:
         """A port's packets go nowhere."""
         self.switch.unwire(port_id)
-
-    def has_ports_of(self, net_uuid: str, known: Mapping[str, Row]) -> bool:
-        """Whether any port of a network is on the bridge."""
-        return any(port in known and known[port]["network_id"] == net_uuid for port in self.switch.ports)

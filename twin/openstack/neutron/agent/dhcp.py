@@ -57,7 +57,17 @@ class DhcpAgent(Flow):
         self.failed_report_state = False
         self.start_flag = True
         self.cache.clear()
-        self._queue.clear()
+        self._populate_networks_cache()
+        self._queue.clear(held=self.world.now > 0)
+
+    def _populate_networks_cache(self) -> None:
+        """What an older process served: what the server names no more is taken down by the first `sync_state`."""
+        for network_id in self.dhcp_driver.existing_dhcp_networks(None):
+            self.cache.put({"id": network_id, "subnets": [], "ports": {}})
+
+    def run(self) -> None:
+        """The first `sync_state` is over: news is taken up."""
+        self._queue.release()
 
     # --- heartbeats ----------------------------------------------------------------------------------------------
 

@@ -104,13 +104,13 @@ class DeviceManager(Flow):
     def plug(self, context: Context, network: Row, port: Row) -> None:
         """Add the interface to br-int, where the Open vSwitch agent finds it."""
         self.service.switch.plug(port["id"])
+        self.service.machine.interfaces[network["id"]] = port["id"]
 
     def unplug(self, context: Context, network: Row) -> None:
         """Take the interface away."""
-        device_id = self.get_device_id(network)
-        for port in network["ports"].values():
-            if port["device_id"] == device_id:
-                self.service.switch.unplug(port["id"])
+        port_id = self.service.machine.interfaces.pop(network["id"], None)
+        if port_id is not None:
+            self.service.switch.unplug(port_id)
 
     def destroy(self, context: Context, network: Row) -> Steps:
         """Take the interface away and give the port back."""
@@ -161,10 +161,17 @@ class Dnsmasq(Flow):
             yield from self.device_manager.destroy(context, network)
 
     def reload_allocations(self, context: Context, network: Row) -> Steps:
-        """Write the hosts file and have dnsmasq read it."""
+        """Write the hosts file and have dnsmasq read it; stop it where no subnet wants it."""
+        if not self._enable(context, network):
+            yield from self.disable(context, network)
+            return
         self.service.debug(logs.DNSMASQ_RELOADING, context, network["id"])
         yield from self.think(context, facts.DHCP_RELOAD)
         self._output_hosts_file(context, network)
+
+    def existing_dhcp_networks(self, context: Context | None) -> list[str]:
+        """Networks that have a folder here: an older process has left it."""
+        return list(self.service.machine.dnsmasq)
 
     def _output_config_files(self, context: Context, network: Row) -> None:
         self.service.machine.dnsmasq.setdefault(network["id"], set())

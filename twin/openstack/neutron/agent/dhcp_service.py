@@ -74,6 +74,7 @@ class DhcpAgentService(NeutronAgent):
     def _init_host(self) -> Steps:
         """`init_host`, then `after_start`."""
         yield from self.agent.sync_state(self.new_context("init"))
+        self.agent.run()
         self.say(logs.DHCP_STARTED, None)
 
     def conditions_changed(self) -> None:

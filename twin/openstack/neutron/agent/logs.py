@@ -157,6 +157,8 @@ OVS_PORTS_CONFIGURED = _OVS.info(
 )
 OVS_PORTS_CONFIGURE_FAILED = _OVS.error("agent.ovs-ports-configure-failed", "Configuration for devices {} failed!")
 OVS_VLAN_ASSIGNED = _OVS.info("agent.ovs-vlan-assigned", "Assigning {} as local vlan for net-id={}, seg-id={}")
+OVS_NO_VLAN = _OVS.error("agent.ovs-no-vlan", "No local VLAN available for net-id={}")
+OVS_VLAN_UNMANAGED = _OVS.info("agent.ovs-vlan-unmanaged", "net_uuid {} not managed by VLAN manager")
 OVS_VLAN_RECLAIMED = _OVS.info("agent.ovs-vlan-reclaimed", "Reclaiming vlan = {} from net-id = {}, seg-id = {}")
 OVS_FLOWS_CLEANED = _OVS.info("agent.ovs-flows-cleaned", "Cleaning stale {} flows")
 SG_MEMBER_UPDATED = _SECURITY.info("agent.sg-member-updated", "Security group member updated {}")

@@ -15,7 +15,7 @@ from twin.openstack.neutron.agent.rpc import (
 )
 from twin.openstack.neutron.agent.securitygroups import OVSFirewallDriver, SecurityGroupAgentRpc
 from twin.openstack.neutron.agents_db import AGENT_REVIVED
-from twin.openstack.neutron.exceptions import MappingNotFound
+from twin.openstack.neutron.exceptions import MappingNotFound, VifIdNotFound
 from twin.openstack.neutron.tables import Row
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import MessagingTimeout
@@ -63,14 +63,15 @@ class OVSNeutronAgent(Flow):
         self.cache.ports = {}
         self.sg_agent.devices_to_refilter = set()
         self.sg_agent.firewall.filtered_ports = set()
-        self.vlan_manager.mapping = {}
+        self.vlan_manager.clear()
         self.int_br.not_ready = set()
 
     def adopt(self, port: Row, vlan: int) -> None:
         """A port that was wired before the beginning, with the local VLAN of its network."""
         self.ports.add(port["id"])
         self.cache.ports[port["id"]] = port
-        self.vlan_manager.mapping[port["network_id"]] = vlan
+        self.vlan_manager.add(port["network_id"], vlan)
+        self.vlan_manager.vif_ports.setdefault(port["network_id"], set()).add(port["id"])
         self.sg_agent.firewall.filtered_ports.add(port["id"])
 
     # --- heartbeats ----------------------------------------------------------------------------------------------
@@ -228,8 +229,9 @@ class OVSNeutronAgent(Flow):
         """Ports that were deleted while their tap is still there go into the dead VLAN."""
         self.deleted_ports -= port_info["removed"]
         deleted_ports, self.deleted_ports = self.deleted_ports, set()
-        for port_id in sorted(deleted_ports & port_info["current"]):
-            self.port_dead(context, port_id)
+        for port_id in sorted(deleted_ports):
+            if port_id in port_info["current"]:
+                self.port_dead(context, port_id)
             self.port_unbound(context, port_id)
         gone = deleted_ports & self.sg_agent.firewall.filtered_ports
         if gone:
@@ -306,18 +308,25 @@ class OVSNeutronAgent(Flow):
         if not details["admin_state_up"]:
             self.port_dead(context, details["port_id"])
             return False
-        return (yield from self.port_bound(context, vif_port, details["network_id"], details["segmentation_id"]))
+        port_id, net_uuid = details["port_id"], details["network_id"]
+        return (yield from self.port_bound(context, vif_port, port_id, net_uuid, details["segmentation_id"]))
 
-    def port_bound(self, context: Context, port: Any, net_uuid: str, segmentation_id: str) -> Steps:
-        """The network has a local VLAN now."""
+    def port_bound(self, context: Context, port: Any, vif_id: str, net_uuid: str, segmentation_id: str) -> Steps:
+        """The network has a local VLAN now. Raises MappingNotFound where there is none left."""
         if net_uuid not in self.vlan_manager.mapping:
             self.provision_local_vlan(context, net_uuid, segmentation_id)
+        self.vlan_manager.get(net_uuid, segmentation_id)
+        self.vlan_manager.vif_ports.setdefault(net_uuid, set()).add(vif_id)
         yield from self.think(context, facts.WIRE_PORT if port.tag == 0 else 0.1 * facts.WIRE_PORT)
         return True
 
     def provision_local_vlan(self, context: Context, net_uuid: str, segmentation_id: str) -> None:
         """Find a free VLAN of br-int for a network."""
-        vlan = self.vlan_manager.add(net_uuid)
+        vlan = self.vlan_manager.available()
+        if vlan is None:
+            self.say(logs.OVS_NO_VLAN, context, net_uuid)
+            return
+        self.vlan_manager.add(net_uuid, vlan)
         self.say(logs.OVS_VLAN_ASSIGNED, context, vlan, net_uuid, segmentation_id)
 
     def _bind_devices(self, context: Context, need_binding_ports: list[Row]) -> Steps:
@@ -364,9 +373,15 @@ class OVSNeutronAgent(Flow):
         self.int_br.drop_port(context, port_id)
 
     def port_unbound(self, context: Context, vif_id: str) -> None:
-        """Forget a port; the VLAN of a network without ports is free again."""
-        net_uuid = self.vlan_manager.network_of(vif_id, self.cache.ports)
-        if net_uuid is not None and not self.int_br.has_ports_of(net_uuid, self.cache.ports):
+        """Forget a port; the VLAN of a network whose last port it was is free again."""
+        try:
+            net_uuid = self.vlan_manager.get_net_uuid(vif_id)
+        except VifIdNotFound:  # an ordinary thing: its tap goes after the news of its deletion, or before
+            self.say(logs.OVS_VLAN_UNMANAGED, context, None)
+            return
+        bound = self.vlan_manager.vif_ports[net_uuid]
+        bound.discard(vif_id)
+        if not bound:
             self.reclaim_local_vlan(context, net_uuid)
 
     def reclaim_local_vlan(self, context: Context, net_uuid: str) -> None:

@@ -38,10 +38,15 @@ class ResourceProcessingQueue:
         self._numbers: Counter[str] = Counter()
         self.clear()
 
-    def clear(self) -> None:
-        """A new process begins with nothing."""
+    def clear(self, held: bool = False) -> None:
+        """A new process begins with nothing; its threads with `held` not before `release`."""
         self._pool = Pool(self.service.clock, self.threads)
+        self._pool.hold(self.threads if held else 0)
         self._waiting: dict[str, deque[ResourceUpdate]] = {}
+
+    def release(self) -> None:
+        """The threads begin."""
+        self._pool.hold(0)
 
     def add(self, update: ResourceUpdate) -> None:
         """Have an update processed as soon as no other of its resource is."""
