@@ -177,17 +177,18 @@ class Broker:
             queue.consumer.consume()
 
     def _drop(self, queue: Queue) -> None:
-        dropped = queue.trim(self.world.now)
-        self.expired += dropped
-        self.waiting -= dropped
+        """What nobody takes up expires."""
+        if queue.consumer is None:
+            self._dropped(queue.trim(self.world.now))
+
+    def _dropped(self, messages: int) -> None:
+        self.expired += messages
+        self.waiting -= messages
 
     def deliver(self, topic: str) -> Message | None:
         """The next message for the consumer of a topic; acknowledged when it is taken up, as oslo.messaging does."""
         queue = self.queues.get(topic)
         if queue is None or not queue.ready or queue.leader is None or queue.consumer is None:
-            return None
-        self._drop(queue)
-        if not queue.ready:
             return None
         connection = self._connections.get(queue.consumer.name)
         if connection is None:
@@ -252,6 +253,8 @@ class Broker:
             queue = self.queues.get(client.topic)
             if queue is None:
                 queue = self.queues[client.topic] = Queue(client.topic, node, self.replicated)
+            if queue.consumer is None:
+                self._dropped(queue.trim_all(self.world.now))
             queue.consumer = client
         for message in self._resend.pop(client.name, ()):
             self.publish(message)

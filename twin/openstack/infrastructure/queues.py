@@ -2,10 +2,14 @@
 
 A quorum queue is kept by all nodes and served by its leader; while it has none, what is published waits unconfirmed. A
 classic queue lives on one node and dies with it.
+
+What is in a queue with a consumer is with the consumer already: oslo.messaging takes whatever there is
+(`rabbit_qos_prefetch_count` 0), and keeps it until one of its threads is free. So nothing expires there.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,6 +45,13 @@ class Message:
     redelivered: bool = False
     confirm: Event | None = None
     """Succeeds when it is stored, where the publisher has to wait for that."""
+    expiration: float = math.inf
+    """Seconds that it may wait for a consumer: a call's time-out (`expiration` of `Connection._publish`); a cast has
+    none, nor has a fan-out."""
+
+    def expired(self, now: float) -> bool:
+        """Whether the broker delivers it no more."""
+        return now - self.arrived > min(MESSAGE_TTL, self.expiration)
 
 
 class Queue:
@@ -66,11 +77,20 @@ class Queue:
         return iter(self.ready)
 
     def trim(self, now: float) -> int:
-        """Drop what is older than the time to live; how many."""
+        """Drop what has expired from the head on; how many. Behind a message that has not, they wait for it."""
         dropped = 0
-        while self.ready and now - self.ready[0].arrived > MESSAGE_TTL:
+        while self.ready and self.ready[0].expired(now):
             self.ready.popleft()
             dropped += 1
+        self.expired += dropped
+        return dropped
+
+    def trim_all(self, now: float) -> int:
+        """Drop all that has expired; how many: a consumer comes, who is given whatever else there is."""
+        fresh = [message for message in self.ready if not message.expired(now)]
+        dropped = len(self.ready) - len(fresh)
+        if dropped:
+            self.ready = deque(fresh)
         self.expired += dropped
         return dropped
 

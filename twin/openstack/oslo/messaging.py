@@ -59,7 +59,8 @@ class AmqpService(Service):
     """A service with a connection to RabbitMQ.
 
     As in oslo.messaging, a message is acknowledged when a thread takes it up: what a dying process was working on is
-    lost, what waited goes back to the queue. A late answer finds nobody waiting.
+    lost, what waited goes back to the queue. A call that nobody consumes within its time-out is dropped by the broker;
+    one that waits in the consumer for a thread is carried out late, and its answer finds nobody waiting.
     """
 
     topic: str = ""
@@ -100,7 +101,7 @@ class AmqpService(Service):
         deadline = self.world.now + timeout
         yield from self._until_connected()
         answer = self.clock.event()
-        message = Message(topic, method, branch(context, method), arguments, answer, self)
+        message = Message(topic, method, branch(context, method), arguments, answer, self, expiration=timeout)
         self.site.broker.publish(message)
         self.clock.at(
             max(deadline, self.world.now + 1.0), lambda _: None if answer.triggered else answer.succeed(_TIMED_OUT)

@@ -240,6 +240,36 @@ def test_messages_wait_for_a_consumer_and_not_for_ever(rig, crash):
     _conserved(r)
 
 
+def test_a_call_that_nobody_takes_up_expires_with_its_time_out_and_a_cast_does_not(rig, crash):
+    r = rig(crash("worker", 10, "container"))
+    outcomes = []
+    r.at(20.0, lambda: r.cast(1))
+    r.at(21.0, lambda: r.call(2, outcomes))
+    r.at(22.0, lambda: r.call(3, outcomes, timeout=200.0))
+    r.run(100)
+    assert len(r.site.broker.queues["work"]) == 3  # only the head of a queue expires, and a cast is before it
+    assert isinstance(outcomes[0][1], MessagingTimeout)
+    r.world.apply(Action("recreate", "worker", "immediate"))
+    r.run(190)
+    assert sorted(number for _, number in r.worker.done) == [1, 3]
+    assert r.site.broker.expired == 1 and outcomes[1][1] == 3
+    _conserved(r)
+
+
+def test_a_call_that_was_taken_up_in_time_is_carried_out_late(rig):
+    r = rig()
+    r.worker.job_seconds = 50.0
+    outcomes = []
+    r.run(1)
+    for number in range(700):  # it has threads for a part of them; the others wait in its memory
+        r.call(number, outcomes)
+    r.run(400)
+    assert sum(isinstance(outcome, MessagingTimeout) for _, outcome in outcomes) > 100
+    assert _numbers(r.worker) == Counter(range(700))
+    assert not r.site.broker.expired
+    assert r.lines("amqp.late", "caller-0")
+
+
 def test_a_purged_queue_is_empty(rig, crash):
     r = rig(crash("worker", 10, "container"))
     r.every(1.0, 20.0, 30.0, r.cast)
