@@ -148,6 +148,8 @@ class Tables:
     """By component name."""
     providers: dict[str, Provider] = field(default_factory=dict)
     """By host."""
+    failed_builds: dict[str, int] = field(default_factory=dict)
+    """By host, as it was last written: `failed_builds` of the column `stats` of nova's `compute_nodes`."""
     allocations: dict[str, dict[str, Flavor]] = field(default_factory=dict)
     """Consumer (a server's uuid) -> host -> what it may use there."""
     keypairs: dict[tuple[str, str], str] = field(default_factory=dict)

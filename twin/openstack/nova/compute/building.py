@@ -35,7 +35,15 @@ class Building(Program):
         with self.service.builds.slot() as slot:
             if slot.turn is not None:
                 yield slot.turn
-            yield from self._do_build_and_run_instance(context, instance, requested_networks, host_list)
+            try:
+                active = yield from self._do_build_and_run_instance(context, instance, requested_networks, host_list)
+            except Exception:
+                self.rt.build_failed()
+                raise
+            if active:
+                self.rt.build_succeeded()
+            else:
+                self.rt.build_failed()
 
     def _do_build_and_run_instance(
         self,
@@ -44,6 +52,7 @@ class Building(Program):
         requested_networks: Sequence[str],
         host_list: Sequence[str] | None,
     ) -> Steps:
+        """Whether it became ACTIVE; all else counts as a failure of the host's, whoever is to blame."""
         began = self.world.now
         self.say(logs.BUILD_STARTING, context, instance=instance.uuid)
         try:
@@ -52,10 +61,11 @@ class Building(Program):
             )
         except GONE:
             self.say(logs.DISAPPEARED, context, instance=instance.uuid)
-            return
+            return False
         try:
             yield from self._build_and_run_instance(context, instance, requested_networks)
             self.say(logs.TOOK_BUILD, context, self.world.now - began, instance=instance.uuid)
+            return True
         except exception.RescheduledException as error:
             yield from self._reschedule(context, instance, error, requested_networks, host_list)
         except GONE:
@@ -69,6 +79,7 @@ class Building(Program):
             self.unexpected(error)
             self.exception(logs.BUILD_UNEXPECTED, context, error, instance=instance.uuid)
             yield from self._give_up(context, instance, error)
+        return False
 
     def _reschedule(
         self,

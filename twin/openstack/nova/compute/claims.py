@@ -27,6 +27,8 @@ class ResourceTracker(Flow):
         self.host = service.node.name
         self.tracked: dict[str, Server] = {}
         """Servers that count on this host."""
+        self.failed_builds = 0
+        """Since the last one that succeeded; the schedulers see it once it has been written."""
 
     def instance_claim(self, context: Context, instance: Server, task_state: str = "spawning") -> Steps:
         """Count a server in, and write that it is here. Raises ComputeResourcesUnavailable."""
@@ -82,7 +84,16 @@ class ResourceTracker(Flow):
         yield from self._update(context)
         self.say(logs.NODE_UPDATED, context, self.host, self.host)
 
+    def build_failed(self) -> None:
+        """A build came to nothing here: the next claim or audit tells the schedulers."""
+        self.failed_builds += 1
+
+    def build_succeeded(self) -> None:
+        """A build succeeded: what was before is forgotten."""
+        self.failed_builds = 0
+
     def _update(self, context: Context) -> Steps:
+        self.site.tables.failed_builds[self.host] = self.failed_builds
         yield from self._update_to_placement(context)
 
     def _update_to_placement(self, context: Context) -> Steps:

@@ -172,6 +172,7 @@ class NovaCompute(ReportingService):
         super().on_running()
         self.privsep.forget()
         self.manager.instance_events.clear()
+        self.manager.rt.failed_builds = 0
         self.fetching.clear()
         manager = self.manager
         if self.world.now > 0:

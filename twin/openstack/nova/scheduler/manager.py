@@ -34,7 +34,7 @@ class RequestSpec:
 
 
 class SchedulerManager(Flow):
-    """nova.scheduler.manager.SchedulerManager with ComputeFilter, and the RAM weigher."""
+    """nova.scheduler.manager.SchedulerManager with ComputeFilter, the weigher of build failures and that of RAM."""
 
     source = "nova.scheduler.manager"
 
@@ -108,15 +108,18 @@ class SchedulerManager(Flow):
         return claimed
 
     def _get_sorted_hosts(self, context: Context, spec: RequestSpec, candidates: list[str], uuid: str) -> list[str]:
-        """The hosts that pass all filters, most free memory first."""
+        """The hosts that pass all filters, most free memory first, but behind all on which fewer builds have failed.
+
+        BuildFailureWeigher's multiplier (1,000,000) lets no other weigher have a say where they differ.
+        """
         hosts = self._get_filtered_hosts(context, spec, candidates)
         begun = spec.among(candidates)
         if begun and not hosts:
             results = [f"ComputeFilter: (start: {len(begun)}, end: 0)"]
             self.say(logs.ALL_FILTERED, context, uuid, results)
         tie = self.world.streams["scheduler/tie"]
-        free = self.site.tables.free
-        return sorted(hosts, key=lambda host: (-free(host)[1], tie.uniform(uuid, host)))
+        free, failed = self.site.tables.free, self.site.tables.failed_builds
+        return sorted(hosts, key=lambda host: (failed.get(host, 0), -free(host)[1], tie.uniform(uuid, host)))
 
     def _get_filtered_hosts(self, context: Context, spec: RequestSpec, candidates: list[str]) -> list[str]:
         passed, wanted = spec.among(candidates), spec.requested_host
