@@ -95,9 +95,9 @@ def test_a_call_without_an_answer_times_out_after_a_minute(openstack_world, on):
 
 
 def test_late_answers_find_nobody(openstack_world, on):
-    world = openstack_world(on("nova-conductor", "ProcessChaos", "crash", layer="container", duration="70s"))
-    world.run(until=300)
-    assert "amqp.late" in _templates(world, 190, 300, "nova-compute")
+    world = openstack_world(on("mysql-0", "DatabaseChaos", "slow", factor=1000, duration="100s"))
+    world.run(until=330)
+    assert "amqp.late" in _templates(world, 190, 330, "nova-compute")
 
 
 def test_clients_of_a_dead_broker_go_on_to_the_next_node(openstack_world, on):
