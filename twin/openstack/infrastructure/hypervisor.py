@@ -51,8 +51,8 @@ class Hypervisor(Process):
     """The domains of one host, its cores and disk as they share them, and the daemon's life.
 
     Listeners: `on_event(uuid, transition)` gets Started, Paused, Resumed and Stopped while the daemon runs (those of a
-    hang come when it is over, those of an outage never); `on_close(reason)` is called when the connection breaks. The
-    delay of Stopped is nova's.
+    hang come when it is over, those of an outage never); `on_close(reason)` is called when the connection
+    breaks, `on_open()` at the first call that is answered after that. The delay of Stopped is nova's.
     """
 
     kind: ClassVar[str] = "libvirt"
@@ -85,6 +85,9 @@ class Hypervisor(Process):
         requests."""
         self.on_event: Callable[[str, str], None] | None = None
         self.on_close: Callable[[int], None] | None = None
+        self.on_open: Callable[[], None] | None = None
+        self.lost = False
+        """Whether the client's connection has broken, and it has not called anew since."""
         self.noise = Noise(self)
         self._starts: Counter[str] = Counter()
         """How often a qemu was started here, by domain."""
@@ -300,7 +303,8 @@ class Hypervisor(Process):
     def on_down(self, reason: str) -> None:
         self._held.clear()
         self.release()
-        if self.on_close is not None:
+        connected, self.lost = not self.lost, True
+        if connected and self.on_close is not None:
             self.on_close(1)  # VIR_CONNECT_CLOSE_REASON_EOF
         for domain in self.domains.values():
             domain.job = ""

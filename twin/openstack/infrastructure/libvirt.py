@@ -276,6 +276,10 @@ class Libvirt(Hypervisor):
             if not self.up:
                 raise errors.reset()
         self._same(life)
+        if self.lost:
+            self.lost = False
+            if self.on_open is not None:
+                self.on_open()
 
     def _same(self, life: int) -> None:
         if self.pid != life or not self.up:

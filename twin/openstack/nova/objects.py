@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin.openstack.nova.exception import (
+    ComputeHostNotFound,
     InstanceNotFound,
     UnexpectedDeletingTaskStateError,
     UnexpectedTaskStateError,
@@ -58,6 +59,20 @@ class Instances(Flow):
         yield from self.sql(context, READ)
         return self.site.tables.providers.get(host)
 
+    def get_service(self, context: Context, name: str) -> Steps:
+        """The row of a service. Raises ComputeHostNotFound."""
+        yield from self.sql(context, READ)
+        row = self.site.tables.services.get(name)
+        if row is None:
+            raise ComputeHostNotFound(host=name)
+        return row
+
+    def save_service(self, context: Context, name: str, disabled: bool, disabled_reason: str) -> Steps:
+        """Write whether a service takes work, and why not."""
+        yield from self.sql(context, WRITE, write=True)
+        row = self.site.tables.services[name]
+        row.disabled, row.disabled_reason = disabled, disabled_reason
+
     def add_fault(self, context: Context, server: Server, error: BaseException) -> Steps:
         """Keep an error's text for the user (`instance_faults`)."""
         yield from self.sql(context, WRITE, write=True)
@@ -99,6 +114,13 @@ class RemoteInstances(Instances):
     def get_compute_node(self, context: Context, host: str) -> Steps:
         node = yield from self._remote(context, "get_compute_node", host=host)
         return node
+
+    def get_service(self, context: Context, name: str) -> Steps:
+        row = yield from self._remote(context, "get_service", name=name)
+        return row
+
+    def save_service(self, context: Context, name: str, disabled: bool, disabled_reason: str) -> Steps:
+        yield from self._remote(context, "save_service", name=name, disabled=disabled, disabled_reason=disabled_reason)
 
     def add_fault(self, context: Context, server: Server, error: BaseException) -> Steps:
         yield from self._remote(context, "add_fault", server=server, error=error)

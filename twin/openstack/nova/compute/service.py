@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +55,9 @@ class NovaCompute(ReportingService):
         self.libvirt = libvirt
         libvirt.on_event = self._lifecycle
         libvirt.on_close = self._connection_closed
+        libvirt.on_open = self._connection_made
+        self._connection_events: deque[tuple[bool, str | None]] = deque()
+        self._connections = 0
         self._transitions: Counter[str] = Counter()
         """Events that libvirt has told of, by server."""
         self.builds = Pool(self.clock, facts.MAX_CONCURRENT_BUILDS)
@@ -115,9 +118,28 @@ class NovaCompute(ReportingService):
         yield from self.call(context, "conductor", "service_update", name=self.name)
 
     def _connection_closed(self, reason: int) -> None:
-        """libvirt's connection broke: the driver has placement keep servers away until it is back."""
-        if self.up:
-            self.say(virt_logs.LIBVIRT_LOST, None, reason)
+        """libvirt's connection broke: the host keeps servers away until it is back."""
+        self._connection_event(False, virt_logs.CONNECTION_LOST.format(reason))
+
+    def _connection_made(self) -> None:
+        """The first call since then has connected anew: a periodic task, at the latest."""
+        self._connection_event(True, None)
+
+    def _connection_event(self, enabled: bool, reason: str | None) -> None:
+        """nova.virt.libvirt.host.Host has a thread that handles them one after the other."""
+        if not self.up:
+            return
+        self._connection_events.append((enabled, reason))
+        if len(self._connection_events) == 1:
+            self.spawn(self._dispatch_connection_events())
+
+    def _dispatch_connection_events(self) -> Steps:
+        while self._connection_events and self.up:  # the machine may have taken both of them
+            enabled, reason = self._connection_events[0]
+            self._connections += 1
+            context = admin_context(self.world, self.name, "connection", self._connections)
+            yield from self.manager.driver._handle_conn_event(context, enabled, reason)
+            self._connection_events.popleft()
 
     def _lifecycle(self, uuid: str, transition: str) -> None:
         """libvirt's event, in a thread of its own; Stopped is held back."""
@@ -175,8 +197,11 @@ class NovaCompute(ReportingService):
         self.manager.rt.failed_builds = 0
         self.fetching.clear()
         manager = self.manager
+        self._connection_events.clear()
         if self.world.now > 0:
             self.say(STARTING, None, "compute")
+            context = admin_context(self.world, self.name, self.pid, "connected")
+            self.spawn(manager.driver._set_host_enabled(context, True, None))
             self.spawn(self._initialised())
         self.spawn(
             self._periodic(

@@ -14,8 +14,8 @@ from twin.openstack.nova.exception import HypervisorUnavailable, InterfaceAttach
 from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkInfo
 from twin.openstack.nova.virt import logs, privsep
+from twin.openstack.nova.virt.availability import Availability
 from twin.openstack.oslo.context import Context
-from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
 
@@ -31,13 +31,11 @@ DEVICE = "vdb"
 INSTANCES_PATH = "/var/lib/nova/instances"
 
 
-class LibvirtDriver(Flow):
+class LibvirtDriver(Availability):
     """nova.virt.libvirt.driver.LibvirtDriver."""
 
-    source = "nova.virt.libvirt.driver"
     real = "libvirt.LibvirtDriver"
     """`compute_driver`."""
-    service: NovaCompute
 
     def __init__(self, service: NovaCompute, events: InstanceEvents, images: ImageAPI) -> None:
         super().__init__(service)
@@ -55,7 +53,8 @@ class LibvirtDriver(Flow):
 
     def init_host(self) -> None:
         """Connect to libvirt."""
-        self.say(logs.LIBVIRT_CONNECTED, None)
+        self.host.lost = False
+        self.say(logs.CONNECTION_EVENT, None, 1, None)
 
     def spawn(self, context: Context, instance: Server, network_info: NetworkInfo) -> Steps:
         """Make a server's disk, plug its interfaces, start its guest."""

@@ -29,6 +29,7 @@ class FakeDriver(LibvirtDriver):
     It waits for nothing of neutron's. What it pretends to is lost with the process.
     """
 
+    chapter_of = "FakeDriver"
     real = "fake.FakeDriver"
 
     def __init__(self, service: NovaCompute, events: InstanceEvents, images: ImageAPI) -> None:
@@ -64,6 +65,14 @@ class FakeDriver(LibvirtDriver):
 
     def init_host(self) -> None:
         """There is nothing to connect to."""
+
+    def _handle_conn_event(self, context: Context, enabled: bool, reason: str | None) -> Steps:
+        """There is no connection to lose."""
+        yield from ()
+
+    def _set_host_enabled(self, context: Context, enabled: bool, disable_reason: str | None) -> Steps:
+        """It never takes its host out."""
+        yield from ()
 
     def is_running(self, instance: Server) -> bool:
         """Whether it has ever heard of the server."""

@@ -23,8 +23,20 @@ _CACHE = Logger("nova.virt.libvirt.imagecache")
 
 LOADING_DRIVER = _DRIVERS.info("compute.loading", "Loading compute driver '{}'")
 FAKE_UNKNOWN = Logger("nova.virt.fake").warning("virt.fake-unknown", "Key '{}' not in instances '{}'")
-LIBVIRT_CONNECTED = _LIBVIRT.info("compute.libvirt", "Connection event '1' reason 'None'")
-LIBVIRT_LOST = _LIBVIRT.info("virt.libvirt-lost", "Connection event '0' reason '{}'")
+CONNECTION_EVENT = _LIBVIRT.info("compute.libvirt", "Connection event '{}' reason '{}'")
+CONNECTION_LOST = "Connection to libvirt lost: {}"
+UPDATING_STATUS = _LIBVIRT.debug("virt.updating-status", "Updating compute service status to {}")
+NOT_OVERRIDING = _LIBVIRT.debug("virt.not-overriding", "Not overriding manual compute service status with: {}")
+HOST_NOT_REGISTERED = _LIBVIRT.warning(
+    "virt.host-not-registered", 'Cannot update service status on host "{}" since it is not registered.'
+)
+STATUS_NOT_UPDATED = _LIBVIRT.warning(
+    "virt.status-not-updated", 'Cannot update service status on host "{}" due to an unexpected exception.: {!s}'
+)
+PROVIDER_STATUS_FAILED = _LIBVIRT.warning(
+    "virt.provider-status-failed",
+    'An error occurred while updating compute node resource provider status to "{}" for provider: {}: {!s}',
+)
 CONNECTION_FAILED = _HOST.error("virt.connection-failed", "Connection to libvirt failed: {}: {!s}")
 PRIVSEP_RUNNING = _PRIVSEP.info("virt.privsep-running", "Running privsep helper: {}")
 PRIVSEP_SPAWNED = _PRIVSEP.info("virt.privsep-spawned", "Spawned new privsep daemon via rootwrap")
