@@ -141,6 +141,10 @@ class HypervisorUnavailable(NovaException):
     text = "Connection to the hypervisor is broken on host"
 
 
+class GlanceConnectionFailed(NovaException):
+    text = "Connection to glance host {server} failed: {reason}"
+
+
 class RescheduledException(NovaException):
     text = "Build of instance {instance_uuid} was re-scheduled: {reason}"
 
