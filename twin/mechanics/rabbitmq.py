@@ -28,6 +28,9 @@ HEARTBEAT = 60.0
 CLIENT_CHECK = 15.0
 """Seconds between a client's looks: threshold / `heartbeat_rate` 2 / 2."""
 
+TRANSIENT_TTL = 1800.0
+"""`rabbit_transient_queues_ttl`: seconds after which a fan-out queue that nobody uses is deleted."""
+
 MESSAGE_BYTES = 20e3
 """Bytes that a waiting message takes (assumed)."""
 MESSAGE_TTL = 600.0

@@ -17,6 +17,7 @@ from twin.mechanics import openstack as facts
 from twin.mechanics import rabbitmq as limits
 from twin.node import Node
 from twin.openstack.infrastructure import logs
+from twin.openstack.infrastructure.fanouts import Fanouts
 from twin.openstack.infrastructure.queues import Connection, End, Message, Queue
 from twin.openstack.infrastructure.quorum import Quorum
 from twin.openstack.infrastructure.rabbitmq import RabbitMQ
@@ -44,6 +45,7 @@ class Broker:
         self.nodes: list[RabbitMQ] = []
         self.quorum = Quorum(self)
         self.queues: dict[str, Queue] = {}
+        self.fanouts = Fanouts(self)
         self.clients: dict[str, AmqpService] = {}
         """Connected services by component name."""
         self.waiting = 0
@@ -133,27 +135,49 @@ class Broker:
             if self._is_cut(connection):
                 return self._later(message)
         queue = self._send(message, connection)
-        return self._later(message) if queue.leader is None else None
+        return self._later(message) if queue is not None and queue.leader is None else None
 
     def _later(self, message: Message) -> Event:
         if message.confirm is None:
             message.confirm = self.clock.event()
         return message.confirm
 
-    def _send(self, message: Message, connection: Connection) -> Queue:
-        """A message reaches its client's node, and a moment later its queue."""
+    def _send(self, message: Message, connection: Connection) -> Queue | None:
+        """A message reaches its client's node, and a moment later its queue; of a fan-out there is none."""
         node = connection.node
         node.received += 1
-        queue = self.queues.get(message.topic)
-        if queue is None:
-            queue = self.queues[message.topic] = Queue(message.topic, node, self.replicated)
         delay = facts.PUBLISH * node.value("service_time") * node.slow
         network = self.world.network
         if network.disturbed and connection.client is not None:
             late = network.message_seconds(connection.client, node, message.context.trace.key, "published")
             delay += late if late < math.inf else 0.0  # else its connection is cut, and it is sent again
+        if message.fanout:
+            self.clock.at(self.world.now + delay, lambda _: self._spread(message, connection))
+            return None
+        queue = self.queues.get(message.topic)
+        if queue is None:
+            queue = self.queues[message.topic] = Queue(message.topic, node, self.replicated)
         self.clock.at(self.world.now + delay, lambda _: self.store(queue, message, connection))
         return queue
+
+    def _spread(self, message: Message, connection: Connection) -> None:
+        if message.number in connection.unconfirmed:  # else its node is gone; it is sent again
+            self._confirm(message, connection)
+            self.fanouts.spread(message, connection.node)
+
+    def _confirm(self, message: Message, connection: Connection) -> None:
+        del connection.unconfirmed[message.number]
+        if message.confirm is not None:
+            message.confirm.succeed()
+            message.confirm = None
+        connection.node.confirmed += 1
+
+    def passes_to(self, client: AmqpService) -> bool:
+        """Whether what the broker sends to a connected client reaches it."""
+        connection = self._connections.get(client.name)
+        if connection is None:
+            return False
+        return not (self.world.network.disturbed or connection.cut_since is not None) or not self._is_cut(connection)
 
     def store(self, queue: Queue, message: Message, connection: Connection) -> None:
         """A message reaches its queue, which stores it where it has a leader."""
@@ -163,11 +187,7 @@ class Broker:
         if leader is None or not (leader is connection.node or self.quorum.hears(connection.node, leader)):
             queue.pending.append((message, connection))
             return
-        del connection.unconfirmed[message.number]
-        if message.confirm is not None:
-            message.confirm.succeed()
-            message.confirm = None
-        connection.node.confirmed += 1
+        self._confirm(message, connection)
         self.published += 1
         message.arrived = self.world.now
         self._drop(queue)
@@ -256,6 +276,8 @@ class Broker:
             if queue.consumer is None:
                 self._dropped(queue.trim_all(self.world.now))
             queue.consumer = client
+        if client.fanouts:
+            self.fanouts.attach(client, node)
         for message in self._resend.pop(client.name, ()):
             self.publish(message)
         if not self._watching:
@@ -277,6 +299,8 @@ class Broker:
         client = connection.client
         self._connections.pop(client.name, None)
         self.clients.pop(client.name, None)
+        if client.fanouts:
+            self.fanouts.part(client)
         queue = self.queues.get(client.topic) if client.topic else None
         if queue is not None and queue.consumer is client:
             queue.consumer = None
@@ -350,6 +374,7 @@ class Broker:
         self._uncut(connection)
         self._send_late(connection)
         connection.client.consume()
+        self.fanouts.flush(connection.client)
 
     def _uncut(self, connection: Connection) -> None:
         if connection.mended is not None:

@@ -45,6 +45,8 @@ class Message:
     redelivered: bool = False
     confirm: Event | None = None
     """Succeeds when it is stored, where the publisher has to wait for that."""
+    fanout: bool = False
+    """Whether it goes to everybody who listens to its topic."""
     expiration: float = math.inf
     """Seconds that it may wait for a consumer: a call's time-out (`expiration` of `Connection._publish`); a cast has
     none, nor has a fan-out."""

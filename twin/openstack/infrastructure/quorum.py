@@ -48,6 +48,7 @@ class Quorum:
     def node_down(self, node: RabbitMQ, graceful: bool) -> None:
         """A node has stopped. Clients and peers hear of it at once, or, of a dead machine, only nothing any more."""
         silent = not node.place_up
+        self.broker.fanouts.node_down(node)
         for connection in list(node.connections.values()):
             if silent:
                 self.broker.cut(connection)
@@ -139,6 +140,7 @@ class Quorum:
     def _pause(self, node: RabbitMQ) -> None:
         node.log(logs.RABBIT_MINORITY, 305)
         node.paused = True
+        self.broker.fanouts.node_down(node)
         for connection in list(node.connections.values()):
             self.broker.break_off(connection, End.FORCED)
         for queue in self.broker.queues.values():

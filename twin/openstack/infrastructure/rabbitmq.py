@@ -204,6 +204,8 @@ class RabbitMQ(Service):
         ready = sum(len(queue) for queue in led if queue.consumer is None)
         unacked = sum(len(queue) for queue in led if queue.consumer is not None)
         unacked += sum(len(connection.unacked) for connection in self.connections.values())
+        kept, late = self.broker.fanouts.kept(self)
+        ready, unacked = ready + kept, unacked + late
         return (
             ready,
             unacked,

@@ -101,8 +101,7 @@ class DhcpAgentNotifyAPI(Flow):
         yield from self.rpc.cast(context, f"{DHCP_AGENT}.{host}", method, payload=payload)
 
     def _fanout_message(self, context: Context, method: str, payload: Row) -> Steps:
-        for host in self.schedulers.hosts_of_agents(context):
-            yield from self.rpc.cast(context, f"{DHCP_AGENT}.{host}", method, payload=payload)
+        yield from self.rpc.fanout_cast(context, DHCP_AGENT, method, payload=payload)
 
 
 class ResourcesPushRpcApi(Flow):
@@ -116,7 +115,9 @@ class ResourcesPushRpcApi(Flow):
 
     def push(self, context: Context, resource_type: str, resource_list: list[Row], event_type: str) -> Steps:
         """Fan a list of objects out."""
-        yield from self.rpc.fanout(context, f"neutron-vo-{resource_type}", "push", resource_list, event_type)
+        topic = f"neutron-vo-{resource_type}"
+        pushed = tuple(resource_list)
+        yield from self.rpc.fanout_cast(context, topic, "push", resource_list=pushed, event_type=event_type)
 
 
 class AgentNotifierApi(Flow):
@@ -130,7 +131,7 @@ class AgentNotifierApi(Flow):
 
     def tunnel_update(self, context: Context, tunnel: str) -> Steps:
         """A machine has an agent now."""
-        yield from self.rpc.fanout(context, TUNNEL_UPDATE, "tunnel_update", [{"tunnel": tunnel}], "updated")
+        yield from self.rpc.fanout_cast(context, TUNNEL_UPDATE, "tunnel_update", tunnel=tunnel)
 
 
 class ObjectChangeHandler(Flow):

@@ -119,10 +119,6 @@ class DhcpAgentSchedulerDbMixin(Flow):
         found = (self.tables.agent(DHCP, host) for host in self.tables.networks[network_id].dhcp_agents)
         return [agent for agent in found if agent is not None]
 
-    def hosts_of_agents(self, context: Context) -> list[str]:
-        """Where DHCP agents are."""
-        return list(self.tables.agents.get(DHCP, {}))
-
     def schedule_network(self, context: Context, created_network: Row) -> Steps:
         """Give a network to an agent where it has none; the agents that are new to it."""
         network = self.tables.networks[created_network["id"]]

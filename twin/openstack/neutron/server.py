@@ -10,7 +10,6 @@ from simpy.exceptions import Interrupt
 
 from twin.components import Component
 from twin.mechanics import neutron as facts
-from twin.mechanics import openstack as common
 from twin.openstack.neutron import logs
 from twin.openstack.neutron import requests as bodies
 from twin.openstack.neutron.agent_notifiers import DhcpAgentNotifyAPI, L3AgentNotifyAPI, ObjectChangeHandler
@@ -49,9 +48,6 @@ COUNTS = (
 
 TYPE_DRIVERS = ("flat", "vlan", "vxlan")
 
-Listener = Callable[[str, Row, str, Context], None]
-"""Takes what the server pushes: (topic, object, created | updated | deleted, context)."""
-
 
 class Neutron(ApiService, AmqpService):
     """Networks, subnets, ports, routers, floating IPs and security groups over ML2 with Open vSwitch agents."""
@@ -70,8 +66,6 @@ class Neutron(ApiService, AmqpService):
     def __init__(self, site: Site, name: str, place: Component, workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
         self.tables = tables = NeutronTables()
-        self.listeners: dict[str, dict[str, Listener]] = {}
-        """Agents that listen to pushes: by topic, then by component."""
         registry = CallbacksManager(self)
         blocks = ProvisioningBlocks(self, tables, registry)
         driver = SimpleAgentMechanismDriverBase(self, tables, blocks)
@@ -222,23 +216,6 @@ class Neutron(ApiService, AmqpService):
     @property
     def procedures(self) -> dict[str, Procedure]:
         return self._procedures
-
-    def fanout(self, context: Context, topic: str, method: str, objects: list[Row], event_type: str) -> Steps:
-        """Send to everybody who listens. Who is not connected does not get it."""
-        yield from self._until_connected()
-        broker = self.site.broker
-        life = self._life
-        written = tuple(objects)
-
-        def arrive(_: Any) -> None:
-            if not broker.up or life != self._life:
-                return
-            for obj in written:
-                for name, listener in self.listeners.get(topic, {}).items():
-                    if name in broker.clients:
-                        listener(topic, obj, event_type, context)
-
-        self.clock.at(self.world.now + common.PUBLISH, arrive)
 
     def timestamp(self, time: float) -> str:
         """A moment as neutron prints it."""

@@ -65,6 +65,8 @@ class AmqpService(Service):
 
     topic: str = ""
     """The queue that it consumes, if any."""
+    fanouts: tuple[str, ...] = ()
+    """Topics whose fan-outs it hears."""
     connected = False
     dropped_calls = 0
     """Messages that its process took with it."""
@@ -89,6 +91,14 @@ class AmqpService(Service):
         self._make_client(context, topic)
         yield from self._until_connected()
         message = Message(topic, method, branch(context, method), arguments, publisher=self)
+        confirmed = self.site.broker.publish(message)
+        if confirmed is not None:
+            yield confirmed
+
+    def fanout_cast(self, context: Context, topic: str, method: str, **arguments: Any) -> Steps:
+        """Send a message to everybody who listens to a topic, and go on."""
+        yield from self._until_connected()
+        message = Message(topic, method, branch(context, method), arguments, publisher=self, fanout=True)
         confirmed = self.site.broker.publish(message)
         if confirmed is not None:
             yield confirmed
@@ -138,6 +148,11 @@ class AmqpService(Service):
             self.spawn(self._serve(message))
 
     _serving = 0
+
+    def hear(self, message: Message) -> None:
+        """Take up a fan-out."""
+        self._serving += 1
+        self.spawn(self._serve(message))
 
     def _serve(self, message: Message) -> Steps:
         context, start = message.context, self.world.now

@@ -45,6 +45,7 @@ class Worker(AmqpService):
     """Notes which jobs it has done, and when."""
 
     kind = "nova-conductor"
+    fanouts = ("news",)
 
     def __init__(self, site: Site, name: str, place: Node, topic: str = "", workers: int = 1) -> None:
         super().__init__(site, name, place, workers)
@@ -104,6 +105,10 @@ class Rig:
     def cast(self, number: int, caller: int = 0) -> None:
         client = self.callers[caller]
         client.spawn(client.cast(self.context(), "work", "job", number=number))
+
+    def fan_out(self, number: int, caller: int = 0) -> None:
+        client = self.callers[caller]
+        client.spawn(client.fanout_cast(self.context(), "news", "job", number=number))
 
     def call(self, number: int, outcomes: list[Any], caller: int = 0, timeout: float = 60.0) -> None:
         client = self.callers[caller]

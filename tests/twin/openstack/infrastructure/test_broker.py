@@ -21,7 +21,7 @@ def _numbers(worker):
 
 def _conserved(r):
     broker = r.site.broker
-    left = sum(len(queue) for queue in broker.queues.values())
+    left = sum(len(queue) for queue in broker.queues.values()) + broker.fanouts.waiting
     assert left == broker.waiting
     gone = broker.delivered + broker.expired + broker.purged + broker.lost
     assert broker.published + broker.duplicates == left + gone

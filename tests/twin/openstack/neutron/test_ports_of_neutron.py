@@ -144,3 +144,19 @@ def test_a_group_lets_in_what_its_rules_say(cloud):
     assert cloud.plane.ports[port["id"]].ssh_allowed
     hosts = {line.component for line in cloud.lines("agent.sg-rule-updated")}
     assert hosts == {c for c in cloud.world.components if c.startswith("neutron-openvswitch-agent")}
+
+
+def test_what_the_server_pushes_waits_for_the_broker_like_everything_else(make_cloud):
+    alarm = {"name": "alarm", "kind": "BrokerChaos", "action": "memoryAlarm", "at": "60s", "duration": "40s"}
+    cloud = make_cloud(faults=[alarm | {"growth": "10GB", "size": "60GB", "selector": {"components": ["rabbitmq-0"]}}])
+    group = cloud.ask("security_groups.create", "POST", name="ssh").body
+    port = cloud.port(security_groups=[group["id"]])
+    cloud.boot(port)
+    assert cloud.active(port["id"])
+    cloud.world.run(until=75)
+    rule = cloud.ask("security_group_rules.create", "POST", group_id=group["id"], protocol="tcp", port=22)
+    assert rule.status == 201 and cloud.now < 80
+    cloud.world.run(until=95)
+    assert not cloud.lines("agent.sg-rule-updated") and not cloud.plane.ports[port["id"]].ssh_allowed
+    cloud.world.run(until=115)
+    assert cloud.lines("agent.sg-rule-updated") and cloud.plane.ports[port["id"]].ssh_allowed

@@ -33,6 +33,7 @@ class DhcpAgentService(NeutronAgent):
     kind = "neutron-dhcp-agent"
     program = "neutron-dhcp-agent"
     agent_type = DHCP
+    fanouts = ("dhcp_agent",)
     metrics: tuple[Metric, ...] = (*NeutronAgent.metrics, DNSMASQ)
 
     def __init__(self, site: Site, name: str, place: Node) -> None:
