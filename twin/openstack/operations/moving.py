@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from twin.actions import Ticket
 from twin.mechanics import openstack as facts
 from twin.openstack.nova.compute.service import NovaCompute
-from twin.openstack.operations.administrator import POLL, Administrator
+from twin.openstack.operations.administrator import PATIENCE, POLL, Administrator
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
 from twin.openstack.tables import Server
+
+DEADLINE = 1800.0
+"""Seconds after which an administrator gives up emptying a host (assumed)."""
+ATTEMPTS = 3
+"""Moves of one server after which an administrator leaves it where it is (assumed)."""
+IDLE = 60.0
+"""Seconds without a server that could be moved after which there is nothing more to be done (assumed)."""
 
 
 def destination(site: Site, source: NovaCompute) -> NovaCompute | None:
@@ -28,24 +37,40 @@ def destination(site: Site, source: NovaCompute) -> NovaCompute | None:
 def empty(site: Site, source: NovaCompute, ticket: Ticket) -> Steps:
     """Disable a host and move its servers away, one after the other, as long as another host has room.
 
-    A server of a host that answers is live-migrated, one of a dead host evacuated; nova refuses an evacuation until it
-    takes the host for down.
+    A server of a host that nova shows as up is live-migrated, one of a host that it shows as down evacuated. What was
+    refused or came to nothing is asked for again, until nothing has been accepted for a minute or time is up.
     """
-    admin, host = Administrator(site, ticket), source.node.name
+    admin, host, clock = Administrator(site, ticket), source.node.name, site.world.clock
     if not (yield from admin.begin()):
         return
     uri = f"/v2.1/os-services/{host}"
     yield from admin.ask("nova-api", "os-services.update", "PUT", uri, host=host, status="disabled")
-    if not source.up:
-        while site.heard_from(source.name):
-            yield site.world.clock.timeout(POLL)
-    for server in site.tables.on(host):
-        if destination(site, source) is not None and server.uuid in site.tables.servers:
-            yield from _move(admin, source, server)
+    tried: Counter[str] = Counter()
+    began = accepted = site.world.now
+    while site.world.now < min(accepted + IDLE, began + DEADLINE):
+        listed = yield from admin.lists_servers()
+        left = [server for server in site.tables.on(host) if listed and tried[server.uuid] < ATTEMPTS]
+        if (listed and not left) or destination(site, source) is None:
+            return
+        for server in left:
+            if site.world.now >= began + DEADLINE or destination(site, source) is None:
+                return
+            if (yield from _move(admin, source, server, began + DEADLINE - site.world.now)):
+                tried[server.uuid] += 1
+                accepted = site.world.now
+        yield clock.timeout(POLL)
 
 
-def _move(admin: Administrator, source: NovaCompute, server: Server) -> Steps:
-    """Ask nova for the move and wait until it is over, either way."""
-    tables = admin.site.tables
-    if (yield from admin.server_action(server.uuid, "os-migrateLive" if source.up else "evacuate")):
-        yield from admin.until(lambda: server.task_state is None or server.uuid not in tables.servers)
+def _move(admin: Administrator, source: NovaCompute, server: Server, left: float) -> Steps:
+    """Ask nova for the move and wait until it is over, either way; whether nova accepted it."""
+    site = admin.site
+    up = site.heard_from(source.name)
+    if not (yield from admin.server_action(server.uuid, "os-migrateLive" if up else "evacuate")):
+        return False
+
+    def over() -> bool:
+        settled = server.task_state is None or server.uuid not in site.tables.servers
+        return settled or site.heard_from(source.name) is not up
+
+    yield from admin.until(over, min(PATIENCE, left))
+    return True
