@@ -18,6 +18,7 @@ from twin.openstack.neutron import logs as neutron
 from twin.openstack.neutron.agent import logs as agent
 from twin.openstack.nova import logs as nova
 from twin.openstack.nova.compute import event_logs as event
+from twin.openstack.nova.compute import init_logs as starting
 from twin.openstack.nova.compute import logs as compute
 from twin.openstack.nova.compute import moving_logs as moving
 from twin.openstack.nova.virt import logs as virt
@@ -76,7 +77,7 @@ _WORDING: dict[LogTemplate, str] = {
     compute.BUILD_ABORTED: "Build of instance {0} aborted: {1}",
     compute.NO_MORE_FIXED_IPS: "No more network or fixed IP to be allocated",
     compute.NODE_CREATED: "Compute_service record created for {0}:{1}",
-    compute.EVACUATED_ELSEWHERE: "Deleting instance as it has been evacuated from this host",
+    moving.EVACUATED_ELSEWHERE: "Deleting instance as it has been evacuated from this host",
     moving.EVACUATING: "Rebuilding instance",
     moving.REBUILD_FROM_IMAGE: "disk not on shared storage, rebuilding from: '{}'",
     virt.CREATING_IMAGE: "Creating image",
@@ -118,7 +119,7 @@ _NEWER = (
     nova.CELL_FAILED,
     compute.DELETED_ALLOCATIONS,
     compute.CLAIM_FAILED,
-    compute.INIT_STUCK,
+    starting.INIT_STUCK,
     compute.NO_PROVIDER_CONFIGS,
     compute.ALLOCATION_NOT_IN_DATABASE,
     compute.ALLOCATION_NOT_MANAGED,

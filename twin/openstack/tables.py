@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 
 from twin.mechanics import openstack as facts
 from twin.mechanics.openstack import Flavor
+from twin.openstack.migrations import Migration, Migrations
+
+NOSTATE, RUNNING, PAUSED, SHUTDOWN, CRASHED = 0, 1, 3, 4, 6
+"""nova.compute.power_state."""
 
 
 @dataclass(slots=True)
@@ -36,14 +40,21 @@ class Server:
     """Names of the groups of its ports; none: the project's default."""
     volumes: dict[str, str] = field(default_factory=dict)
     """The block device mapping: volume -> attachment."""
+    connections: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Its `connection_info`: volume -> what the host that the attachment is for needs to reach it."""
     boot_volume: str = ""
     key_name: str | None = None
     launched: float | None = None
+    power_state: int = RUNNING
+    """What the hypervisor last said."""
     fault: str = ""
     """Message of its last fault."""
     old_flavor: Flavor | None = None
     """What it was before a resize that nobody has confirmed."""
     old_host: str | None = None
+    old_vm_state: str = ""
+    migration_context: Migration | None = None
+    """The move that it is claimed for on another host."""
     attempts: int = 0
 
     @property
@@ -52,12 +63,17 @@ class Server:
         tasks = STATUS.get(self.vm_state, {})
         return tasks.get(self.task_state or "", tasks.get("", "UNKNOWN"))
 
+    def resources(self, flavor: Flavor | None = None) -> Flavor:
+        """What it takes of a host with a flavor, its own by default (nova.scheduler.utils.resources_from_flavor)."""
+        return flavor or self.flavor
+
     @property
     def boots_from_volume(self) -> bool:
         """Whether its root disk is a volume."""
         return bool(self.boot_volume)
 
 
+_REBUILDING = dict.fromkeys(("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"), "REBUILD")
 _RESIZING = dict.fromkeys(("resize_prep", "resize_migrating", "resize_migrated", "resize_finish"), "RESIZE")
 STATUS: dict[str, dict[str, str]] = {
     "building": {"": "BUILD"},
@@ -69,15 +85,13 @@ STATUS: dict[str, dict[str, str]] = {
         "rebooting_hard": "HARD_REBOOT",
         "reboot_pending_hard": "HARD_REBOOT",
         "reboot_started_hard": "HARD_REBOOT",
-        "rebuilding": "REBUILD",
-        "rebuild_block_device_mapping": "REBUILD",
-        "rebuild_spawning": "REBUILD",
         "migrating": "MIGRATING",
+        **_REBUILDING,
         **_RESIZING,
     },
-    "stopped": {"": "SHUTOFF", "rebuilding": "REBUILD", "rebuild_spawning": "REBUILD", **_RESIZING},
+    "stopped": {"": "SHUTOFF", **_REBUILDING, **_RESIZING},
     "resized": {"": "VERIFY_RESIZE", "resize_reverting": "REVERT_RESIZE"},
-    "error": {"": "ERROR", "rebuilding": "REBUILD", "rebuild_spawning": "REBUILD"},
+    "error": {"": "ERROR", **_REBUILDING},
     "deleted": {"": "DELETED"},
 }
 """vm_state -> task_state -> status; the empty task state stands for all others."""
@@ -152,6 +166,7 @@ class Tables:
     """By host, as it was last written: `failed_builds` of the column `stats` of nova's `compute_nodes`."""
     allocations: dict[str, dict[str, Flavor]] = field(default_factory=dict)
     """Consumer (a server's uuid) -> host -> what it may use there."""
+    migrations: Migrations = field(default_factory=Migrations)
     keypairs: dict[tuple[str, str], str] = field(default_factory=dict)
     """(user, name) -> fingerprint."""
     listeners: list[Callable[[Server, str], None]] = field(default_factory=list)

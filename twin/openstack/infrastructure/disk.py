@@ -59,6 +59,10 @@ class HostDisk:
         for name in [name for name in self.files if name == path or name.startswith(f"{path}/")]:
             self.node.disk_freed += self.files.pop(name)
 
+    def holds(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return path in self.files
+
     def used_by(self, path: str) -> float:
         """Bytes of a file, or of all files in a folder."""
         return sum(size for name, size in self.files.items() if name == path or name.startswith(f"{path}/"))
@@ -169,10 +173,7 @@ def copy_instance(context: Context, source: HostDisk, target: HostDisk, uuid: st
     answer or its disk has no room; nothing of the copy is left there then.
     """
     world, host = source.world, target.node.name
-    if not world.network.reachable(source.node, target.node):
-        yield world.clock.timeout(CONNECT_TIMEOUT)
-        text = f"ssh: connect to host {host} port 22: Connection timed out\n"
-        raise ProcessExecutionError(f"ssh -o BatchMode=yes {host} mkdir -p {INSTANCES}/{uuid}", 255, text)
+    yield from reach(source, target, uuid)
     path = f"{INSTANCES}/{uuid}"
     files = {name: size for name, size in source.files.items() if name.startswith(f"{path}/")}
     size = sum(files.values())
@@ -203,6 +204,15 @@ def copy_instance(context: Context, source: HostDisk, target: HostDisk, uuid: st
     if rest > 0:
         yield world.clock.timeout(rest)
     return size
+
+
+def reach(source: HostDisk, target: HostDisk, uuid: str) -> Steps:
+    """Make an instance's folder on another host through ssh. Raises ProcessExecutionError where it does not answer."""
+    world, host = source.world, target.node.name
+    if not world.network.reachable(source.node, target.node):
+        yield world.clock.timeout(CONNECT_TIMEOUT)
+        text = f"ssh: connect to host {host} port 22: Connection timed out\n"
+        raise ProcessExecutionError(f"ssh -o BatchMode=yes {host} mkdir -p {INSTANCES}/{uuid}", 255, text)
 
 
 CONNECT_TIMEOUT = 127.0

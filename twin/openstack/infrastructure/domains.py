@@ -60,6 +60,8 @@ class Domain:
     """Writes that have found no room."""
     stuck: Event | None = None
     """Its qemu does not answer: calls wait for the event, whose value is whether qemu was killed."""
+    disk: str = ""
+    """The file of its disk; none where it boots from a volume."""
     devices: list[str] = field(default_factory=list)
     """Devices attached later: volumes and interfaces by id."""
     job: str = ""

@@ -71,6 +71,12 @@ def locked(holder: str) -> LibvirtError:
     return LibvirtError(text, VIR_ERR_OPERATION_TIMEOUT)
 
 
+def no_such_file(path: str) -> LibvirtError:
+    """The file of a domain's disk is not there."""
+    text = f"Cannot access storage file '{path}' (as uid:64055, gid:109): No such file or directory"
+    return LibvirtError(text, VIR_ERR_SYSTEM_ERROR)
+
+
 def invalid(element: str, value: object) -> LibvirtError:
     """A definition with a value that no domain can have."""
     text = f"XML error: Invalid value '{value}' for element or attribute './{element}[1]'"

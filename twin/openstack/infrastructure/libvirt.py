@@ -57,6 +57,9 @@ class Libvirt(Hypervisor):
         ports: tuple[str, ...] = (),
         paused: bool = True,
         project: str = "",
+        devices: tuple[str, ...] = (),
+        disk: str = "",
+        start: bool = True,
     ) -> Steps:
         """Define a domain and start its qemu, paused as nova does while it waits for the network; return it.
 
@@ -76,10 +79,16 @@ class Libvirt(Hypervisor):
         if domain is None:
             guest = GuestOS(self.world, uuid, self.cores, self.network, ports[0] if ports else "")
             domain = self.domains[uuid] = Domain(uuid, name, memory, vcpus, ports, project, guest)
+            domain.devices.extend(devices)
             domain.demand_cpu = domain.demand_streams = self.demand.get(uuid, 0.0)
             if uuid in self.noise.loud:
                 self.noise.demand_changed()
-        yield from self.create(context, uuid, paused)
+        else:  # defined anew
+            domain.memory, domain.vcpus, domain.ports = memory, vcpus, ports
+            domain.devices[:] = devices
+        domain.disk = disk
+        if start:
+            yield from self.create(context, uuid, paused)
         return domain
 
     def create(self, context: Context, uuid: str, paused: bool = False) -> Steps:
@@ -90,6 +99,8 @@ class Libvirt(Hypervisor):
                 text = "Requested operation is not valid: domain is already running"
                 raise LibvirtError(text, errors.VIR_ERR_OPERATION_INVALID)
             life = self.pid
+            if domain.disk and not self.disk.holds(domain.disk):
+                raise errors.no_such_file(domain.disk)
             yield from self.disk.compute(context, self.times.start_cpu)
             yield from self.disk.transfer(context, self.times.start_bytes, write=False)
             self._same(life)

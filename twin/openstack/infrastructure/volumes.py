@@ -244,6 +244,13 @@ class VolumeBackend(Process):
         if volume in self.stored:
             self.stored[volume].exported = False
 
+    def shut_out(self, volume: str, machine: str) -> None:
+        """Take a machine's initiator off a target's list: a session that it has ends. Nothing where it has none."""
+        stored = self.stored.get(volume)
+        user = stored.users.pop(machine, None) if stored is not None else None
+        if user is not None and self.flavor == "lvm":
+            self.initiator(user).lost(volume)
+
     def connect(self, context: Context, machine: Node, volume: str) -> Steps:
         """What os-brick does on a machine: log in, wait for the device; return its path.
 

@@ -39,6 +39,9 @@ BUILDING_CACHE = _NEUTRON_VM.debug("client.building-cache", "Building network in
 ATTACHMENT_CREATE_FAILED = _CINDER.error(
     "client.attachment-create-failed", "Create attachment failed for volume {}. Error: {} Code: {}: {!s}"
 )
+ATTACHMENT_SHOW_FAILED = _CINDER.error(
+    "client.attachment-show-failed", "Show attachment failed for attachment {}. Error: {} Code: {}: {!s}"
+)
 ATTACHMENT_UPDATE_FAILED = _CINDER.error(
     "client.attachment-update-failed", "Update attachment failed for attachment {}. Error: {} Code: {}: {!s}"
 )

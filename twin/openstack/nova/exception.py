@@ -41,6 +41,10 @@ class VolumeNotFound(NotFound):
     text = "Volume {volume_id} could not be found."
 
 
+class VolumeAttachmentNotFound(NotFound):
+    text = "Volume attachment {attachment_id} could not be found."
+
+
 class ComputeHostNotFound(NotFound):
     text = "Compute host {host} could not be found."
 
@@ -180,6 +184,15 @@ class UnexpectedDeletingTaskStateError(UnexpectedTaskStateError):
 class MigrationPreCheckError(NovaException):
     code = 400
     text = "Migration pre-check error: {reason}"
+
+
+class MigrationNotFoundByStatus(NotFound):
+    text = "Migration not found for instance {instance_id} with status {status}."
+
+
+class ServiceUnavailable(Invalid):
+    code = 409
+    text = "Service is unavailable at this time."
 
 
 class MigrationError(NovaException):

@@ -71,6 +71,10 @@ DOING_LOCAL_DELETE = _API_VM.debug("nova.doing-local-delete", "Doing local delet
 VOLUME_CLEANUP_IGNORED = _API_VM.warning(
     "nova.volume-cleanup-ignored", "Ignoring volume cleanup failure due to {}: {!s}"
 )
+UNCONFIRMED_MIGRATION = _API_VM.info(
+    "nova.unconfirmed-migration", "Found an unconfirmed migration during delete, id: {}, status: {}"
+)
+MAY_HAVE_BEEN_CONFIRMED = _API_VM.info("nova.may-have-been-confirmed", "Instance may have been confirmed during delete")
 RESIZE_QUOTA_EXCEEDED = _API.info("nova.resize-quota-exceeded", "{} quota exceeded for {}, tried to resize instance.")
 RESIZE_WITHOUT_FLAVOR = _API_VM.debug("nova.resize-without-flavor", "flavor_id is None. Assuming migration.")
 GOING_TO_LIVE_MIGRATE = _API_VM.debug("nova.going-to-live-migrate", "Going to try to live migrate instance to {}")

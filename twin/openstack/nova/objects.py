@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin.openstack.migrations import Migration
 from twin.openstack.nova.exception import (
     ComputeHostNotFound,
     InstanceNotFound,
@@ -78,6 +79,24 @@ class Instances(Flow):
         yield from self.sql(context, WRITE, write=True)
         server.fault = str(error) or type(error).__name__
 
+    # --- nova.objects.Migration -------------------------------------------------------------------------------
+
+    def create_migration(self, context: Context, migration: Migration) -> Steps:
+        """Insert a row of a move."""
+        yield from self.sql(context, WRITE, write=True)
+        self.site.tables.migrations.add(migration)
+
+    def save_migration(self, context: Context, migration: Migration, **changes: Any) -> Steps:
+        """Write changes of columns of a move."""
+        yield from self.sql(context, WRITE, write=True)
+        for column, value in changes.items():
+            setattr(migration, column, value)
+
+    def get_evacuations(self, context: Context, host: str) -> Steps:
+        """The evacuations from a host that it has not cleaned up after."""
+        yield from self.sql(context, READ)
+        return self.site.tables.migrations.evacuated_from(host)
+
     def _write(self, server: Server, expected_task_state: Any, changes: dict[str, Any]) -> None:
         if server.uuid not in self.site.tables.servers:
             raise InstanceNotFound(instance_id=server.uuid)
@@ -124,6 +143,16 @@ class RemoteInstances(Instances):
 
     def add_fault(self, context: Context, server: Server, error: BaseException) -> Steps:
         yield from self._remote(context, "add_fault", server=server, error=error)
+
+    def create_migration(self, context: Context, migration: Migration) -> Steps:
+        yield from self._remote(context, "create_migration", migration=migration)
+
+    def save_migration(self, context: Context, migration: Migration, **changes: Any) -> Steps:
+        yield from self._remote(context, "save_migration", migration=migration, **changes)
+
+    def get_evacuations(self, context: Context, host: str) -> Steps:
+        evacuations = yield from self._remote(context, "get_evacuations", host=host)
+        return evacuations
 
     def _remote(self, context: Context, method: str, **arguments: Any) -> Steps:
         result = yield from self.service.call(  # type: ignore[attr-defined]

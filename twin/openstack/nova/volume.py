@@ -7,9 +7,10 @@ from twin.openstack.nova.client_logs import (
     ATTACHMENT_CREATE_FAILED,
     ATTACHMENT_DELETE_FAILED,
     ATTACHMENT_GONE,
+    ATTACHMENT_SHOW_FAILED,
     ATTACHMENT_UPDATE_FAILED,
 )
-from twin.openstack.nova.exception import InvalidVolume, VolumeNotFound
+from twin.openstack.nova.exception import InvalidVolume, VolumeAttachmentNotFound, VolumeNotFound
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import HttpError
 from twin.openstack.oslo.flow import Flow
@@ -78,6 +79,20 @@ class VolumeAPI(Flow):
             if error.status == 400:
                 raise InvalidVolume(reason=str(error)) from error
             self.exception(ATTACHMENT_CREATE_FAILED, context, error, volume_id, error, error.status)
+            raise
+        return attachment
+
+    def attachment_get(self, context: Context, attachment_id: str) -> Steps:
+        """The attachment with its `connection_info`."""
+        uri = f"/v3/attachments/{attachment_id}"
+        try:
+            attachment = yield from self.service.clients.request(
+                context, "cinder-api", "attachments.show", "GET", uri, attachment_id=attachment_id
+            )
+        except HttpError as error:
+            self.exception(ATTACHMENT_SHOW_FAILED, context, error, attachment_id, error, error.status)
+            if error.status == 404:
+                raise VolumeAttachmentNotFound(attachment_id=attachment_id) from error
             raise
         return attachment
 

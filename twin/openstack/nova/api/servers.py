@@ -19,6 +19,7 @@ from twin.openstack.tables import Server
 
 Answer = Generator[Any, Any, Response]
 
+NOT_RESIZED = "Instance has not been resized."
 EXPECTED = (400, 403, 404, 409, 413)
 """Codes of the errors that the controllers hand to the client (`wsgi.expected_errors`)."""
 
@@ -175,10 +176,16 @@ class ServersController(Flow):
         yield from self.compute_api.resize(context, instance, flavor)
 
     def _action_confirm_resize(self, context: Context, instance: Server) -> Steps:
-        yield from self.compute_api.confirm_resize(context, instance)
+        try:
+            yield from self.compute_api.confirm_resize(context, instance)
+        except exception.MigrationNotFoundByStatus as error:
+            raise HTTPFault(400, NOT_RESIZED) from error
 
     def _action_revert_resize(self, context: Context, instance: Server) -> Steps:
-        yield from self.compute_api.revert_resize(context, instance)
+        try:
+            yield from self.compute_api.revert_resize(context, instance)
+        except exception.MigrationNotFoundByStatus as error:
+            raise HTTPFault(400, NOT_RESIZED) from error
 
     def _migrate(self, context: Context, instance: Server, host: str | None = None) -> Steps:
         yield from self.compute_api.resize(context, instance, host=host)

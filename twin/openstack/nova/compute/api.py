@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from twin.mechanics.openstack import FLAVORS, Flavor
+from twin.openstack.migrations import Migration
 from twin.openstack.nova import exception, logs
 from twin.openstack.nova.compute.rpcapi import ComputeAPI
 from twin.openstack.nova.conductor.rpcapi import ComputeTaskAPI
@@ -152,17 +153,26 @@ class API(Flow):
                 self.say(logs.DELETED_WITHOUT_HOST, context, instance.vm_state, instance=instance.uuid)
             yield from self._local_delete(context, instance, delete_type)
             return
-        if instance.vm_state == "resized" and instance.old_host is not None:
-            yield from self._confirm_resize_on_deleting(context, instance, instance.old_host)
+        if instance.vm_state == "resized":
+            yield from self._confirm_resize_on_deleting(context, instance)
         if alive:
             yield from cb(context, instance)
             return
         self.say(logs.NOVA_LOCAL_DELETE, context, instance.host, instance=instance.uuid)
         yield from self._local_delete(context, instance, delete_type)
 
-    def _confirm_resize_on_deleting(self, context: Context, instance: Server, src_host: str) -> Steps:
+    def _confirm_resize_on_deleting(self, context: Context, instance: Server) -> Steps:
         """Have the old host of a move that nobody confirmed let go first. Raises MessagingTimeout."""
-        yield from self.compute_rpcapi.confirm_resize(context, instance, src_host, cast=False)
+        unconfirmed = self.site.tables.migrations.of(instance.uuid, ("finished", "confirming"))
+        if not unconfirmed:
+            self.say(logs.MAY_HAVE_BEEN_CONFIRMED, context, instance=instance.uuid)
+            return
+        migration = unconfirmed[-1]
+        found = (migration.id, migration.status)
+        self.say(logs.UNCONFIRMED_MIGRATION, context, *found, instance=instance.uuid)
+        yield from self.compute_rpcapi.confirm_resize(
+            context, instance, migration.source_compute, migration, cast=False
+        )
         yield from self.objects.save(context, instance, task_state="deleting")
 
     def _local_delete(self, context: Context, instance: Server, delete_type: str) -> Steps:
@@ -266,15 +276,27 @@ class API(Flow):
     def confirm_resize(self, context: Context, instance: Server) -> Steps:
         """Let go of the old host."""
         self._check_instance_state(instance, ("resized",), "confirmResize")
-        assert instance.old_host is not None
-        yield from self.compute_rpcapi.confirm_resize(context, instance, instance.old_host)
+        migration = self._get_finished_migration(instance)
+        if not self.servicegroup_api.service_is_up(migration.source_compute):
+            raise exception.ServiceUnavailable()
+        yield from self.objects.save_migration(context, migration, status="confirming")
+        yield from self.compute_rpcapi.confirm_resize(context, instance, migration.source_compute, migration)
+
+    def _get_finished_migration(self, instance: Server) -> Migration:
+        """`Migration.get_by_instance_and_status`. Raises MigrationNotFoundByStatus."""
+        finished = self.site.tables.migrations.of(instance.uuid, ("finished",))
+        if not finished:
+            raise exception.MigrationNotFoundByStatus(instance_id=instance.uuid, status="finished")
+        return finished[-1]
 
     def revert_resize(self, context: Context, instance: Server) -> Steps:
         """Back to the old host."""
         self._check_instance_state(instance, ("resized",), "revertResize")
+        migration = self._get_finished_migration(instance)
         yield from self.objects.save(context, instance, expected_task_state=None, task_state="resize_reverting")
-        assert instance.host is not None
-        yield from self.compute_rpcapi.revert_resize(context, instance, instance.host)
+        yield from self.objects.save_migration(context, migration, status="reverting")
+        assert migration.dest_compute is not None
+        yield from self.compute_rpcapi.revert_resize(context, instance, migration.dest_compute, migration)
 
     def live_migrate(self, context: Context, instance: Server, host: str | None = None) -> Steps:
         """Move a server while it runs."""
@@ -285,13 +307,22 @@ class API(Flow):
 
     def evacuate(self, context: Context, instance: Server, host: str | None = None) -> Steps:
         """Rebuild a server of a dead host on another one. Raises ComputeServiceInUse where the host is up."""
-        self._check_instance_state(instance, ("active", "stopped", "error"), "evacuate")
+        self._check_instance_state(instance, ("active", "stopped", "error"), "evacuate", None)
         self.say(logs.EVACUATION_SCHEDULED, context, instance=instance.uuid)
         if instance.host is not None and self.servicegroup_api.service_is_up(instance.host):
             self.say(logs.EVACUATED_HOST_IS_UP, context, instance.host)
             raise exception.ComputeServiceInUse(host=instance.host)
-        yield from self.objects.save(context, instance, expected_task_state=None, task_state="rebuilding")
+        self._check_instance_host(instance)
+        yield from self.objects.save(context, instance, task_state="rebuilding")
+        yield from self.objects.create_migration(context, self._tombstone(instance, host))
         yield from self.compute_task_api.rebuild_instance(context, instance, instance.image, host, recreate=True)
+
+    def _tombstone(self, instance: Server, host: str | None) -> Migration:
+        """The record by which the dead host, when it is back, knows what it has lost."""
+        migrations = self.site.tables.migrations
+        uuid = migrations.new_uuid(self.world.streams["openstack/migration"], instance.uuid)
+        flavor, source = instance.flavor, str(instance.host)
+        return Migration(uuid, instance.uuid, "evacuation", source, "accepted", flavor, flavor, host)
 
     def rebuild(self, context: Context, instance: Server, image_href: str) -> Steps:
         """Build a server's disk anew on its host."""
@@ -356,23 +387,30 @@ class API(Flow):
         """Hand events on to the hosts of their servers."""
         by_host: dict[str, list[Server]] = {}
         for instance in instances:
-            if instance.host is not None:
-                by_host.setdefault(instance.host, []).append(instance)
+            for host in self._get_relevant_hosts(instance):
+                by_host.setdefault(host, []).append(instance)
         for host, there in by_host.items():
             uuids = {instance.uuid for instance in there}
             theirs = [event for event in events if event["server_uuid"] in uuids]
             yield from self.compute_rpcapi.external_instance_event(context, there, theirs, host)
 
+    def _get_relevant_hosts(self, instance: Server) -> list[str]:
+        """The hosts that may wait for an event of a server: while it moves, both."""
+        hosts, moving = [instance.host], instance.migration_context
+        if moving is not None:
+            hosts += [moving.source_compute, moving.dest_compute]
+        return [host for host in dict.fromkeys(hosts) if host is not None]
+
     # --- checks -----------------------------------------------------------------------------------------------
 
     def _check_instance_state(
-        self, instance: Server, vm_state: Sequence[str], method: str, task_state: Sequence[str | None] = (None,)
+        self, instance: Server, vm_state: Sequence[str], method: str, task_state: Sequence[str | None] | None = (None,)
     ) -> None:
-        """The decorator of the real methods. Raises InstanceInvalidState."""
+        """The decorator of the real methods; no task states: any will do. Raises InstanceInvalidState."""
         invalid = partial(exception.InstanceInvalidState, instance_uuid=instance.uuid, method=method)
         if instance.vm_state not in vm_state:
             raise invalid(attr="vm_state", state=instance.vm_state)
-        if instance.task_state not in task_state:
+        if task_state is not None and instance.task_state not in task_state:
             raise invalid(attr="task_state", state=instance.task_state)
 
     def _check_instance_host(self, instance: Server) -> None:

@@ -214,18 +214,18 @@ class Building(Program):
 
     def _prep_block_device(self, context: Context, instance: Server) -> Steps:
         """Attach the volumes that the server boots with. Raises InvalidBDM."""
-        for volume_id, attachment_id in instance.volumes.items():
+        for volume_id, attachment_id in list(instance.volumes.items()):
             self.say(virt_logs.BOOTING_FROM_VOLUME, context, volume_id, ROOT_DEVICE, instance=instance.uuid)
             try:
                 connector = self.driver.get_volume_connector(instance)
                 attachment = yield from self.volume_api.attachment_update(context, attachment_id, connector)
-                yield from self.driver._connect_volume(context, attachment["connection_info"], instance)
+                connections = {**instance.connections, volume_id: attachment["connection_info"]}
+                yield from self.objects.save(context, instance, connections=connections)
                 yield from self.volume_api.attachment_complete(context, attachment_id)
             except Exception as error:
                 self.unexpected(error)
                 self.exception(logs.DEVICE_SETUP_FAILED, context, error, instance=instance.uuid)
                 raise exception.InvalidBDM(str(error)) from error
-            self.service.connections_of.setdefault(instance.uuid, {})[volume_id] = attachment["connection_info"]
 
     def _spawn(self, context: Context, instance: Server, network_info: NetworkInfo) -> Steps:
         try:
@@ -293,9 +293,6 @@ class Building(Program):
         yield from self.driver.destroy(context, instance, network_info)
         yield from self.service.host_work(context, facts.DESTROY.finish)
         self.say(logs.TOOK_DESTROY, context, self.world.now - began, instance=instance.uuid)
-        yield from self._terminate_volume_connections(context, instance)
-
-    def _terminate_volume_connections(self, context: Context, instance: Server) -> Steps:
         began, volumes = self.world.now, list(instance.volumes.items())
         for volume_id, attachment_id in volumes:
             try:
@@ -303,7 +300,6 @@ class Building(Program):
             except Exception as error:
                 self.unexpected(error)
                 self.exception(logs.VOLUME_ERROR_IGNORED, context, error, volume_id, error, instance=instance.uuid)
-            instance.volumes.pop(volume_id, None)
         if volumes:
             self.say(logs.TOOK_DETACH, context, self.world.now - began, len(volumes), instance=instance.uuid)
-        self.service.connections_of.pop(instance.uuid, None)
+        instance.connections = {}

@@ -65,13 +65,3 @@ class Destroying(Building):
                 yield from self.service.libvirt.destroy(context, uuid)
             yield from self.service.libvirt.undefine(context, uuid)
             self.service.libvirt.disk.delete_instance(uuid)
-
-    def finish_deletions(self, context: Context) -> Steps:
-        """At the start of nova-compute: go on with deletions that the process before had begun or was to begin."""
-        for instance in self.site.tables.on(self.host):
-            if instance.task_state == "deleting" and instance.vm_state != "error":
-                self.say(logs.DELETION_RESTARTED, context, instance=instance.uuid)
-                try:
-                    yield from self.terminate_instance(context, instance)
-                except Exception as error:  # the start goes on with the next one
-                    self.unexpected(error)

@@ -20,7 +20,7 @@ class Devices(Powering):
     def reserve_block_device_name(self, context: Context, instance: Server, volume_id: str) -> Steps:
         """The name that the volume will have in the guest."""
         yield from self.service.think(context, 0.01)
-        taken = len(self.service.connections_of.get(instance.uuid, {}))
+        taken = len(instance.connections)
         return f"/dev/vd{chr(ord('b') + taken)}"
 
     def attach_volume(self, context: Context, instance: Server, volume_id: str, attachment_id: str) -> Steps:
@@ -41,7 +41,8 @@ class Devices(Powering):
         attachment = yield from self.volume_api.attachment_update(context, attachment_id, connector)
         connection_info = attachment["connection_info"]
         yield from self.driver.attach_volume(context, instance, volume_id, connection_info)
-        self.service.connections_of.setdefault(instance.uuid, {})[volume_id] = connection_info
+        connections = {**instance.connections, volume_id: connection_info}
+        yield from self.objects.save(context, instance, connections=connections)
         yield from self.volume_api.attachment_complete(context, attachment_id)
         self.notify(context, "instance.volume_attach.end", instance=instance.uuid)
 
@@ -59,16 +60,61 @@ class Devices(Powering):
             yield from self.objects.add_fault(context, instance, error)
             raise
 
-    def _detach_volume(self, context: Context, instance: Server, volume_id: str, attachment_id: str | None) -> Steps:
-        connection_info = self.service.connections_of.get(instance.uuid, {}).get(volume_id, {})
-        self.say(virt_logs.DRIVER_DETACHING, context, volume_id, "/dev/vdb", instance=instance.uuid)
-        yield from self.driver.detach_volume(context, instance, volume_id, connection_info)
+    def _detach_volume(
+        self, context: Context, instance: Server, volume_id: str, attachment_id: str | None, destroy_bdm: bool = True
+    ) -> Steps:
+        """Where the server is on another host, as in an evacuation, only cinder is told."""
+        connection_info = instance.connections.get(volume_id)
+        if instance.host == self.host and connection_info is not None:  # else an attachment that is under way
+            self.say(virt_logs.DRIVER_DETACHING, context, volume_id, "/dev/vdb", instance=instance.uuid)
+            yield from self.driver.detach_volume(context, instance, volume_id, connection_info)
         if attachment_id is not None:
             yield from self.volume_api.attachment_delete(context, attachment_id)
-        self.service.connections_of.get(instance.uuid, {}).pop(volume_id, None)
+        if not destroy_bdm:
+            return
         instance.volumes.pop(volume_id, None)
-        yield from self.objects.save(context, instance)
+        connections = {volume: held for volume, held in instance.connections.items() if volume != volume_id}
+        yield from self.objects.save(context, instance, connections=connections)
         self.notify(context, "instance.volume_detach.end", instance=instance.uuid)
+
+    # --- volumes of a server that moves -----------------------------------------------------------------------
+
+    def _terminate_volume_connections(self, context: Context, instance: Server) -> Steps:
+        """Give the attachments of this host back for new ones of no host: cinder knows no other way to change hosts."""
+        for volume_id, attachment_id in list(instance.volumes.items()):
+            reserved = yield from self.volume_api.attachment_create(context, volume_id, instance.uuid)
+            yield from self.volume_api.attachment_delete(context, attachment_id)
+            volumes = {**instance.volumes, volume_id: reserved["id"]}
+            yield from self.objects.save(context, instance, volumes=volumes)
+
+    def _update_volume_attachments(self, context: Context, instance: Server) -> Steps:
+        """Tell cinder that this is the host now."""
+        connector = self.driver.get_volume_connector(instance)
+        for attachment_id in list(instance.volumes.values()):
+            yield from self.volume_api.attachment_update(context, attachment_id, connector)
+
+    def _get_instance_block_device_info(self, context: Context, instance: Server) -> Steps:
+        """The connections, read again from cinder (`refresh_conn_info`) and kept."""
+        connections = {}
+        for volume_id, attachment_id in list(instance.volumes.items()):
+            attachment = yield from self.volume_api.attachment_get(context, attachment_id)
+            connections[volume_id] = attachment["connection_info"]
+        if connections:
+            yield from self.objects.save(context, instance, connections=connections)
+        return connections
+
+    def _complete_volume_attachments(self, context: Context, instance: Server) -> Steps:
+        """The volumes are in use."""
+        for attachment_id in list(instance.volumes.values()):
+            yield from self.volume_api.attachment_complete(context, attachment_id)
+
+    def remove_volume_connection(self, context: Context, instance: Server, volume_id: str) -> Steps:
+        """On the destination of a move that failed: let go of a volume."""
+        connection_info = instance.connections.get(volume_id)
+        if connection_info is not None:
+            yield from self.driver._disconnect_volume(context, connection_info, instance)
+
+    # --- interfaces and events --------------------------------------------------------------------------------
 
     def attach_interface(self, context: Context, instance: Server, network_id: str) -> Steps:
         """One more port, plugged into the running guest."""

@@ -19,28 +19,6 @@ _TRACKER_VM = _TRACKER
 
 # --- start-up ------------------------------------------------------------------------------------------------------
 
-DELETION_RESTARTED = _MANAGER_VM.info(
-    "init.deleting",
-    "Service started deleting the instance during the previous run, but did not finish. Restarting the deletion now.",
-)
-INIT_STUCK = _MANAGER.info(
-    "init.building", "Looking for unclaimed instances stuck in BUILDING status for nodes managed by this host"
-)
-INIT_SPAWN_FAILED = _MANAGER_VM.debug(
-    "compute.init-spawn-failed", "Instance failed to spawn correctly, setting to ERROR state"
-)
-INIT_TRANSITIONAL = _MANAGER_VM.debug(
-    "compute.init-transitional", "Instance in transitional state {} at start-up clearing task state"
-)
-INIT_MIGRATING = _MANAGER_VM.info(
-    "compute.init-migrating", "Instance found in migrating state during startup. Resetting task_state"
-)
-INIT_REBOOT = _MANAGER_VM.info("init.reboot", "Rebooting instance after nova-compute restart.")
-INIT_RESUME_FAILED = _MANAGER_VM.warning("compute.init-resume-failed", "Failed to resume instance: {!s}")
-EVACUATED_ELSEWHERE = _MANAGER_VM.info(
-    "compute.evacuated-elsewhere",
-    "Destroying instance as it has been evacuated from this host but still exists in the hypervisor",
-)
 CONDUCTOR_WAIT = _API.warning(
     "compute.conductor-wait",
     "Timed out waiting for nova-conductor.  Is it running? Or did this service start before nova-conductor?  "
@@ -185,6 +163,7 @@ HYPERVISOR_VIEW = _TRACKER.debug(
     "compute.hypervisor-view",
     "Hypervisor/Node resource view: name={} free_ram={}MB free_disk={}GB free_vcpus={} pci_devices={}",
 )
+USAGE_FROM_MIGRATION = _TRACKER_VM.info("compute.usage-from-migration", "Updating resource usage from migration {}")
 USABLE_VCPUS = _TRACKER.debug("compute.usable-vcpus", "Total usable vcpus: {}, total allocated vcpus: {}")
 FINAL_VIEW = _TRACKER.debug(
     "audit.final",

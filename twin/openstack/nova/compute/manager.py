@@ -1,7 +1,8 @@
 """nova-compute's manager: everything that happens to servers on their host.
 
 The real class is one file of ten thousand lines; here each chapter is a module, and each builds on the one before:
-`building`, `destroying`, `powering`, `devices`, `moving`. This one adds what runs by the clock.
+`building`, `destroying`, `powering`, `devices`, `resizing`, `moving`, `rebuilding`, `starting`. This one adds what runs
+by the clock.
 """
 
 from __future__ import annotations
@@ -10,59 +11,17 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from twin.openstack.nova.compute import logs
-from twin.openstack.nova.compute.moving import Moving
+from twin.openstack.nova.compute.starting import Starting
 from twin.openstack.nova.virt import logs as virt_logs
 from twin.openstack.oslo.context import Context
-from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.service import Steps
-from twin.openstack.tables import Server
 
 
-class ComputeManager(Moving):
+class ComputeManager(Starting):
     """nova.compute.manager.ComputeManager."""
 
     _healed = 0
     """Which server's cache came last."""
-
-    def init_host(self, context: Context) -> Steps:
-        """At the start of the process: what the one before left behind."""
-        self.say(logs.INIT_STUCK, context)
-        instances = yield from self.objects.get_by_host(context, self.host)
-        yield from self.destroy_evacuated_instances(context)
-        for instance in instances:
-            yield from self._init_instance(context, instance)
-        yield from self.update_available_resource(context)
-        yield from self.finish_deletions(context)
-        yield from self.cleanup_running_deleted_instances(context)
-
-    def _init_instance(self, context: Context, instance: Server) -> Steps:
-        if instance.task_state == "deleting":
-            return
-        if instance.vm_state == "building":
-            self.say(logs.INIT_SPAWN_FAILED, context, instance=instance.uuid)
-            yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
-            return
-        if instance.task_state in ("rebooting", "reboot_pending", "reboot_started", "powering-off", "powering-on"):
-            self.say(logs.INIT_TRANSITIONAL, context, instance.task_state, instance=instance.uuid)
-            yield from self.objects.save(context, instance, task_state=None)
-        elif instance.task_state == "migrating":
-            self.say(logs.INIT_MIGRATING, context, instance=instance.uuid)
-            yield from self.objects.save(context, instance, task_state=None)
-        elif instance.task_state is not None:
-            yield from self._set_instance_obj_error_state(context, instance, clean_task_state=True)
-            return
-        if instance.vm_state == "active" and not self.driver.is_running(instance):
-            yield from self._resume_guest(context, instance)
-
-    def _resume_guest(self, context: Context, instance: Server) -> Steps:
-        """`resume_guests_state_on_host_boot`: a guest that its host's reboot stopped."""
-        self.say(logs.INIT_REBOOT, context, instance=instance.uuid)
-        try:
-            network_info = yield from self.network_api.get_instance_nw_info(context, instance)
-            yield from self.driver.power_on(context, instance, network_info)
-        except CloudError as error:
-            self.exception(logs.INIT_RESUME_FAILED, context, error, instance=instance.uuid)
-            yield from self._set_instance_obj_error_state(context, instance)
 
     def set_host_enabled(self, context: Context, enabled: bool) -> Steps:
         """Tell placement whether servers may come here."""
@@ -70,20 +29,6 @@ class ComputeManager(Moving):
         return "enabled" if enabled else "disabled"
 
     # --- periodic tasks ---------------------------------------------------------------------------------------
-
-    def update_available_resource(self, context: Context) -> Steps:
-        """Every minute: what the host has and uses."""
-        yield from self._get_compute_nodes_in_db(context)
-        try:
-            resources = yield from self.driver.get_available_resource(context)
-            yield from self.rt.update_available_resource(context, resources)
-        except Exception as error:
-            self.unexpected(error)
-            self.exception(logs.RESOURCES_FAILED, context, error, self.host)
-
-    def _get_compute_nodes_in_db(self, context: Context) -> Steps:
-        node = yield from self.objects.get_compute_node(context, self.host)
-        return [node]
 
     def sync_power_states(self, context: Context) -> Steps:
         """Every ten minutes: the database's view of the guests against the hypervisor's."""

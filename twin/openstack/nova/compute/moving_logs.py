@@ -13,6 +13,24 @@ _MANAGER_VM = _MANAGER
 # --- resize and cold migration -------------------------------------------------------------------------------------
 
 PREP_RESIZE = _MANAGER_VM.info("moving.prep-resize", "Migrating")
+WILL_NOT_RESCHEDULE = _MANAGER_VM.debug("moving.will-not-reschedule", "Retry info not present, will not reschedule")
+RESCHEDULING = _MANAGER_VM.debug("moving.rescheduling", "Rescheduling, attempt {}")
+RESCHEDULING_FAILED = _MANAGER_VM.error("moving.rescheduling-failed", "Error trying to reschedule: {!s}")
+ORIGINAL_ERROR = _MANAGER_VM.error("moving.original-error", "Error: {}: {!s}")
+FINISH_RESIZE_FAILED = _MANAGER_VM.info(
+    "moving.finish-resize-failed",
+    "Deleting allocations for old flavor on source node {} after finish_resize failure. You may be able to recover "
+    "the instance by hard rebooting it.",
+)
+SET_BACK = _MANAGER_VM.info("moving.set-back", "Setting instance back to {} after: {}")
+ALREADY_CONFIRMED = _MANAGER_VM.info("moving.already-confirmed", "Migration {} is already confirmed")
+CONFIRM_STATUS_UNEXPECTED = _MANAGER_VM.warning(
+    "moving.confirm-status-unexpected",
+    "Unexpected confirmation status '{}' of migration {}, exit confirmation process",
+)
+GONE_DURING_CONFIRMATION = _MANAGER_VM.info(
+    "moving.gone-during-confirmation", "Instance is not found during confirmation"
+)
 CONFIRMING_RESIZE = _MANAGER_VM.debug("moving.confirming-resize", "Going to confirm migration {}")
 CONFIRM_RESIZE_FAILED = _MANAGER_VM.error(
     "moving.confirm-resize-failed",
@@ -29,6 +47,19 @@ PRE_LIVE_MIGRATION_FAILED = _MANAGER_VM.error(
     "moving.pre-live-migration-failed", "Pre live migration failed at {}: {!s}"
 )
 LIVE_MIGRATION_FAILED = _MANAGER_VM.error("moving.live-migration-failed", "Live migration failed.: {!s}")
+SOURCE_ATTACHMENT_KEPT = _MANAGER_VM.error(
+    "moving.source-attachment-kept",
+    "Volume attachment {} not deleted on source host {} during post_live_migration: {}",
+)
+ROLLBACK_OF_CONNECTION_FAILED = _MANAGER_VM.warning(
+    "moving.rollback-of-connection-failed",
+    "Ignoring exception while attempting to rollback volume connections for volume {} on host {}.",
+)
+ROLLBACK_OF_ATTACHMENT_FAILED = _MANAGER_VM.warning(
+    "moving.rollback-of-attachment-failed",
+    "Ignoring cinderclient exception when attempting to delete attachment {} for volume {} while rolling back "
+    "volume bdms.",
+)
 POST_LIVE_MIGRATION = _MANAGER_VM.info("moving.post-live-migration", "_post_live_migration() is started..")
 POST_AT_DESTINATION = _MANAGER_VM.info("moving.post-at-destination", "Post operation of migration started")
 POST_AT_DESTINATION_FAILED = _MANAGER_VM.error(
@@ -40,6 +71,19 @@ MIGRATING = _MANAGER_VM.info("migrate.post", "Migrating instance to {} finished 
 
 EVACUATING = _MANAGER_VM.info("migrate.evacuate", "Evacuating instance")
 REBUILDING = _MANAGER_VM.info("moving.rebuilding", "Rebuilding instance")
+REBUILD_WITHOUT_ROOM = _MANAGER_VM.debug(
+    "moving.rebuild-without-room", "Could not rebuild instance on this host, not enough resources available."
+)
+GONE_DURING_REBUILD = _MANAGER_VM.debug("moving.gone-during-rebuild", "Instance was deleted while rebuilding")
+BACK_TO_ORIGINAL_STATE = _MANAGER_VM.info("moving.back-to-original-state", "bringing vm to original state: '{}'")
+EVACUATED_ELSEWHERE = _MANAGER_VM.info(
+    "compute.evacuated-elsewhere",
+    "Destroying instance as it has been evacuated from this host but still exists in the hypervisor",
+)
+ALLOCATIONS_OF_EVACUATED = _MANAGER_VM.info(
+    "moving.allocations-of-evacuated",
+    "Cleaning up allocations of the instance as it has been evacuated from this host",
+)
 REBUILD_FROM_IMAGE = _MANAGER.info(
     "moving.rebuild-from-image", "disk not on shared storage, evacuating from image: '{}'"
 )

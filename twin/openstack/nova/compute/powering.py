@@ -7,10 +7,16 @@ from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.destroying import Destroying
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
-from twin.openstack.tables import Server
+from twin.openstack.tables import CRASHED, NOSTATE, PAUSED, RUNNING, SHUTDOWN, Server
 
-NOSTATE, RUNNING, SHUTDOWN = 0, 1, 4
-"""nova.compute.power_state."""
+POWER_STATES = {
+    DomainState.RUNNING: RUNNING,
+    DomainState.PAUSED: PAUSED,
+    DomainState.SHUTDOWN: SHUTDOWN,
+    DomainState.SHUTOFF: SHUTDOWN,
+    DomainState.CRASHED: CRASHED,
+}
+"""What nova makes of libvirt's states (`LIBVIRT_POWER_STATE`)."""
 
 
 class Powering(Destroying):
@@ -26,6 +32,7 @@ class Powering(Destroying):
                 expected_task_state=("powering-off", None),
                 vm_state="stopped",
                 task_state=None,
+                power_state=SHUTDOWN,
             )
         except Exception as error:
             self.unexpected(error)
@@ -41,7 +48,12 @@ class Powering(Destroying):
         try:
             yield from self._power_on(context, instance)
             yield from self.objects.save(
-                context, instance, expected_task_state="powering-on", vm_state="active", task_state=None
+                context,
+                instance,
+                expected_task_state="powering-on",
+                vm_state="active",
+                task_state=None,
+                power_state=RUNNING,
             )
         except Exception as error:
             self.unexpected(error)
@@ -72,7 +84,7 @@ class Powering(Destroying):
             yield from self._set_instance_obj_error_state(context, instance)
             yield from self._revert_task_state(context, instance, error)
             return
-        yield from self.objects.save(context, instance, vm_state="active", task_state=None)
+        yield from self.objects.save(context, instance, vm_state="active", task_state=None, power_state=RUNNING)
         self.notify(context, "instance.reboot.end", instance=instance.uuid)
 
     def snapshot_instance(self, context: Context, instance: Server, image_name: str) -> Steps:
@@ -112,24 +124,28 @@ class Powering(Destroying):
         if instance.task_state is not None:
             self.say(logs.PENDING_TASK_OF, context, instance.task_state, instance=instance.uuid)
             return
-        domain = self.service.libvirt.domains.get(instance.uuid)
-        if domain is None:
-            if instance.vm_state == "active":
-                if instance.uuid not in self.powerless:
-                    self.powerless.add(instance.uuid)
-                    self.say(logs.POWER_STATE_DIFFERS, context, RUNNING, NOSTATE, instance=instance.uuid)
+        power_state, before = self._get_power_state(instance), instance.power_state
+        if power_state != before:
+            self.say(logs.POWER_STATE_DIFFERS, context, before, power_state, instance=instance.uuid)
+            yield from self.objects.save(context, instance, power_state=power_state)
+        stop = False
+        if instance.vm_state == "active":
+            stop = power_state in (SHUTDOWN, CRASHED)
+            if stop:
+                self.say(logs.VM_GONE, context, instance=instance.uuid)
+            elif power_state == PAUSED:
+                self.say(logs.VM_PAUSED, context, instance=instance.uuid)
+            elif power_state == NOSTATE:
                 self.say(logs.VM_NOT_FOUND, context, instance=instance.uuid)
-            return
-        self.powerless.discard(instance.uuid)
-        if instance.vm_state == "active" and domain.state in (DomainState.SHUTOFF, DomainState.CRASHED):
-            self.say(logs.POWER_STATE_DIFFERS, context, RUNNING, SHUTDOWN, instance=instance.uuid)
-            self.say(logs.VM_GONE, context, instance=instance.uuid)
+        elif instance.vm_state == "stopped" and power_state not in (NOSTATE, SHUTDOWN, CRASHED):
+            states = ("stopped", None, before, power_state)
+            self.say(logs.VM_STATE_UNEXPECTED, context, *states, instance=instance.uuid)
+            stop = True
+        if stop:
             yield from self.objects.save(context, instance, task_state="powering-off")
             yield from self.stop_instance(context, instance)
-        elif instance.vm_state == "active" and domain.state is DomainState.PAUSED:
-            self.say(logs.VM_PAUSED, context, instance=instance.uuid)
-        elif instance.vm_state == "stopped" and domain.state is DomainState.RUNNING:
-            self.say(logs.POWER_STATE_DIFFERS, context, SHUTDOWN, RUNNING, instance=instance.uuid)
-            self.say(logs.VM_STATE_UNEXPECTED, context, "stopped", None, SHUTDOWN, RUNNING, instance=instance.uuid)
-            yield from self.objects.save(context, instance, task_state="powering-off")
-            yield from self.stop_instance(context, instance)
+
+    def _get_power_state(self, instance: Server) -> int:
+        """What the hypervisor says now."""
+        domain = self.service.libvirt.domains.get(instance.uuid)
+        return NOSTATE if domain is None else POWER_STATES[domain.state]

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twin.openstack.infrastructure.errors import LibvirtError
-from twin.openstack.nova.compute import logs
+from twin.openstack.migrations import Migration
+from twin.openstack.nova.compute import logs, moving_logs
 from twin.openstack.nova.compute.claims import ResourceTracker
 from twin.openstack.nova.compute.events import InstanceEvents
 from twin.openstack.nova.compute.rpcapi import ComputeAPI
 from twin.openstack.nova.conductor.rpcapi import ComputeTaskAPI
-from twin.openstack.nova.exception import InstanceNotFound
+from twin.openstack.nova.exception import InstanceFaultRollback, InstanceNotFound
 from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkAPI
 from twin.openstack.nova.objects import RemoteInstances
 from twin.openstack.nova.report import SchedulerReportClient
 from twin.openstack.nova.scheduler.rpcapi import SchedulerAPI
-from twin.openstack.nova.virt.driver import LibvirtDriver
 from twin.openstack.nova.virt.fake import FakeDriver
+from twin.openstack.nova.virt.moves import MovingDriver
 from twin.openstack.nova.volume import VolumeAPI
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import CloudError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from twin.openstack.nova.compute.service import NovaCompute
 
 
-DRIVERS: dict[str, type[LibvirtDriver]] = {"libvirt": LibvirtDriver, "fake": FakeDriver}
+DRIVERS: dict[str, type[MovingDriver]] = {"libvirt": MovingDriver, "fake": FakeDriver}
 """By `HostTimes.driver`."""
 
 
@@ -54,8 +55,6 @@ class Program(Flow):
         self.instance_events = InstanceEvents(service)
         self.driver = DRIVERS[service.libvirt.times.driver](service, self.instance_events, self.image_api)
         self.rt = ResourceTracker(service, self.objects, self.reportclient)
-        self.powerless: set[str] = set()
-        """Servers that the database calls active without a power state: their guests were not found."""
 
     def _set_instance_obj_error_state(
         self, context: Context, instance: Server, clean_task_state: bool = False
@@ -68,6 +67,28 @@ class Program(Flow):
                 yield from self.objects.save(context, instance, vm_state="error")
         except InstanceNotFound:
             return
+
+    def _error_out_instance_on_exception(
+        self,
+        context: Context,
+        instance: Server,
+        error: Exception,
+        migration: Migration | None = None,
+        instance_state: str = "active",
+    ) -> Steps:
+        """ERROR, or the state before where nothing has been done to the server (InstanceFaultRollback).
+
+        With what the decorators around it do: `errors_out_migration`, `reverts_task_state`, `wrap_instance_fault`.
+        """
+        if isinstance(error, InstanceFaultRollback):
+            self.say(moving_logs.SET_BACK, context, instance_state, error, instance=instance.uuid)
+            yield from self.objects.save(context, instance, vm_state=instance_state, task_state=None)
+        else:
+            self.exception(logs.SET_TO_ERROR, context, error, instance=instance.uuid)
+            yield from self._set_instance_obj_error_state(context, instance)
+        if migration is not None:
+            yield from self.objects.save_migration(context, migration, status="error")
+        yield from self._revert_task_state(context, instance, error)
 
     def _revert_task_state(self, context: Context, instance: Server, error: Exception) -> Steps:
         """The decorators `reverts_task_state` and `wrap_instance_fault`: what the user sees after an error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from twin.openstack.migrations import Migration
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.exceptions import CloudError
 from twin.openstack.oslo.flow import Flow
@@ -101,6 +102,11 @@ class ComputeAPI(Flow):
             attachment_id=attachment_id,
         )
 
+    def remove_volume_connection(self, context: Context, instance: Server, volume_id: str, host: str) -> Steps:
+        yield from self.service.call(
+            context, self.topic(host), "remove_volume_connection", instance=instance, volume_id=volume_id
+        )
+
     def attach_interface(self, context: Context, instance: Server, network_id: str) -> Steps:
         port = yield from self.service.call(
             context,
@@ -120,36 +126,58 @@ class ComputeAPI(Flow):
     # --- moves ------------------------------------------------------------------------------------------------
 
     def prep_resize(
-        self, context: Context, instance: Server, flavor: Any, host: str, host_list: Sequence[str]
+        self,
+        context: Context,
+        instance: Server,
+        flavor: Any,
+        host: str,
+        migration: Migration,
+        retry: dict[str, Any] | None,
+        host_list: Sequence[str],
     ) -> Steps:
         yield from self.service.cast(
-            context, self.topic(host), "prep_resize", instance=instance, flavor=flavor, host_list=host_list
+            context,
+            self.topic(host),
+            "prep_resize",
+            instance=instance,
+            flavor=flavor,
+            migration=migration,
+            retry=retry,
+            host_list=host_list,
         )
 
-    def resize_instance(self, context: Context, instance: Server, flavor: Any, destination: str) -> Steps:
+    def resize_instance(self, context: Context, instance: Server, flavor: Any, migration: Migration) -> Steps:
         yield from self.service.cast(
             context,
             self.topic(instance.host),
             "resize_instance",
             instance=instance,
             flavor=flavor,
-            destination=destination,
+            migration=migration,
         )
 
-    def finish_resize(self, context: Context, instance: Server, host: str) -> Steps:
-        yield from self.service.cast(context, self.topic(host), "finish_resize", instance=instance)
+    def finish_resize(self, context: Context, instance: Server, host: str, migration: Migration) -> Steps:
+        yield from self.service.cast(context, self.topic(host), "finish_resize", instance=instance, migration=migration)
 
-    def confirm_resize(self, context: Context, instance: Server, host: str, cast: bool = True) -> Steps:
+    def confirm_resize(
+        self, context: Context, instance: Server, host: str, migration: Migration, cast: bool = True
+    ) -> Steps:
         if not cast:
-            yield from self.service.call(context, self.topic(host), "confirm_resize", instance=instance)
+            yield from self.service.call(
+                context, self.topic(host), "confirm_resize", instance=instance, migration=migration
+            )
             return
-        yield from self.service.cast(context, self.topic(host), "confirm_resize", instance=instance)
+        yield from self.service.cast(
+            context, self.topic(host), "confirm_resize", instance=instance, migration=migration
+        )
 
-    def revert_resize(self, context: Context, instance: Server, host: str) -> Steps:
-        yield from self.service.cast(context, self.topic(host), "revert_resize", instance=instance)
+    def revert_resize(self, context: Context, instance: Server, host: str, migration: Migration) -> Steps:
+        yield from self.service.cast(context, self.topic(host), "revert_resize", instance=instance, migration=migration)
 
-    def finish_revert_resize(self, context: Context, instance: Server, host: str) -> Steps:
-        yield from self.service.cast(context, self.topic(host), "finish_revert_resize", instance=instance)
+    def finish_revert_resize(self, context: Context, instance: Server, host: str, migration: Migration) -> Steps:
+        yield from self.service.cast(
+            context, self.topic(host), "finish_revert_resize", instance=instance, migration=migration
+        )
 
     def check_can_live_migrate_destination(self, context: Context, instance: Server, destination: str) -> Steps:
         data = yield from self.service.call(
@@ -158,6 +186,12 @@ class ComputeAPI(Flow):
             "check_can_live_migrate_destination",
             timeout=LONG_RPC_TIMEOUT,
             instance=instance,
+        )
+        return data
+
+    def check_can_live_migrate_source(self, context: Context, instance: Server) -> Steps:
+        data = yield from self.service.call(
+            context, self.topic(instance.host), "check_can_live_migrate_source", instance=instance
         )
         return data
 
@@ -180,9 +214,23 @@ class ComputeAPI(Flow):
             context, self.topic(destination), "rollback_live_migration_at_destination", instance=instance
         )
 
-    def rebuild_instance(self, context: Context, instance: Server, image: str, host: str, recreate: bool) -> Steps:
+    def rebuild_instance(
+        self,
+        context: Context,
+        instance: Server,
+        image: str,
+        host: str,
+        recreate: bool,
+        migration: Migration | None = None,
+    ) -> Steps:
         yield from self.service.cast(
-            context, self.topic(host), "rebuild_instance", instance=instance, image=image, recreate=recreate
+            context,
+            self.topic(host),
+            "rebuild_instance",
+            instance=instance,
+            image=image,
+            recreate=recreate,
+            migration=migration,
         )
 
     def topic(self, host: str | None) -> str:

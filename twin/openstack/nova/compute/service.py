@@ -63,10 +63,6 @@ class NovaCompute(ReportingService):
         self.builds = Pool(self.clock, facts.MAX_CONCURRENT_BUILDS)
         self.fetching: dict[str, Event] = {}
         """Images on their way into the cache."""
-        self.incoming: dict[str, float] = {}
-        """Bytes of disks that a resize has brought here, by server."""
-        self.connections_of: dict[str, dict[str, dict[str, str]]] = {}
-        """Connections of attached volumes: server -> volume -> connection info."""
         self.privsep = Privsep(self)
         self.manager = manager = ComputeManager(self)
         self._procedures: dict[str, Procedure] = {
@@ -80,6 +76,7 @@ class NovaCompute(ReportingService):
             "reserve_block_device_name": manager.reserve_block_device_name,
             "attach_volume": manager.attach_volume,
             "detach_volume": manager.detach_volume,
+            "remove_volume_connection": manager.remove_volume_connection,
             "attach_interface": manager.attach_interface,
             "prep_resize": manager.prep_resize,
             "resize_instance": manager.resize_instance,
@@ -88,6 +85,7 @@ class NovaCompute(ReportingService):
             "revert_resize": manager.revert_resize,
             "finish_revert_resize": manager.finish_revert_resize,
             "check_can_live_migrate_destination": manager.check_can_live_migrate_destination,
+            "check_can_live_migrate_source": manager.check_can_live_migrate_source,
             "pre_live_migration": manager.pre_live_migration,
             "live_migration": manager.live_migration,
             "post_live_migration_at_destination": manager.post_live_migration_at_destination,

@@ -10,13 +10,14 @@ from twin.mechanics.openstack import Flavor
 from twin.openstack.nova import logs
 from twin.openstack.nova.compute.rpcapi import ComputeAPI
 from twin.openstack.nova.conductor.tasks import LiveMigrationTask, MigrationTask
-from twin.openstack.nova.exception import InstanceNotFound, MaxRetriesExceeded, NoValidHost
+from twin.openstack.nova.exception import InstanceNotFound, MaxRetriesExceeded, NoValidHost, VolumeAttachmentNotFound
 from twin.openstack.nova.network import NetworkAPI
 from twin.openstack.nova.objects import Instances
 from twin.openstack.nova.report import SchedulerReportClient
 from twin.openstack.nova.scheduler.manager import NO_HOSTS, RequestSpec
 from twin.openstack.nova.scheduler.rpcapi import SchedulerAPI
 from twin.openstack.nova.servicegroup import ServiceGroup
+from twin.openstack.nova.volume import VolumeAPI
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.messaging import AmqpService
@@ -35,6 +36,7 @@ class ComputeTaskManager(Flow):
         super().__init__(service)
         self.objects = Instances(service)
         self.network_api = NetworkAPI(service)
+        self.volume_api = VolumeAPI(service)
         self.servicegroup_api = ServiceGroup(service)
         self.report_client = SchedulerReportClient(service)
         self.query_client = SchedulerAPI(service)
@@ -107,10 +109,21 @@ class ComputeTaskManager(Flow):
             self.say(logs.INSTANCE_GONE_DURING_BUILD, context, instance=instance.uuid)
             yield from self.report_client.delete_allocation_for_instance(context, instance.uuid)
             return
+        yield from self._validate_existing_attachment_ids(context, instance)
         self.say(logs.HOST_SELECTED, context, host, host, rest, instance=instance.uuid)
         yield from self.compute_rpcapi.build_and_run_instance(
             context, instance, host, requested_networks=requested_networks, host_list=rest
         )
+
+    def _validate_existing_attachment_ids(self, context: Context, instance: Server) -> Steps:
+        """The host that gave the build back has deleted the attachments: make new ones."""
+        for volume_id, attachment_id in list(instance.volumes.items()):
+            try:
+                yield from self.volume_api.attachment_get(context, attachment_id)
+            except VolumeAttachmentNotFound:
+                attachment = yield from self.volume_api.attachment_create(context, volume_id, instance.uuid)
+                volumes = {**instance.volumes, volume_id: attachment["id"]}
+                yield from self.objects.save(context, instance, volumes=volumes)
 
     def _populate_retry(self, context: Context, retry: dict[str, Any], instance: Server) -> None:
         """Count the attempt (nova.scheduler.utils.populate_retry). Raises MaxRetriesExceeded."""
@@ -123,7 +136,7 @@ class ComputeTaskManager(Flow):
     def _claim_alternate(self, context: Context, instance: Server, hosts: list[str]) -> Steps:
         while hosts:
             host = hosts.pop(0)
-            claimed = yield from self.report_client.claim_resources(context, instance.uuid, host, instance.flavor)
+            claimed = yield from self.report_client.claim_resources(context, instance.uuid, host, instance.resources())
             if claimed:
                 return host, hosts
         reason = f"Exhausted all hosts available for retrying build failures for instance {instance.uuid}."
@@ -161,20 +174,34 @@ class ComputeTaskManager(Flow):
     # --- moves and rebuilds -----------------------------------------------------------------------------------
 
     def migrate_server(
-        self, context: Context, instance: Server, flavor: Flavor | None, live: bool, host: str | None = None
+        self,
+        context: Context,
+        instance: Server,
+        flavor: Flavor | None,
+        live: bool,
+        host: str | None = None,
+        retry: dict[str, Any] | None = None,
+        host_list: Sequence[str] | None = None,
     ) -> Steps:
-        """Live migration, cold migration or resize."""
+        """Live migration, cold migration or resize; of the latter two the next attempt, where a host gave one back."""
         yield from self.think(context, facts.RPC["build_instances"].python)
         if live:
             yield from self._live_migrate(context, instance, host)
         else:
-            yield from self._cold_migrate(context, instance, flavor, host)
+            yield from self._cold_migrate(context, instance, flavor or instance.flavor, host, retry, host_list)
 
-    def _cold_migrate(self, context: Context, instance: Server, flavor: Flavor | None, host: str | None) -> Steps:
+    def _cold_migrate(
+        self,
+        context: Context,
+        instance: Server,
+        flavor: Flavor,
+        host: str | None,
+        retry: dict[str, Any] | None,
+        host_list: Sequence[str] | None,
+    ) -> Steps:
         before = instance.vm_state
         try:
-            destination, rest = yield from self.migration.execute(context, instance, flavor, host)
-            yield from self.compute_rpcapi.prep_resize(context, instance, flavor, destination, rest)
+            yield from self.migration.execute(context, instance, flavor, host, retry, host_list)
         except NoValidHost as error:
             yield from self._set_back(context, instance, before, error)
         except Exception as error:
@@ -206,24 +233,28 @@ class ComputeTaskManager(Flow):
     ) -> Steps:
         """Build a server's disk anew: on its host, or (evacuation) on another one."""
         yield from self.think(context, facts.RPC["build_instances"].python)
+        migration = None
         if recreate:
+            accepted = self.site.tables.migrations.of(instance.uuid, ("accepted",))
+            migration = accepted[-1] if accepted else None
             spec = self._request_spec(instance, host)
             try:
                 host_lists = yield from self._schedule_instances(context, spec, [instance.uuid])
                 host = host_lists[0][0]
             except NoValidHost as error:
                 self.say(logs.REBUILD_FAILED, context, NO_HOSTS, error, instance=instance.uuid)
+                if migration is not None:
+                    yield from self.objects.save_migration(context, migration, status="error")
                 yield from self._set_vm_state_and_notify(context, instance, "error", error, logs.REBUILD_SERVER_FAILED)
                 return
         destination = host or instance.host
         assert destination is not None
-        yield from self.compute_rpcapi.rebuild_instance(context, instance, image, destination, recreate)
+        yield from self.compute_rpcapi.rebuild_instance(context, instance, image, destination, recreate, migration)
 
     def _request_spec(self, instance: Server, host: str | None = None) -> RequestSpec:
         """What the server asks for; never the host where it is."""
-        disk = 0 if instance.boots_from_volume else instance.flavor.disk_gb
         ignored = (instance.host,) if instance.host is not None else ()
-        return RequestSpec(instance.flavor, disk, ignored, host)
+        return RequestSpec(instance.resources(), instance.resources().disk_gb, ignored, host)
 
 
 class ConductorManager(Flow):

@@ -47,9 +47,25 @@ class ComputeTaskAPI(Flow):
             host_list=host_list,
         )
 
-    def resize_instance(self, context: Context, instance: Server, flavor: Any, host: str | None = None) -> Steps:
+    def resize_instance(
+        self,
+        context: Context,
+        instance: Server,
+        flavor: Any,
+        host: str | None = None,
+        retry: dict[str, Any] | None = None,
+        host_list: Sequence[str] | None = None,
+    ) -> Steps:
         yield from self.service.cast(
-            context, "conductor", "migrate_server", instance=instance, flavor=flavor, live=False, host=host
+            context,
+            "conductor",
+            "migrate_server",
+            instance=instance,
+            flavor=flavor,
+            live=False,
+            host=host,
+            retry=retry,
+            host_list=host_list,
         )
 
     def live_migrate_instance(self, context: Context, instance: Server, host: str | None = None) -> Steps:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from twin.mechanics.openstack import Flavor
+from collections.abc import Sequence
+from typing import Any
+
+from twin.mechanics.openstack import MAX_ATTEMPTS, Flavor
+from twin.openstack.migrations import Migration
 from twin.openstack.nova import logs
 from twin.openstack.nova.compute.rpcapi import ComputeAPI
-from twin.openstack.nova.exception import ComputeServiceUnavailable, MigrationPreCheckError, NoValidHost
+from twin.openstack.nova.exception import (
+    ComputeServiceUnavailable,
+    MaxRetriesExceeded,
+    MigrationPreCheckError,
+    NoValidHost,
+)
 from twin.openstack.nova.objects import Instances
 from twin.openstack.nova.report import SchedulerReportClient
 from twin.openstack.nova.scheduler.manager import RequestSpec
@@ -17,6 +26,9 @@ from twin.openstack.oslo.flow import Flow
 from twin.openstack.oslo.messaging import AmqpService
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
+
+EXHAUSTED = "Exhausted all hosts available for retrying build failures for instance {}."
+MAX_ATTEMPTS_EXCEEDED = "Exceeded max scheduling attempts {} for instance {}. Last exception: {}"
 
 
 class MigrationTask(Flow):
@@ -31,21 +43,92 @@ class MigrationTask(Flow):
         self.objects = objects
         self.query_client = query
         self.reportclient = report
+        self.compute_rpcapi = ComputeAPI(service)
 
-    def execute(self, context: Context, instance: Server, flavor: Flavor | None, host: str | None) -> Steps:
-        """The destination and its alternates; the server's old promise stays until the move is confirmed."""
-        wanted = flavor or instance.flavor
-        disk = 0 if instance.boots_from_volume else wanted.disk_gb
+    def execute(
+        self,
+        context: Context,
+        instance: Server,
+        flavor: Flavor,
+        host: str | None,
+        retry: dict[str, Any] | None,
+        host_list: Sequence[str] | None,
+    ) -> Steps:
+        """Have the next host prepare the move. Raises NoValidHost, and what the scheduler or placement raise.
+
+        The server's old promise stays until the move is confirmed.
+        """
+        if host is None:
+            retry = populate_retry(self, context, instance, retry)
+        migration = yield from self._preallocate_migration(context, instance, flavor)
+        dest: str | None = None
+        try:
+            if host_list is None:
+                dest, rest = yield from self._schedule(context, instance, flavor, host)
+            else:
+                dest, rest = yield from self._reschedule(context, instance, flavor, list(host_list))
+            self.say(logs.CALLING_PREP_RESIZE, context, dest, dest, rest, instance=instance.uuid)
+            yield from self.compute_rpcapi.prep_resize(context, instance, flavor, dest, migration, retry, rest)
+        except Exception as error:
+            self.unexpected(error)
+            yield from self._rollback(context, instance, migration, dest)
+            raise
+
+    def _preallocate_migration(self, context: Context, instance: Server, flavor: Flavor) -> Steps:
+        """The record of the move: that of the attempt before, or a new one."""
+        migrations = self.site.tables.migrations
+        before = migrations.of(instance.uuid, ("pre-migrating",))
+        if before:
+            return before[-1]
         assert instance.host is not None
-        spec = RequestSpec(wanted, disk, (instance.host,), host)
-        yield from self.objects.save(context, instance, task_state="resize_prep")
-        self.say(logs.ALLOCATIONS_MOVED, context, instance.uuid, instance.host)
+        migration = Migration(
+            migrations.new_uuid(self.world.streams["openstack/migration"], instance.uuid),
+            instance.uuid,
+            "migration" if flavor.name == instance.flavor.name else "resize",
+            instance.host,
+            "pre-migrating",
+            instance.flavor,
+            flavor,
+        )
+        yield from self.objects.create_migration(context, migration)
+        self.say(logs.ALLOCATIONS_MOVED, context, migration.uuid, instance.host)
+        return migration
+
+    def _schedule(self, context: Context, instance: Server, flavor: Flavor, host: str | None) -> Steps:
+        """The destination and its alternates."""
+        wanted = instance.resources(flavor)
+        assert instance.host is not None
+        spec = RequestSpec(wanted, wanted.disk_gb, (instance.host,), host)
         selections = yield from self.query_client.select_destinations(
             context, spec, [instance.uuid], return_alternates=True
         )
         destination, *rest = selections[0]
-        self.say(logs.CALLING_PREP_RESIZE, context, destination, destination, rest, instance=instance.uuid)
         return destination, rest
+
+    def _reschedule(self, context: Context, instance: Server, flavor: Flavor, host_list: list[str]) -> Steps:
+        """The next alternate that still has room. Raises MaxRetriesExceeded."""
+        wanted = instance.resources(flavor)
+        while host_list:
+            host = host_list.pop(0)
+            if (yield from self.reportclient.claim_resources(context, instance.uuid, host, wanted)):
+                return host, host_list
+        raise MaxRetriesExceeded(reason=EXHAUSTED.format(instance.uuid))
+
+    def _rollback(self, context: Context, instance: Server, migration: Migration, dest: str | None) -> Steps:
+        yield from self.objects.save_migration(context, migration, status="error")
+        if dest is not None:
+            yield from self.reportclient.delete_allocation_for_instance(context, instance.uuid, dest)
+
+
+def populate_retry(flow: Flow, context: Context, instance: Server, retry: dict[str, Any] | None) -> dict[str, Any]:
+    """Count an attempt (nova.scheduler.utils.populate_retry). Raises MaxRetriesExceeded."""
+    attempt = {"num_attempts": 1} if retry is None else {"num_attempts": retry["num_attempts"] + 1}
+    if retry is not None:
+        flow.say(logs.LAST_HOST, context, retry["host"], retry["host"], retry["exc"], instance=instance.uuid)
+        if attempt["num_attempts"] > MAX_ATTEMPTS:
+            reason = MAX_ATTEMPTS_EXCEEDED.format(MAX_ATTEMPTS, instance.uuid, retry["exc"])
+            raise MaxRetriesExceeded(reason=reason)
+    return attempt
 
 
 class LiveMigrationTask(Flow):
@@ -87,17 +170,17 @@ class LiveMigrationTask(Flow):
                 reason=f"Unable to migrate instance ({instance.uuid}) to current host ({host})."
             )
         self._check_host_is_up(host)
-        claimed = yield from self.report_client.claim_resources(context, instance.uuid, host, instance.flavor)
+        claimed = yield from self.report_client.claim_resources(context, instance.uuid, host, instance.resources())
         if not claimed:
             raise MigrationPreCheckError(reason=f"Unable to migrate {instance.uuid}: no room on {host}.")
         yield from self.compute_rpcapi.check_can_live_migrate_destination(context, instance, host)
 
     def _find_destination(self, context: Context, instance: Server) -> Steps:
-        disk = 0 if instance.boots_from_volume else instance.flavor.disk_gb
+        wanted = instance.resources()
         assert instance.host is not None
         tried = [instance.host]
         while True:
-            spec = RequestSpec(instance.flavor, disk, tuple(tried))
+            spec = RequestSpec(wanted, wanted.disk_gb, tuple(tried))
             selections = yield from self.query_client.select_destinations(context, spec, [instance.uuid])
             if not selections:
                 raise NoValidHost(reason="")

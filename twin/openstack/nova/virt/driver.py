@@ -8,7 +8,6 @@ from twin.mechanics.hypervisor import HostTimes
 from twin.mechanics.openstack import DESTROY
 from twin.openstack.infrastructure.domains import DomainState
 from twin.openstack.infrastructure.errors import VIR_ERR_NO_DOMAIN, LibvirtError
-from twin.openstack.infrastructure.migration import migrate
 from twin.openstack.nova.compute.events import InstanceEvents, Timeout
 from twin.openstack.nova.exception import HypervisorUnavailable, InterfaceAttachFailed, VirtualInterfaceCreateException
 from twin.openstack.nova.image import ImageAPI
@@ -60,6 +59,7 @@ class LibvirtDriver(Availability):
         """Make a server's disk, plug its interfaces, start its guest."""
         if not instance.boots_from_volume:
             yield from self._create_image(context, instance)
+        yield from self._get_guest_xml(context, instance)
         yield from self._create_guest_with_network(context, instance, network_info)
         yield from self.disk.compute(context, self.times.spawned)
         self.say(logs.SPAWNED, None, instance=instance.uuid)
@@ -88,16 +88,26 @@ class LibvirtDriver(Availability):
             if not fetched.triggered:
                 fetched.succeed()
 
+    def _get_guest_xml(self, context: Context, instance: Server) -> Steps:
+        """A guest's definition names the devices of its volumes: they are connected for it."""
+        for connection_info in instance.connections.values():
+            yield from self._connect_volume(context, connection_info, instance)
+
     def _create_guest_with_network(
-        self, context: Context, instance: Server, network_info: NetworkInfo, wait: bool = True
+        self,
+        context: Context,
+        instance: Server,
+        network_info: NetworkInfo,
+        wait: bool = True,
+        power_on: bool = True,
     ) -> Steps:
-        """Start the guest paused, wait until neutron has wired its interfaces, let it run."""
-        events = self._get_neutron_events(network_info) if wait else []
+        """Start the guest paused, wait until neutron has wired its interfaces, let it run; or only define it."""
+        events = self._get_neutron_events(network_info) if wait and power_on else []
         for name, tag in events:
             self.virtapi.prepare_for_instance_event(context, instance, name, tag)
         try:
             yield from self.plug_vifs(context, instance, network_info)
-            yield from self._create_guest(context, instance, network_info, pause=bool(events))
+            yield from self._create_guest(context, instance, network_info, bool(events), power_on)
             if events:
                 yield from self.virtapi.wait(context, instance, events)
                 yield from self.resume(context, instance)
@@ -113,7 +123,9 @@ class LibvirtDriver(Availability):
         """What neutron will tell: an event for each port that is not wired yet."""
         return [("network-vif-plugged", vif["id"]) for vif in network_info if vif["status"] != "ACTIVE"]
 
-    def _create_guest(self, context: Context, instance: Server, network_info: NetworkInfo, pause: bool) -> Steps:
+    def _create_guest(
+        self, context: Context, instance: Server, network_info: NetworkInfo, pause: bool, power_on: bool
+    ) -> Steps:
         yield from self.host.define_and_start(
             context,
             instance.uuid,
@@ -123,6 +135,9 @@ class LibvirtDriver(Availability):
             ports=tuple(vif["id"] for vif in network_info),
             paused=pause,
             project=instance.project,
+            devices=tuple(instance.connections),
+            disk="" if instance.boots_from_volume else self._folder(instance) + "/disk",
+            start=power_on,
         )
         self.say(logs.GUEST_CREATED, context, instance=instance.uuid)
 
@@ -181,9 +196,9 @@ class LibvirtDriver(Availability):
             if domain.active:
                 yield from self.host.destroy(context, instance.uuid)
             yield from self.host.undefine(context, instance.uuid)
-        for volume_id in list(instance.volumes):
+        for volume_id, connection_info in list(instance.connections.items()):
             try:
-                yield from self._disconnect_volume(context, {"volume_id": volume_id}, instance)
+                yield from self._disconnect_volume(context, connection_info, instance)
             except Exception as error:
                 self.unexpected(error)
                 if not destroy_disks:
@@ -256,6 +271,9 @@ class LibvirtDriver(Availability):
             yield from self._destroy(context, instance)
         if domain is not None:
             yield from self.host.undefine(context, instance.uuid)
+        for connection_info in instance.connections.values():
+            yield from self._disconnect_volume(context, connection_info, instance)
+        yield from self._get_guest_xml(context, instance)
         yield from self._create_guest_with_network(context, instance, network_info, wait=False)
 
     def resume(self, context: Context, instance: Server) -> Steps:
@@ -318,7 +336,7 @@ class LibvirtDriver(Availability):
             yield from self.unplug_vifs(context, instance, [vif])
             raise InterfaceAttachFailed(instance_uuid=instance.uuid) from error
 
-    # --- moves ------------------------------------------------------------------------------------------------
+    # --- what else ------------------------------------------------------------------------------------------------
 
     def snapshot(self, context: Context, instance: Server, image_name: str) -> Steps:
         """Copy a server's disk into a new image."""
@@ -331,39 +349,6 @@ class LibvirtDriver(Availability):
         self.disk.remove(f"{INSTANCES_PATH}/snapshots/{image_name}")
         self.say(logs.SNAPSHOT_UPLOADED, context, instance=instance.uuid)
         return image
-
-    def migrate_disk_and_power_off(
-        self, context: Context, instance: Server, network_info: NetworkInfo, dest: str
-    ) -> Steps:
-        """Stop the guest and copy its disk to another host; the size in bytes."""
-        self.say(logs.MIGRATING_DISK, context, instance=instance.uuid)
-        yield from self.power_off(context, instance)
-        yield from self.unplug_vifs(context, instance, network_info)
-        size = self.disk.used_by(self._folder(instance))
-        yield from self.disk.transfer(context, size, write=False)
-        return size
-
-    def finish_migration(self, context: Context, instance: Server, network_info: NetworkInfo, size: float) -> Steps:
-        """Start a guest from a disk that came from another host."""
-        self.say(logs.FINISHING_MIGRATION, context, instance=instance.uuid)
-        if not instance.boots_from_volume:
-            self.disk.allocate(self._folder(instance) + "/disk", size)
-            yield from self.disk.transfer(context, size)
-        yield from self._create_guest_with_network(context, instance, network_info)
-        self.say(logs.MIGRATION_FINISHED, context, instance=instance.uuid)
-
-    def live_migration(self, context: Context, instance: Server, dest: str) -> Steps:
-        """Move the running guest to another host. Raises LibvirtError."""
-        self.say(logs.INVOKING_MIGRATE, context, instance=instance.uuid)
-        try:
-            yield from migrate(self.host, self.site.computes[dest].libvirt, context, instance.uuid)
-        except LibvirtError as error:
-            self.exception(logs.LIVE_MIGRATION_FAILURE, context, error, error, instance=instance.uuid)
-            raise
-        size = self.disk.used_by(self._folder(instance))
-        self.disk.delete_instance(instance.uuid)
-        self.site.computes[dest].libvirt.disk.allocate(self._folder(instance) + "/disk", size)
-        self.say(logs.OPERATION_COMPLETED, context, instance=instance.uuid)
 
     def get_available_resource(self, context: Context) -> Steps:
         """What the host has and uses. Raises HypervisorUnavailable."""

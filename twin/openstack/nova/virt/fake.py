@@ -8,7 +8,7 @@ from twin.openstack.nova.compute.events import InstanceEvents
 from twin.openstack.nova.image import ImageAPI
 from twin.openstack.nova.network import NetworkInfo
 from twin.openstack.nova.virt import logs
-from twin.openstack.nova.virt.driver import LibvirtDriver
+from twin.openstack.nova.virt.moves import MovingDriver
 from twin.openstack.oslo.context import Context
 from twin.openstack.oslo.service import Steps
 from twin.openstack.tables import Server
@@ -23,7 +23,7 @@ def _shown(servers: set[str]) -> str:
     return "{" + ", ".join(sorted(inside)) + "}"
 
 
-class FakeDriver(LibvirtDriver):
+class FakeDriver(MovingDriver):
     """Servers that are names in a dictionary: no image, no interface, no guest, and no event of any.
 
     It waits for nothing of neutron's. What it pretends to is lost with the process.
@@ -77,6 +77,10 @@ class FakeDriver(LibvirtDriver):
     def is_running(self, instance: Server) -> bool:
         """Whether it has ever heard of the server."""
         return instance.uuid in self._known()
+
+    def resume_state_on_host_boot(self, context: Context, instance: Server, network_info: NetworkInfo) -> Steps:
+        """What it pretended to is gone."""
+        yield from ()
 
     def _known(self) -> set[str]:
         if self._process != self.service.pid:

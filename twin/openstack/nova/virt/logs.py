@@ -111,8 +111,13 @@ ISCSI_CONNECTING = _BRICK.info("virt.iscsi-connecting", "Trying to connect to iS
 INVOKING_MIGRATE = _LIBVIRT_VM.debug("virt.invoking-migrate", "About to invoke the migrate API")
 LIVE_MIGRATION_FAILURE = _LIBVIRT_VM.error("virt.live-migration-failure", "Live Migration failure: {}: {!s}")
 OPERATION_COMPLETED = _LIBVIRT_VM.info("virt.operation-completed", "Migration operation has completed")
+DISCONNECT_IGNORED = _LIBVIRT_VM.error(
+    "virt.disconnect-ignored",
+    "Ignoring exception while attempting to disconnect volume {} from the source host during post_live_migration: {!s}",
+)
 MIGRATING_DISK = _LIBVIRT_VM.debug("virt.migrating-disk", "Starting migrate_disk_and_power_off")
 FINISHING_MIGRATION = _LIBVIRT_VM.debug("virt.finishing-migration", "Starting finish_migration")
+REVERTING_MIGRATION = _LIBVIRT_VM.debug("virt.reverting-migration", "Starting finish_revert_migration")
 MIGRATION_FINISHED = _LIBVIRT_VM.debug("virt.migration-finished", "finish_migration finished successfully.")
 
 # --- periodic tasks ------------------------------------------------------------------------------------------------

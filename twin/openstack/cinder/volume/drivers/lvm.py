@@ -150,6 +150,7 @@ class LioAdm(Flow):
     def terminate_connection(self, context: Context, volume: Volume, connector: dict[str, Any]) -> Steps:
         """Shut an initiator out."""
         yield from self.think(context, facts.INITIATOR_REMOVE)
+        self._backend.shut_out(volume.id, connector.get("host", ""))
 
     def _iscsi_name(self, volume: Volume) -> str:
         return f"iqn.2010-10.org.openstack:{volume.name}"
@@ -235,12 +236,8 @@ class LVMVolumeDriver(Flow):
 
     def terminate_connection(self, context: Context, volume: Volume, connector: dict[str, Any]) -> Steps:
         """Shut a host out; whether others share the connection."""
-        attachments = volume.volume_attachment.values()
-        same = [a for a in attachments if a.connector and a.connector["initiator"] == connector["initiator"]]
-        if len(same) > 1:
-            return True
         yield from self.target_driver.terminate_connection(context, volume, connector)
-        return False
+        return len(volume.volume_attachment) > 1
 
     def validate_connector(self, connector: dict[str, Any]) -> None:
         """Raises InvalidInput for a connector without an initiator."""
