@@ -7,7 +7,7 @@ queries would use.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twin.mechanics import openstack as facts
 from twin.mechanics.openstack import Flavor
@@ -64,8 +64,12 @@ class Server:
         return tasks.get(self.task_state or "", tasks.get("", "UNKNOWN"))
 
     def resources(self, flavor: Flavor | None = None) -> Flavor:
-        """What it takes of a host with a flavor, its own by default (nova.scheduler.utils.resources_from_flavor)."""
-        return flavor or self.flavor
+        """What it takes of a host with a flavor, its own by default: no disk where the root disk is a volume.
+
+        nova.scheduler.utils.resources_from_flavor.
+        """
+        wanted = flavor or self.flavor
+        return replace(wanted, disk_gb=0) if self.boots_from_volume else wanted
 
     @property
     def boots_from_volume(self) -> bool:

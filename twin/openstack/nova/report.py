@@ -31,8 +31,9 @@ class SchedulerReportClient(Flow):
 
     def get_allocation_candidates(self, context: Context, flavor: Flavor, disk_gb: int) -> Steps:
         """The hosts with room for a flavor, or None where placement does not answer as it should."""
+        disk = f"DISK_GB%3A{disk_gb}%2C" if disk_gb else ""  # amounts of nothing are not asked for
         uri = (
-            f"/allocation_candidates?limit=1000&resources=DISK_GB%3A{disk_gb}%2CMEMORY_MB%3A{flavor.memory_mb}"
+            f"/allocation_candidates?limit=1000&resources={disk}MEMORY_MB%3A{flavor.memory_mb}"
             f"%2CVCPU%3A{flavor.vcpus}&root_required=%21COMPUTE_STATUS_DISABLED"
         )
         try:

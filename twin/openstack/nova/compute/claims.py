@@ -201,4 +201,5 @@ class ResourceTracker(Flow):
 
 def _allocation(flavor: facts.Flavor) -> dict[str, dict[str, int]]:
     """What placement holds for a server of a flavor."""
-    return {"resources": {"DISK_GB": flavor.disk_gb, "MEMORY_MB": flavor.memory_mb, "VCPU": flavor.vcpus}}
+    amounts = {"DISK_GB": flavor.disk_gb, "MEMORY_MB": flavor.memory_mb, "VCPU": flavor.vcpus}
+    return {"resources": {kind: amount for kind, amount in amounts.items() if amount}}

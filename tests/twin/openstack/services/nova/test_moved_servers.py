@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from twin.mechanics.openstack import FLAVORS
+
 MANAGER = "nova.compute.manager.ComputeManager"
 
 
@@ -109,6 +111,20 @@ def test_a_hard_reboot_connects_the_volumes_again(client):
     server, volume = attached(client)
     act(client, server, "reboot", type="HARD")
     assert volume in client.world.cluster.site.libvirts[server.host].domains[server.uuid].devices
+    assert reached_from(client, volume) == [server.host]
+
+
+def test_a_server_that_boots_from_a_volume_needs_no_disk_of_the_host(client):
+    site = client.world.cluster.site
+    volume = client.volume(image_id=site.image, wait=90.0)["id"]
+    for provider in site.tables.providers.values():
+        provider.disk_gb = FLAVORS["m1.xlarge"].disk_gb / 2
+    server = boot(client, image="", volume=volume, flavor="m1.medium")
+    assert server.status == "ACTIVE"
+    assert sum(provider.used_disk_gb for provider in site.tables.providers.values()) == 0
+    assert any("resources=MEMORY_MB%3A4096%2CVCPU%3A2&" in line for line in client.said("placement"))
+    move(client, server, "cold")
+    assert server.status == "ACTIVE"
     assert reached_from(client, volume) == [server.host]
 
 
