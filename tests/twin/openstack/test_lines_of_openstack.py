@@ -17,6 +17,7 @@ from twin.openstack.keystone import logs as keystone
 from twin.openstack.neutron import logs as neutron
 from twin.openstack.neutron.agent import logs as agent
 from twin.openstack.nova import logs as nova
+from twin.openstack.nova.compute import init_logs as starting
 from twin.openstack.nova.compute import logs as compute
 from twin.openstack.oslo import logs as oslo
 from twin.openstack.placement import logs as placement
@@ -169,8 +170,8 @@ SAID = {
     compute.DELETED_ALLOCATIONS: (UUID,),
     compute.SYNC_COUNT: (3, 2),
     compute.VM_NOT_FOUND: (),
-    compute.DELETION_RESTARTED: (),
-    compute.INIT_STUCK: (),
+    starting.DELETION_RESTARTED: (),
+    starting.INIT_STUCK: (),
     nova.STARTING: ("compute",),
     nova.NOVA_ACCESS: ("10.0.0.1", "POST", "/v2.1/servers", 202, 733, 0.6686139),
     nova.NOVA_UNEXPECTED: (REFUSED,),
