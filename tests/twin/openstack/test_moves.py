@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from twin import Action
+from twin.mechanics.conditions import Condition
+from twin.mechanics.layers import Layer
+from twin.openstack.operations.administrator import PATIENCE
+from twin.openstack.operations.moving import DEADLINE
 from twin.process import State
 
 
@@ -37,6 +41,31 @@ def test_migration_takes_servers_out_of_reach_of_what_is_wrong_with_the_host(ope
     ticket = world.apply(Action("migrate", "nova-compute@compute-0"))
     world.run(until=500)
     assert [condition.parameter for condition in ticket.relieved] == ["cpu_stress"]
+
+
+def test_the_servers_of_a_host_whose_nova_compute_is_dead_are_evacuated_once_nova_shows_it(openstack_world):
+    world = openstack_world(workload={"arrivals": {"poisson": "0.03/s"}, "lifetime": "3000s"})
+    world.run(until=240)
+    tables, source = world.cluster.site.tables, world.components["nova-compute@compute-0"]
+    assert tables.count_on("compute-0")
+    source.impose(Condition(Layer.PROCESS, "unit_stopped", 9.0, "test"))
+    ticket = world.apply(Action("migrate", "compute-0"))
+    world.run(until=280)
+    assert tables.count_on("compute-0")  # for as long as it looks alive its servers are asked to go by themselves
+    world.run(until=700)
+    assert ticket.finished is not None
+    assert not tables.count_on("compute-0")
+
+
+def test_emptying_a_host_comes_to_an_end_whatever_nova_answers(openstack_world):
+    world = openstack_world(rate="0.05/s", horizon="4000s")
+    world.run(until=200)
+    ticket = world.apply(Action("migrate", "compute-0"))
+    world.run(until=203)
+    for name in ("nova-api", "nova-compute@compute-0"):
+        world.components[name].impose(Condition(Layer.PROCESS, "unit_stopped", 9.0, "test"))
+    world.run(until=203 + DEADLINE + PATIENCE)
+    assert ticket.finished is not None
 
 
 def test_there_is_nothing_to_migrate_from_a_spare_or_a_controller(healthy):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from twin import World
+from twin import Action, World
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.openstack.oslo.context import new_context
@@ -31,6 +31,7 @@ SERVER_ACTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("os-resetState", {"state": "active"}),
     ("createImage", {"name": "i"}),
 )
+ORDERS = ("migrate", "live-migrate", "cold-migrate", "evacuate", "rebuild", "hard-reboot", "uncordon")
 NOBODY = "0" * 32
 
 
@@ -100,6 +101,13 @@ class Chaos:
         component.impose(condition)
         self.imposed.append((component, condition))
 
+    def order(self) -> None:
+        """An operator moves servers about."""
+        category, world = self.luck.choice(ORDERS), self.world
+        legal = [name for name, component in world.components.items() if world.legal(category, component)]
+        if legal:
+            world.apply(Action(category, self.luck.choice(legal), self.luck.choice(("gentle", "immediate"))))
+
     def heal(self) -> None:
         while self.imposed:
             component, condition = self.imposed.pop()
@@ -108,15 +116,17 @@ class Chaos:
     def live(self, steps: int) -> None:
         for _ in range(steps):
             choice = self.luck.random()
-            if choice < 0.8:
+            if choice < 0.75:
                 self.request()
+            elif choice < 0.8:
+                self.order()
             elif choice < 0.93:
                 self.pull_a_plug()
             else:
                 self.heal()
             self.world.run(until=self.world.now + self.luck.expovariate(1 / 8.0))
         self.heal()
-        self.world.run(until=self.world.now + 60.0)
+        self.world.run(until=self.world.now + 300.0)  # machines boot
         for component in self.world.components.values():
             if isinstance(component, Process) and not component.up:
                 component.start()
@@ -134,6 +144,12 @@ def endure(make_world: MakeWorld, seed: int, steps: int) -> None:
     for host, provider in tables.providers.items():
         held = [tables.allocations[consumer][host] for consumer in tables.consumers(host)]
         assert provider.used_vcpus == sum(flavor.vcpus for flavor in held), f"placement's sums of {host}"
+    assert all(ticket.finished is not None for ticket in world.tickets if ticket.legal), "no order lasts for ever"
+    for id, row in chaos.site.volumes.volumes.items():
+        servers = [server for server in tables.servers.values() if id in server.connections]
+        if row.status == "in-use" and servers and servers[0].task_state is None:
+            users = set(chaos.site.storage.stored[id].users)
+            assert users <= {server.host for server in servers}, f"volume {id} is connected where its server is"
     guests = {uuid for libvirt in chaos.site.libvirts.values() for uuid in libvirt.domains}
     assert guests <= tables.servers.keys(), "nova-compute reaps the guests of deleted servers within half an hour"
 

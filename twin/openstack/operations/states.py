@@ -172,7 +172,8 @@ class States:
         for one in (yield from self._look(ticket, {"server without an allocation"})):
             server = site.tables.servers.get(one.item)
             if server is not None:
-                yield from self._placement(ticket, "claim", consumer=one.item, host=one.where, flavor=server.resources())
+                resources = server.resources()
+                yield from self._placement(ticket, "claim", consumer=one.item, host=one.where, flavor=resources)
 
     def _placement(self, ticket: Ticket, operation: str, consumer: str, **arguments: object) -> Steps:
         context = admin_context(self.world, *name_of(self.world, ticket), operation, consumer)

@@ -231,6 +231,7 @@ def test_a_destination_that_ssh_does_not_reach_leaves_the_guest_alone(client, mo
     server = boot(client)
     source, world = server.host, client.world
     machines, reachable = set(world.cluster.site.hosts.values()), world.network.reachable
+
     def parted(one, other):
         return not {one, other} <= machines and reachable(one, other)
 
