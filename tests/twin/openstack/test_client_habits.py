@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from twin import Scenario, World
+from twin import Action, Scenario, World
 from twin.scenario import ScenarioError
 
 SCENARIO = """
@@ -77,3 +77,20 @@ def test_a_client_may_list_twice_and_sleep_until_its_server_is_there() -> None:
 def test_habits_that_contradict_each_other_are_refused(workload: str, says: str) -> None:
     with pytest.raises(ScenarioError, match=says):
         Scenario.parse(SCENARIO.replace("WORKLOAD", workload))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_client_whose_new_token_is_refused_too_has_learnt_nothing_and_looks_again(seed: int) -> None:
+    """Half of keystone's processes refuse what the others issue, and no cache knows better."""
+    workload = "{arrivals: {constant: 10/min}, lifetime: 20s}"
+    fault = "{name: keys, kind: IdentityChaos, action: tokenFailure, share: 0.5, selector: SELECTOR, at: 60s}"
+    faults = fault.replace("SELECTOR", "{components: [keystone]}")
+    text = SCENARIO.replace("WORKLOAD", workload).replace("  horizon", f"  faults: [{faults}]\n  horizon")
+    world = World(Scenario.parse(text), seed=seed)
+    for time in range(80, 400, 20):
+        world.run(until=time)
+        world.apply(Action("restart", "memcached", "immediate"))
+    world.run()
+    unauthorized = [line for line in world.log_lines(0.0, world.now) if " status: 401 " in line.text]
+    workload_of = world.cluster.workload  # type: ignore[attr-defined]
+    assert unauthorized and workload_of.completed + workload_of.abandoned > 10

@@ -115,7 +115,7 @@ class ServerLife:
         for _ in range(DELETE_ATTEMPTS):
             uuid = self.uuid
             response = yield from self._send("servers.delete", "DELETE", f"/{uuid}", server_id=uuid)
-            if response.status < 500:
+            if response.status < 400 or response.status == 404:
                 status = yield from self._poll_until("gone", patience=DELETE_PATIENCE)
                 if status == "gone":
                     return True
@@ -157,9 +157,9 @@ class ServerLife:
         """The server's status as it is shown."""
         uuid = self.uuid
         response = yield from self._send("servers.show", "GET", f"/{uuid}", server_id=uuid)
-        if response.status >= 500:
-            return ""
-        return "gone" if response.status == 404 else str(response.body["status"])
+        if response.status == 404:
+            return "gone"
+        return "" if response.status >= 400 else str(response.body["status"])
 
     def _send(self, operation: str, method: str, path: str, **arguments: Any) -> Steps:
         try:
