@@ -23,6 +23,7 @@ from twin.openstack.nova.compute.service import NovaCompute
 from twin.openstack.nova.conductor.service import NovaConductor
 from twin.openstack.nova.scheduler.service import NovaScheduler
 from twin.openstack.operations.hosts import Operations
+from twin.openstack.operations.inventory import Inventory
 from twin.openstack.oslo.service import Service, connect
 from twin.openstack.placement.service import Placement
 from twin.openstack.site import Site
@@ -88,7 +89,8 @@ class OpenStackCluster:
         self.world = site.world
         self._idle = list(site.computes.values())[len(site.computes) - spares :]
         self.workload = workload
-        self.operations = Operations(site).table
+        self.inventory = Inventory(site)
+        self.operations = Operations(site, self.inventory).table
 
     def start(self) -> None:
         """Everything runs at time zero, spares excepted; then clients arrive."""
@@ -96,6 +98,8 @@ class OpenStackCluster:
             if isinstance(component, (Service, Libvirt, VolumeBackend)) and component not in self._idle:
                 component.boot()
         self.workload.start()
+        self.inventory.look()
+        self.world.clock.process(self.inventory.follow())
 
     def objectives(self) -> list[Objective]:
         """`api`: answered without a 5xx in time; `create`: accepted to ACTIVE; `success`: a life without an error;

@@ -10,8 +10,8 @@ from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.openstack.infrastructure.domains import DomainState
 from twin.openstack.nova.compute.service import NovaCompute
-from twin.openstack.operations import moving
 from twin.openstack.operations.administrator import Administrator
+from twin.openstack.operations.inventory import Inventory
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
 from twin.openstack.tables import Server
@@ -26,8 +26,9 @@ EVACUATED = ("active", "stopped", "error")
 class Guests:
     """What operators of a site do with the servers of a host. The target is its nova-compute."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, inventory: Inventory) -> None:
         self.site = site
+        self.inventory = inventory
         self.world = site.world
         self.table: dict[str, Operation] = {
             "evacuate": Operation(self._no_move, self._evacuate),
@@ -44,14 +45,14 @@ class Guests:
             return "it is no nova-compute of a host"
         if target.node.name in self.world.in_flight:
             return "an action on its host is in flight"
-        return "" if self.site.tables.count_on(target.node.name) else "no server is on it"
+        return "" if self.inventory.servers_on(target.node.name) else "no server is on it"
 
     def _no_move(self, target: Component) -> str:
         reason = self._no_servers(target)
         if reason:
             return reason
         assert isinstance(target, NovaCompute)
-        return "" if moving.destination(self.site, target) is not None else "no other host has room"
+        return "" if self.inventory.room_besides(target.node.name) else "no other host has room"
 
     def _no_rebuild(self, target: Component) -> str:
         if target is self.site.glance:
@@ -60,8 +61,7 @@ class Guests:
         if reason:
             return reason
         assert isinstance(target, NovaCompute)
-        broken = any(server.vm_state == "error" for server in self.site.tables.on(target.node.name))
-        return "" if broken else "no server on it is in ERROR"
+        return "" if self.inventory.hosts[target.node.name].broken else "no server on it is in ERROR"
 
     def _rebuild_any(self, target: Component, ticket: Ticket) -> Steps:
         if target is self.site.glance:

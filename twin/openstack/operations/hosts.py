@@ -20,6 +20,7 @@ from twin.openstack.operations import moving
 from twin.openstack.operations.administrator import Administrator
 from twin.openstack.operations.backing import Backing
 from twin.openstack.operations.guests import Guests
+from twin.openstack.operations.inventory import Inventory
 from twin.openstack.operations.states import States
 from twin.openstack.oslo.service import Service
 from twin.openstack.oslo.wsgi import ApiService
@@ -33,9 +34,10 @@ MOST_WORKERS = 4
 class Operations:
     """The operators of one site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, inventory: Inventory) -> None:
         self.site = site
         self.world = site.world
+        self.inventory = inventory
         self._added: dict[str, int] = {}
         self.table: dict[str, Operation] = {
             "migrate": Operation(self._no_migration, self._migrate),
@@ -43,7 +45,7 @@ class Operations:
             "cordon": Operation(self._no_cordon, self._cordon),
             "uncordon": Operation(self._no_uncordon, self._uncordon),
             "replace": Operation(self._no_replacement, self._replace, self._occupied_by_replacement),
-            **Guests(site).table,
+            **Guests(site, inventory).table,
             **States(site).table,
             **Backing(site).table,
         }
@@ -51,20 +53,18 @@ class Operations:
     # --- hosts in and out of scheduling -----------------------------------------------------------------------
 
     def _no_cordon(self, target: Component) -> str:
-        compute = self.site.computes.get(target.name) if target.kind == "node" else None
-        row = self.site.tables.services.get(compute.name) if compute is not None else None
-        if row is None:
+        seen = self.inventory.hosts.get(target.name)
+        if seen is None:
             return "it is no compute host that takes servers"
-        return "it is disabled already" if row.disabled else ""
+        return "" if seen.enabled else "it is disabled already"
 
     def _cordon(self, target: Component, ticket: Ticket) -> Steps:
         """`openstack compute service set --disable`: placement and the scheduler pass it by."""
         yield from self._set_service(target, ticket, status="disabled")
 
     def _no_uncordon(self, target: Component) -> str:
-        compute = self.site.computes.get(target.name) if target.kind == "node" else None
-        row = self.site.tables.services.get(compute.name) if compute is not None else None
-        return "" if row is not None and (row.disabled or row.forced_down) else "it is not disabled"
+        seen = self.inventory.hosts.get(target.name)
+        return "" if seen is not None and (seen.forced_down or not seen.enabled) else "it is not disabled"
 
     def _uncordon(self, target: Component, ticket: Ticket) -> Steps:
         """`openstack compute service set --enable --up`."""
@@ -83,11 +83,11 @@ class Operations:
         compute = self._compute(target)
         if compute is None:
             return "it is no compute host"
-        if not self.site.tables.count_on(compute.node.name):
+        if not self.inventory.servers_on(compute.node.name):
             return "no server is on it"
         if compute.node.name in self.world.in_flight:
             return "an action on it is in flight"
-        return "" if moving.destination(self.site, compute) is not None else "no other host has room"
+        return "" if self.inventory.room_besides(compute.node.name) else "no other host has room"
 
     def _migrate(self, target: Component, ticket: Ticket) -> Steps:
         """Empty the host: disable it for scheduling, then move its servers one after the other.
@@ -122,7 +122,7 @@ class Operations:
         if not target.up:  # nobody answers the order, which whoever gave it could not know
             return
         if target is self.site.scheduler:
-            spare = next(iter(self._spares()), None)
+            spare = next((spare for spare in self._spares() if spare.node.up), None)
             if spare is not None:
                 scheduler, name = self.site.scheduler, spare.node.name
                 scheduler.say(logs.HOST_DISCOVERED, None, name, self._provider(spare.node))
@@ -134,12 +134,12 @@ class Operations:
         target.connections.grow(facts.POOL_SIZE)
 
     def _spares(self, ticket: Ticket | None = None) -> Sequence[NovaCompute]:
-        """Hosts that run but have no nova-compute, and are not on their way into another one's role."""
+        """Hosts that answered last but have no nova-compute, and are not on their way into another one's role."""
         in_flight = self.world.in_flight
         return [
             c
-            for c in self.site.computes.values()
-            if c.state is State.ABSENT and c.node.up and in_flight.get(c.node.name, ticket) is ticket
+            for host, c in self.site.computes.items()
+            if c.state is State.ABSENT and self.inventory.answered(host) and in_flight.get(host, ticket) is ticket
         ]
 
     def _provider(self, node: Node) -> str:
@@ -152,13 +152,18 @@ class Operations:
         compute = self._compute(target) if target.kind == "node" else None
         if compute is None:
             return "it is no compute host that takes servers"
-        if self.site.tables.count_on(compute.node.name):
+        if self.inventory.servers_on(compute.node.name):
             return "servers are on it: migrate them first"
         return "" if self._spares() else "no spare node"
 
     def _replace(self, target: Component, ticket: Ticket) -> Steps:
-        """A spare host takes the role of an empty one, which goes away for repair."""
+        """A spare host takes the role of an empty one, which goes away for repair.
+
+        Who goes to do it leaves it where the spare is dark, or servers have come meanwhile.
+        """
         spare = self._spares(ticket)[0].node
+        if not spare.up or self.site.tables.count_on(target.name):
+            return
         processes = [c for c in target.all_residents() if isinstance(c, Process) and c.state is not State.ABSENT]
         if ticket.action.parameter == "gentle":
             yield from drain(self.world, processes)
