@@ -120,3 +120,5 @@ class Site:
             slo.met("create", server.uuid, self.world.now)
         elif server.status in ("ERROR", "DELETED"):
             slo.failed("create", server.uuid)
+        if server.status == "DELETED":  # nobody's programs run in it any more
+            self.dataplane.demand.pop(server.uuid, None)

@@ -94,3 +94,10 @@ def test_a_client_whose_new_token_is_refused_too_has_learnt_nothing_and_looks_ag
     unauthorized = [line for line in world.log_lines(0.0, world.now) if " status: 401 " in line.text]
     workload_of = world.cluster.workload  # type: ignore[attr-defined]
     assert unauthorized and workload_of.completed + workload_of.abandoned > 10
+
+
+def test_what_a_servers_programs_want_is_forgotten_with_the_server() -> None:
+    world = lived("{arrivals: {constant: 20/min}, lifetime: 15s, client: {load: 0.2}}")
+    site = world.cluster.site  # type: ignore[attr-defined]
+    assert world.cluster.workload.completed > 50  # type: ignore[attr-defined]
+    assert set(site.dataplane.demand) <= set(site.tables.servers)

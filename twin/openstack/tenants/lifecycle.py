@@ -101,11 +101,11 @@ class ServerLife:
         if response.status != 202:
             return False
         self.uuid = response.body["id"]
-        if self.load.client.load:
-            wants = self.world.streams["workload/load"].exponential(self.load.client.load, self.number)
-            self.load.workload.site.dataplane.demand[self.uuid] = wants
-        slo.opened("create", self.uuid, self.world.now)
         server = site.tables.servers.get(self.uuid)
+        if self.load.client.load and server is not None:
+            wants = self.world.streams["workload/load"].exponential(self.load.client.load, self.number)
+            site.dataplane.demand[self.uuid] = wants
+        slo.opened("create", self.uuid, self.world.now)
         if server is not None and server.status == "ACTIVE":  # it was faster than its own answer
             slo.met("create", self.uuid, self.world.now)
         return True
