@@ -14,6 +14,7 @@ from experiments.contenders import Contender, contender
 from experiments.episode import EpisodeResult, judge, live
 from experiments.orders import Order, give
 from twin.actions import Ticket
+from twin.openstack.mutation.coverage import never_reached
 from twin.scenario import ResolvedScenario, Scenario, ScenarioError, to_yaml
 from twin.telemetry import folder as telemetry
 from twin.world import World
@@ -44,6 +45,8 @@ class Simulation:
     """Id of the MLflow run; empty where it was not tracked."""
     tickets: tuple[Ticket, ...] = ()
     """Every action that was ordered."""
+    never_reached: tuple[str, ...] = ()
+    """Of each mutation that changed a call which nobody made while it was there: a line that says so."""
 
 
 def simulate(
@@ -119,7 +122,16 @@ def _simulate(
         )
         written = telemetry.read(folder)
         run.json(chronicle(world, name, written.each_span(), written.each_line()), "chronicle.json")
-    return Simulation(folder, digest, result, run.id if run is not None else "", tuple(world.tickets))
+    run_id = run.id if run is not None else ""
+    return Simulation(folder, digest, result, run_id, tuple(world.tickets), _never_reached(world))
+
+
+def _never_reached(world: World) -> tuple[str, ...]:
+    missed = never_reached(world.components.values()).items()
+    return tuple(
+        f"{fault}: {component} never came by {text.partition('|')[0]} while it was mutated, so nothing has changed"
+        for fault, (text, component) in missed
+    )
 
 
 class _Stream:

@@ -110,6 +110,8 @@ def command(
         say(f"  {incident.fault}: {incident.kind} on {', '.join(incident.targets)}, {since}")
     for ordered in told(done.tickets if orders else ()):
         say(f"  {ordered}")
+    for missed in done.never_reached:
+        print(f"warning: {missed}", file=sys.stderr)
     say(f"telemetry: {folder}")
     say(f"sha256: {done.digest}")
     if done.run:

@@ -174,3 +174,33 @@ def test_the_kinds_of_fault_are_listed_with_what_they_need() -> None:
     assert all(word in everything for word in ("GPUChaos", "powerLimit", "NetworkChaos", "EngineChaos", "replica's"))
     assert "-pl" in invoke("scenario", "faults", "GPUChaos")
     assert "did you mean 'GPUChaos'" in invoke("scenario", "faults", "GPUChoas", code=2)
+
+
+MUTATED = """
+apiVersion: healtwin/v1
+kind: Scenario
+metadata: {name: mutated}
+spec:
+  cluster: {kind: openstack, preset: small}
+  workload: {arrivals: {constant: 10/min}, lifetime: 10s}
+  faults:
+    - {name: FAULT, kind: MutationChaos, site: nova.compute.manager.ComputeManager.SITE, mutation: missingCall,
+       selector: {components: [nova-compute@compute-0, nova-compute@compute-1]}, mode: all, at: 10s}
+  horizon: 90s
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "told"),
+    [
+        ("nobody-stops", "stop_instance/self._power_off_instance", True),
+        ("somebody-deletes", "terminate_instance/self._delete_instance", False),
+    ],
+)
+def test_a_mutation_that_nothing_came_by_is_told_on_stderr(tmp_path: Path, name: str, site: str, told: bool) -> None:
+    file = tmp_path / "mutated.yaml"
+    file.write_text(MUTATED.replace("FAULT", name).replace("SITE", site), encoding="utf-8")
+    result = CliRunner().invoke(app, ["simulate", str(file), "--no-track", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert (f"warning: {name}: nova-compute@compute-0 never came by" in result.stderr) is told
+    assert name not in result.stdout.replace(f"  {name}: MutationChaos", "")

@@ -155,7 +155,7 @@ class ServerClient(Model):
     )
 
 
-Kind = Literal["lifecycle", "deployment", "network", "storage"]
+Kind = Literal["lifecycle", "deployment", "network", "storage", "operations"]
 """What a client of OpenStack does again and again."""
 
 
@@ -165,7 +165,7 @@ class Load(Model):
     kind: Kind = Field(
         "lifecycle",
         description="lifecycle: create a server, keep it, delete it; deployment, network, storage: a tester's run, as "
-        "in the failure studies (commands, checks, clean-up)",
+        "in the failure studies (commands, checks, clean-up); operations: one with a server's later life and a stack",
     )
     arrivals: Arrivals | None = Field(None, description="left out: a tester comes once, or again and again (`repeat`)")
     repeat: int | None = Field(None, ge=1, description="runs in all, or of each user of a closed loop")

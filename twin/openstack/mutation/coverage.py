@@ -1,4 +1,5 @@
-"""Coverage: which sites a run comes by, counted by flows whose sites note that they were reached."""
+"""Coverage: which sites a run comes by, counted by flows whose sites note that they were reached; and which mutations
+it has not come by."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from twin.openstack.mutation.mutants import Change, rebuilt, replace, runs
+from twin.openstack.mutation.mutants import Change, Mutants, rebuilt, replace, runs
 from twin.openstack.mutation.sites import PACKAGES, CallSite, Place, sites
 
 if TYPE_CHECKING:
@@ -31,6 +32,21 @@ def count(components: Iterable[Component], packages: tuple[str, ...] = PACKAGES)
                     program = rebuilt(owner, function, _noting(those), {_NOTE: _note(counter, component.name)})
                     replace(flow, function, program)
     return counter
+
+
+def never_reached(components: Iterable[Component]) -> dict[str, tuple[str, str]]:
+    """Faults whose mutation no component came by while it had it: fault -> the mutation's text, a component."""
+    missed: dict[str, tuple[str, str]] = {}
+    reached: set[str] = set()
+    for component in components:
+        mutants: Mutants | None = getattr(component, "mutants", None)
+        for fault, texts in mutants.released.items() if mutants is not None else ():
+            assert mutants is not None
+            for text in texts:
+                if text in mutants.activations:
+                    reached.add(fault)
+                missed.setdefault(fault, (text, component.name))
+    return {fault: where for fault, where in missed.items() if fault not in reached}
 
 
 def _noting(those: list[CallSite]) -> dict[int, Change]:

@@ -46,6 +46,8 @@ class Mutants:
         self.present: frozenset[Mutation] = frozenset()
         self.activations: dict[str, Activation] = {}
         """By the mutation's text. Ground truth."""
+        self.released: dict[str, set[str]] = {}
+        """Texts of the mutations that it has had so far, by the fault that brought them. Ground truth."""
         self._stream = service.world.streams["openstack/mutation"]
         self._changed: list[tuple[Flow, str]] = []
 
@@ -86,13 +88,16 @@ class Mutants:
 
 def keep(service: Service) -> None:
     """Make a component's program what its conditions say."""
-    wanted = frozenset(parse(c.code) for c in service.conditions if c.parameter == "mutation")
+    releases = {c.cause: parse(c.code) for c in service.conditions if c.parameter == "mutation"}
+    wanted = frozenset(releases.values())
     if service.mutants is None:
         if not wanted:
             return
         service.mutants = Mutants(service)
     if wanted:
         service.site.mutated = True
+    for fault, mutation in releases.items():
+        service.mutants.released.setdefault(fault, set()).add(mutation.text)
     service.mutants.become(wanted)
 
 

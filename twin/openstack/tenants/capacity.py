@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from twin.mechanics import openstack as facts
 from twin.mechanics.host import DISK_SIZE
 from twin.mechanics.openstack import FLAVORS, Flavor
+from twin.openstack.tenants.operations import MANY, larger
 from twin.scenario.demand import placed
 from twin.scenario.errors import Path, ScenarioError, nearest
 from twin.scenario.schema import OpenStackCluster, Quotas, Spec
@@ -52,6 +53,8 @@ def check(spec: Spec, hosts: int, vcpus: int, memory: float) -> None:
         size = flavor(name, (*where, "flavor"))
         if not per_host(size, vcpus, memory):
             raise ScenarioError(_too_large(size, vcpus, memory), (*where, "flavor") if load.flavor else where)
+        if load.kind == "operations":
+            _check_resize(size, hosts, vcpus, memory, (*where, "flavor") if load.flavor else where)
         _check_quotas(spec, needs(load, size), f"the {load.kind} load")
     if workload.tenants is not None:
         where = (*path, "tenants")
@@ -88,6 +91,9 @@ def allow(site: Site, quotas: Quotas | None) -> None:
 
 def needs(load: Load, size: Flavor) -> Counter[str]:
     """What one project has at the same time under a load, by resource as `Quotas` names it; a mean where it varies."""
+    if load.kind == "operations":
+        resized = larger(size) or size
+        return Counter(_servers(size, 1 + MANY)) + Counter(_servers(resized, 1)) + Counter(TESTS_NEED[load.kind])
     if load.kind != "lifecycle":
         return Counter(_servers(size, 1)) + Counter(TESTS_NEED[load.kind])
     arrivals, lifetime = load.arrivals, load.lifetime or 0.0
@@ -98,6 +104,17 @@ def needs(load: Load, size: Flavor) -> Counter[str]:
     else:
         alive = (arrivals.constant or arrivals.poisson or 0.0) * lifetime / USERS
     return Counter(_servers(size, max(1, int(alive))) | {"ports": max(1, int(alive))})
+
+
+def _check_resize(size: Flavor, hosts: int, vcpus: int, memory: float, path: Path) -> None:
+    """A resize goes to the next larger flavor, and to another host (`allow_resize_to_same_host` is off)."""
+    resized = larger(size)
+    if resized is None:
+        raise ScenarioError(f"{size.name} is the largest flavor: the operations load resizes its server", path)
+    if not per_host(resized, vcpus, memory):
+        raise ScenarioError(_too_large(resized, vcpus, memory), path)
+    if hosts < 2:
+        raise ScenarioError("the operations load resizes its server to another host: give two (computes)", path)
 
 
 def _servers(size: Flavor, number: int) -> dict[str, int]:
@@ -126,13 +143,15 @@ def _too_large(size: Flavor, vcpus: int, memory: float) -> str:
     )
 
 
-DEFAULT_FLAVORS = {"lifecycle": "m1.small", "deployment": "m1.tiny", "network": "m1.tiny", "storage": "m1.tiny"}
+DEFAULT_FLAVORS = {"lifecycle": "m1.small", "deployment": "m1.tiny", "network": "m1.tiny", "storage": "m1.tiny",
+                   "operations": "m1.tiny"}  # fmt: skip
 """What a load's servers are where the scenario does not say."""
 
 TESTS_NEED: dict[str, dict[str, int]] = {
     "deployment": {"volumes": 1, "gigabytes": 1, "networks": 1, "subnets": 1, "ports": 3, "routers": 1,
                    "floating_ips": 1, "security_groups": 2},
     "network": {"networks": 2, "subnets": 2, "ports": 7, "routers": 1, "floating_ips": 1, "security_groups": 2},
+    "operations": {"volumes": 1, "gigabytes": 1, "networks": 2, "subnets": 2, "ports": 7, "security_groups": 2},
     "storage": {"volumes": 2, "snapshots": 1, "gigabytes": 4, "networks": 1, "subnets": 1, "ports": 2,
                 "security_groups": 2},
 }  # fmt: skip

@@ -15,6 +15,7 @@ from twin.openstack.tenants.deployment import deployment
 from twin.openstack.tenants.fleet import Fleet
 from twin.openstack.tenants.lifecycle import Lifecycle
 from twin.openstack.tenants.network import network_load
+from twin.openstack.tenants.operations import operations
 from twin.openstack.tenants.reading import Readers
 from twin.openstack.tenants.storage import storage
 from twin.openstack.tenants.tester import Tester, Trial
@@ -23,7 +24,7 @@ from twin.scenario.workload import Concurrency, Load
 if TYPE_CHECKING:
     from twin.world import World
 
-TESTS = {"deployment": deployment, "network": network_load, "storage": storage}
+TESTS = {"deployment": deployment, "network": network_load, "storage": storage, "operations": operations}
 """The loads of testers, by kind."""
 
 DEFAULT_RATE = 0.1

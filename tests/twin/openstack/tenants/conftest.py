@@ -30,7 +30,11 @@ OPERATIONS = {
     "snapshots": "snapshot_id",
     "images": "image_id",
     "keypairs": "name",
+    "stacks": "name",
 }
+
+STATES = {"os-stop": "SHUTOFF", "resize": "VERIFY_RESIZE"}
+"""Of a server after an action, where it is not ACTIVE."""
 
 
 @dataclass
@@ -52,6 +56,7 @@ class PaperCloud:
     def __init__(self) -> None:
         self.world = PaperWorld()
         self.mutated = False
+        self.image = "image-id"
         self.rows: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in OPERATIONS}
         self.rows["networks"]["public-id"] = {"id": "public-id", "name": "public", "status": "ACTIVE"}
         self.flavors = [{"id": "1", "name": "m1.tiny"}]
@@ -88,6 +93,8 @@ class PaperCloud:
             return Response(200, self.flavors)
         if kind in ("security_group_rules", "volume_attachments", "interfaces"):
             return self.attach(kind, verb, given)
+        if operation == "servers.action":
+            return self.act(self.rows["servers"].get(given["server_id"]), given)
         rows = self.rows[kind]
         if verb in ("list", "detail"):
             return Response(200, [r for r in rows.values() if all(r.get(k) == v for k, v in given.items())])
@@ -111,11 +118,28 @@ class PaperCloud:
         id = f"{kind}-{next(self._ids)}"
         row = {"name": "", **given, "id": id, "status": status.get(kind, "ACTIVE")}
         self.rows[kind][given["name"] if kind == "keypairs" else id] = row
+        if kind == "stacks":
+            del self.rows[kind][id]
+            self.rows[kind][given["name"]] = row | {"stack_status": "CREATE_COMPLETE"}
         if kind == "servers":
+            for i in range(1, given.get("min_count", 1)):
+                other = f"{id}-{i + 1}"
+                self.rows[kind][other] = row | {"id": other, "name": f"{row['name']}-{i + 1}"}
+            if given.get("min_count", 1) > 1:
+                row["name"] += "-1"
             self.create("ports", {"device_id": id})
             if "volume" in given:
                 self.rows["volumes"][given["volume"]] |= {"status": "in-use", "server": id}
         return row
+
+    def act(self, server: dict[str, Any] | None, given: dict[str, Any]) -> Response:
+        if server is None:
+            return Response(404, message="not found")
+        if given["action"] == "createImage":
+            self.create("images", {"name": given["name"]})
+        else:
+            server["status"] = STATES.get(given["action"], "ACTIVE")
+        return Response(202)
 
     def attach(self, kind: str, verb: str, given: dict[str, Any]) -> Response:
         if kind == "interfaces":

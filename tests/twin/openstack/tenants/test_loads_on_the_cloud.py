@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from twin import Scenario, World
+from twin.openstack.mutation.coverage import count
 from twin.openstack.tenants.workload import TESTS
 
 SCENARIO = """
@@ -54,6 +55,7 @@ def rows(world: Any) -> dict[str, int]:
         "snapshots": len(volumes.snapshots),
         "attachments": len(volumes.attachments),
         "images": len(site.images.images) - 1,
+        "stacks": len(site.stacks.stacks),
     }
 
 
@@ -81,6 +83,16 @@ def test_requests_are_conserved(runs, name):
 def test_a_run_without_a_fault_logs_no_error(runs, name):
     errors = [line.text for line in runs[name].log_lines(0, 700) if " ERROR " in line.text]
     assert errors == []
+
+
+def test_operations_come_by_what_no_other_load_needs():
+    text = SCENARIO.replace("WORKLOAD", "{kind: operations}").replace("HORIZON", "700s")
+    world: Any = World(Scenario.parse(text), seed=5)
+    reached = count(world.components.values(), ("twin.openstack.nova",))
+    world.run()
+    functions = {site.partition("/")[0].rpartition(".")[2] for _, site in reached}
+    assert {"stop_instance", "start_instance", "prep_resize", "snapshot_instance", "confirm_resize"} <= functions
+    assert {"finish_resize", "revert_resize", "finish_revert_resize", "_soft_reboot", "snapshot"} <= functions
 
 
 def test_names_that_are_tried_as_ids_show_in_neutrons_log(runs):

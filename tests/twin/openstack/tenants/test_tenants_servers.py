@@ -158,6 +158,8 @@ def test_tenants_that_no_host_takes_are_refused(tenants, says):
             "fits no host (4 processors",
         ),
         ("quotas: {instances: 0}", "{kind: deployment}", "6:", "needs 1 in each project, the quota is 0"),
+        ("", "{kind: operations, flavor: m1.xlarge}", "7:32: spec.workload.flavor", "the largest flavor"),
+        ("quotas: {instances: 3}", "{kind: operations}", "6:", "needs 4"),
         ("quotas: {gigabytes: 2}", "{kind: storage}", "6:", "allow 4 or more"),
         ("quotas: {ports: 5}", "{loads: [{kind: network}]}", "6:", "the network load needs 7"),
         ("quotas: {instances: 8}", "{arrivals: {constant: 1/s}, lifetime: 60s}", "6:", "needs 15"),
@@ -170,6 +172,12 @@ def test_a_cloud_that_cannot_carry_its_load_is_refused_with_the_key(cluster, wor
         World(Scenario.parse(text.replace("spares: 0}", "spares: 0, " + cluster + "}"), "bad.yaml"))
     assert says in str(raised.value)
     assert str(raised.value).startswith(f"bad.yaml:{where}")
+
+
+def test_a_resize_needs_another_host():
+    text = SCENARIO.replace("  slo: {availability: 99.9%}\n", "").replace("{tenants: TENANTS}", "{kind: operations}")
+    with pytest.raises(ScenarioError, match="another host"):
+        World(Scenario.parse(text.replace("computes: 4", "computes: 1")))
 
 
 def test_an_unlimited_quota_bears_everything():
