@@ -15,6 +15,7 @@ import pytest
 
 from twin import World, openstack
 from twin.openstack.dialects import SPOKEN
+from twin.openstack.tenants.workload import TESTS
 from twin.scenario import ResolvedScenario
 from twin.telemetry.dialects import Dialect
 from twin.telemetry.records import LogTemplate
@@ -55,6 +56,18 @@ def on() -> Callable[..., dict[str, Any]]:
     def make(component: str, kind: str, action: str = "", at: str = "120s", **fields: Any) -> dict[str, Any]:
         selector = {"components": [component]}
         return {"name": "fault", "kind": kind, "action": action, "at": at, "selector": selector, **fields}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def all_loads() -> Callable[..., dict[str, Any]]:
+    """`all_loads(**workload)`: testers of each kind, one run after the other, and server lives."""
+
+    def make(**more: Any) -> dict[str, Any]:
+        loop = {"concurrency": {"users": 1, "think": "10s"}}
+        lives = {"kind": "lifecycle", "arrivals": {"poisson": "6/min"}, "lifetime": "60s", "client": {"load": 0.2}}
+        return {"loads": [lives, *({"kind": kind, "arrivals": loop} for kind in TESTS)], **more}
 
     return make
 

@@ -12,21 +12,25 @@ from twin import Action, World
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.openstack.oslo.context import new_context
+from twin.openstack.oslo.service import Steps
 from twin.process import Process
 
 MakeWorld = Callable[..., World]
 
+MOVES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("resize", {"flavor": "m1.small"}),
+    ("migrate", {}),
+    ("os-migrateLive", {"host": None}),
+    ("evacuate", {"host": None}),
+)
 SERVER_ACTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *MOVES,
     ("os-stop", {}),
     ("os-start", {}),
     ("reboot", {"type": "SOFT"}),
     ("reboot", {"type": "HARD"}),
-    ("resize", {"flavor": "m1.small"}),
     ("confirmResize", {}),
     ("revertResize", {}),
-    ("migrate", {}),
-    ("os-migrateLive", {"host": None}),
-    ("evacuate", {"host": None}),
     ("os-resetState", {"state": "error"}),
     ("os-resetState", {"state": "active"}),
     ("createImage", {"name": "i"}),
@@ -61,7 +65,7 @@ class Chaos:
     def request(self) -> None:
         site, luck = self.site, self.luck
         server, volume = self.any_of(site.tables.servers), self.any_of(site.volumes.volumes)
-        kind = luck.randrange(10)
+        kind = luck.randrange(11)
         if kind < 3:
             arguments = {"volume": volume} if luck.random() < 0.2 else {"image": site.image}
             networks, count = (site.network,), luck.choice((1, 1, 1, 3))
@@ -88,8 +92,24 @@ class Chaos:
             operation = luck.choice(("volumes.delete", "volumes.force_detach", "snapshots.create"))
             named = {"name": "s"} if operation == "snapshots.create" else {}
             self.ask("cinder-api", operation, volume_id=volume, **named)
-        else:
+        elif kind == 9:
             self.ask("neutron-server", "ports.delete", port_id=self.any_of(site.neutron.tables.ports))
+        else:
+            self.world.clock.process(self.move_with_a_volume(server, volume))
+
+    def move_with_a_volume(self, server: str, volume: str) -> Steps:
+        """A volume is attached, its server goes elsewhere, and sooner or later the volume is detached."""
+        luck, pair = self.luck, {"server_id": server, "volume_id": volume}
+        self.ask("nova-api", "volume_attachments.create", **pair)
+        yield self.world.clock.timeout(luck.uniform(1.0, 30.0))
+        action, parameters = luck.choice(MOVES)
+        self.ask("nova-api", "servers.action", server_id=server, action=action, **parameters)
+        yield self.world.clock.timeout(luck.uniform(1.0, 60.0))
+        if action in ("migrate", "resize"):
+            ending = luck.choice(("confirmResize", "revertResize"))
+            self.ask("nova-api", "servers.action", server_id=server, action=ending)
+            yield self.world.clock.timeout(luck.uniform(1.0, 30.0))
+        self.ask("nova-api", "volume_attachments.delete", **pair)
 
     def pull_a_plug(self) -> None:
         processes = [c for c in self.world.components.values() if isinstance(c, Process)]
