@@ -55,7 +55,7 @@ def test_testers_outlive_whatever_is_ordered_every_twenty_seconds(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 30))
+@pytest.mark.parametrize("seed", range(10, 22))
 def test_testers_outlive_many_orders(openstack_world: MakeWorld, all_loads: Loads, seed: int) -> None:
     world = openstack_world(workload=all_loads(), seed=seed, horizon="9000s")
     ordered_about(world, seed, 1800.0)
@@ -80,10 +80,10 @@ def test_clients_outlive_tokens_that_are_refused_again_and_again(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 14))
-def test_clients_outlive_an_hour_of_refused_tokens(
+@pytest.mark.parametrize("seed", range(10, 12))
+def test_clients_outlive_half_an_hour_of_refused_tokens(
     openstack_world: MakeWorld, on: Loads, all_loads: Loads, seed: int
 ) -> None:
     fault = on("keystone", "IdentityChaos", "tokenFailure", at="60s", share=0.5)
     world = openstack_world(fault, workload=all_loads(requests="0.5/s"), seed=seed, horizon="9000s")
-    refused_tokens(world, 3600.0)
+    refused_tokens(world, 1800.0)
