@@ -187,7 +187,7 @@ class Node(Component):
                 self._booted_now()
             interrupted, self._interrupted = self._interrupted, []
             for process in interrupted:
-                if process.state is State.STOPPED and process.name not in self.world.in_flight:
+                if process.state is State.STOPPED:
                     process.start()
 
         self.world.clock.at(self.world.now + seconds_of("reboot", gpus), boot)

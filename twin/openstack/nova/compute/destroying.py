@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.openstack.infrastructure.errors import LibvirtError
 from twin.openstack.nova.compute import logs
 from twin.openstack.nova.compute.building import Building
 from twin.openstack.nova.exception import InstanceNotFound
@@ -56,12 +57,14 @@ class Destroying(Building):
 
     def cleanup_running_deleted_instances(self, context: Context) -> Steps:
         """The periodic task that removes guests whose servers are gone (`running_deleted_instance_action` reap)."""
-        known = self.site.tables.servers
-        for uuid in [uuid for uuid in self.service.libvirt.domains if uuid not in known]:
-            name = self.service.libvirt.domains[uuid].name
-            self.say(logs.DESTROYING_DELETED, context, name, instance=uuid)
-            domain = self.service.libvirt.domains[uuid]
-            if domain.active:
-                yield from self.service.libvirt.destroy(context, uuid)
-            yield from self.service.libvirt.undefine(context, uuid)
-            self.service.libvirt.disk.delete_instance(uuid)
+        known, libvirt = self.site.tables.servers, self.service.libvirt
+        for uuid, domain in [(uuid, domain) for uuid, domain in libvirt.domains.items() if uuid not in known]:
+            self.say(logs.DESTROYING_DELETED, context, domain.name, instance=uuid)
+            try:
+                if uuid in libvirt.domains and domain.active:
+                    yield from libvirt.destroy(context, uuid)
+                if uuid in libvirt.domains:  # nobody minds who undefined it
+                    yield from libvirt.undefine(context, uuid)
+                libvirt.disk.delete_instance(uuid)
+            except LibvirtError as error:
+                self.say(logs.REAPING_FAILED, context, error, instance=uuid)

@@ -136,6 +136,7 @@ DESTROYING_DELETED = _MANAGER_VM.info(
     "compute.destroying-deleted",
     "Destroying instance with name label '{}' which is marked as DELETED but still present on host.",
 )
+REAPING_FAILED = _MANAGER_VM.warning("compute.reaping-failed", "Periodic cleanup failed to delete instance: {!s}")
 DELETED_ALLOCATIONS = Logger("nova.scheduler.client.report").info(
     "delete.allocations", "Deleted allocations for instance {}"
 )
