@@ -29,16 +29,16 @@ DIGESTS: dict[str, str] = {
 """The digests of the frames, fixed before the first experiment. Who changes one says which mechanism changed the frame,
 and from which source it is.
 
-The first were fe3dbb96... and 166877fe.... They changed once, when methods of the program became what nova 26.2, neutron
-21.2 and cinder 21.3 have there; of the 9,800 points of `calls` 203 went and 279 came:
+The first were fe3dbb96... and 166877fe.... They changed once, when methods of the program became what nova 26.2,
+neutron 21.2 and cinder 21.3 have there; of the 9,800 points of `calls` 203 went and 279 came:
 
 - block devices are connected where a guest is defined and given back on the way out (`_shutdown_instance`,
   `_rebuild_default_impl`, `_detach_block_devices`, `_get_guest_xml`), so that volumes move with their servers;
 - claims test in a method of their own (`_claim_test`), which moves share; a build's result is a value of
   `_do_build_and_run_instance`, which counts failed builds;
 - an interface that cannot be attached is given back (`attach_interface`);
-- agents note which port is on which local VLAN (`port_unbound`, `process_deleted_ports`, `vlanmanager`), and the server's
-  fan-outs go through the broker (`_fanout_message`, `push`);
+- agents note which port is on which local VLAN (`port_unbound`, `process_deleted_ports`, `vlanmanager`), and the
+  server's fan-outs go through the broker (`_fanout_message`, `push`);
 - one notice of neutron's goes to every host that a server is on (`external_instance_event`, `_get_relevant_hosts`)."""
 
 
