@@ -145,7 +145,7 @@ def test_the_digest_covers_scenarios_seeds_and_splits_and_no_comments(written) -
 
 FIXED = {
     "rca-llm-hard": "d43994f227627c801f7fe35836b416663cc35d2c4f3fd9e1c7dd31665be32b8c",
-    "rca-openstack": "985ddc0979134be8fc474e353a15316684e23610ce606118989d3336b2a7b7cc",
+    "rca-openstack": "ddda70849cc98df80e181ab49f84c202b2677bdf8583df0ae1beac040b4c7308",
 }
 
 
