@@ -23,6 +23,7 @@ from twin.clock import Clock
 from twin.components import Component
 from twin.network import Network
 from twin.scenario import ResolvedScenario, Scenario, ScenarioError
+from twin.scenario.alert_rules import alert_rules
 from twin.slo import Objective, SloMeter
 from twin.streams import Streams
 from twin.telemetry import dialects
@@ -82,7 +83,7 @@ class World:
             self.slo = SloMeter(self.cluster.objectives(), self.spec.slo.window)
             self.topology = self._topology()
             self.exposition = exposition(((c.name, c.metrics) for c in self.components.values()), FEATURES)
-            self._watch = Watch(self.topology, layout=self.exposition)
+            self.watch = Watch.of(self, alert_rules(self.spec))
             self._plans = faults.plan(self)
             self._weather = faults.weather(self)
         except ScenarioError as error:
@@ -202,7 +203,7 @@ class World:
         while True:
             yield self.clock.timeout(self.spec.telemetry.scrape)
             self.recorder.scrape(self.now, *self._sample())
-            self._watch.evaluate(self.now, self.recorder)
+            self.watch.evaluate(self.now, self.recorder.series[-1], self.recorder.alarms)
 
     def _sample(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The features [component, feature] and all series [series] of one scrape; NaN where nobody answers."""

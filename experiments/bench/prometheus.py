@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -45,6 +46,14 @@ def missing() -> str:
     """Why nothing can be measured; empty where both programs are there."""
     absent = [program for program in ("promtool", "prometheus") if shutil.which(program) is None]
     return f"no {' and no '.join(absent)} here; Debian's package prometheus has them" if absent else ""
+
+
+def version() -> tuple[int, ...]:
+    """The version of the Prometheus here."""
+    found = re.search(r"version (\d+)\.(\d+)", promtool("--version"))
+    if found is None:
+        raise PrometheusError("promtool --version names no version")
+    return int(found[1]), int(found[2])
 
 
 def backfill(metrics: Path, storage: Path) -> None:

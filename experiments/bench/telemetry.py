@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from experiments.bench import prometheus
+from experiments.bench import alerts, prometheus
 from experiments.bench.rows import Row, at_least, skipped
 from twin.scenario import Scenario
+from twin.scenario.alert_rules import default_file
 from twin.telemetry import folder
 from twin.world import World
 
@@ -25,15 +26,19 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def _round_trip(kind: str, name: str, quick: bool) -> Iterator[Row]:
     raw, ranged = f"{kind}: samples in Prometheus as exported", f"{kind}: samples that query_range answers as exported"
+    ruled = f"{kind}: moments at which an alert rule holds, by the twin and by Prometheus"
     if prometheus.missing():
-        yield from (skipped(row, prometheus.missing()) for row in (raw, ranged))
+        yield from (skipped(row, prometheus.missing()) for row in (raw, ranged, ruled))
         return
     with TemporaryDirectory() as scratch:
         world = World(Scenario.load(name))
         world.run(until=QUICK_SECONDS if quick else None)
         folder.write(world, Path(scratch, "run"))
-        found = prometheus.round_trip(folder.read(Path(scratch, "run")), Path(scratch, "prometheus"))
+        run = folder.read(Path(scratch, "run"))
+        found = prometheus.round_trip(run, Path(scratch, "prometheus"))
+        agreed = alerts.agreement(world, run, default_file(), Path(scratch, "alerts"))
     types = ", ".join(f"{count:,} of {kind}s" for kind, count in sorted(found.by_type.items()))
     told = f"{name}, {world.now:g} s: {found.exported:,} exported ({types})"
     yield at_least(raw, found.raw - found.excess, "samples", found.exported, told)
     yield at_least(ranged, found.ranged - found.excess, "samples", found.exported, told)
+    yield at_least(ruled, agreed.alike, "moments", agreed.held, f"{agreed.held:,} by either")

@@ -26,7 +26,7 @@ def shipped(kind: str) -> dict[str, Path]:
     if kind in elsewhere:
         files = (root / elsewhere[kind]).glob("*.yaml")
     else:
-        files = (f for f in root.glob("*/*.yaml") if f.parent.name not in (*elsewhere.values(), "manifests"))
+        files = (f for f in root.glob("*/*.yaml") if f.parent.name not in (*elsewhere.values(), "manifests", "alarms"))
     return {file.stem: file for file in sorted(files)}
 
 

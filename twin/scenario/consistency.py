@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from twin.scenario.alert_rules import alert_rules
 from twin.scenario.demand import check_demand
 from twin.scenario.errors import ScenarioError
 from twin.scenario.schema import ResolvedScenario, Spec
@@ -40,6 +41,7 @@ def check(scenario: ResolvedScenario) -> None:
     if spec.cluster.kind == "openstack":
         check_demand(spec)
     _check_noise(spec)
+    alert_rules(spec)
     kind = spec.cluster.kind
     if spec.telemetry.dialect not in (None, *DIALECTS[kind]):
         raise ScenarioError(

@@ -121,7 +121,7 @@ class Scenario:
 
     def _file(self, key: str, name: str, folder: Path, path: tuple[str, ...]) -> str:
         """The absolute name of a file; the name itself where it is that of a GPU or model that ships."""
-        if key == "trace":
+        if key in ("trace", "alarms"):
             file = (folder / name).resolve()
             if not file.is_file():
                 raise ScenarioError(f"no such file: {file}", path)
@@ -135,7 +135,13 @@ class Scenario:
             raise ScenarioError(error.message, path) from None
 
 
-_FILES = (("workload", "trace"), ("background", "trace"), ("cluster", "gpu"), ("cluster", "model"))
+_FILES = (
+    ("workload", "trace"),
+    ("background", "trace"),
+    ("cluster", "gpu"),
+    ("cluster", "model"),
+    ("telemetry", "alarms"),
+)
 """Fields of `spec` that may name a file."""
 
 

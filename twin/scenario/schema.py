@@ -166,6 +166,9 @@ class Telemetry(Model):
     dialect: Literal["vllm-0.33", "vllm-0.8.5", "zed", "loghub2017"] | None = Field(
         None, description="the version whose metric names and log lines the cluster has"
     )
+    alarms: str | None = Field(
+        None, description="file of alert rules in Prometheus' format; default: those in scenarios/alarms/healtwin.yaml"
+    )
 
     @model_validator(mode="before")
     @classmethod

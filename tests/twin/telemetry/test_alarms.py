@@ -2,105 +2,170 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from twin.scenario import Scenario
-from twin.telemetry.alarms import RULES, Rule, Watch
-from twin.telemetry.exposition import exposition, series_of
-from twin.telemetry.features import FEATURES, KINDS
-from twin.telemetry.recorder import Recorder
-from twin.telemetry.records import gauge
-from twin.telemetry.window import Node, Topology
+from twin.scenario import Scenario, ScenarioError
+from twin.scenario.alert_rules import AlertRule, default_file, read_rules
+from twin.scenario.promql import parse
+from twin.telemetry.alarms import Watch, Watched
+from twin.telemetry.records import Alarm
 from twin.world import World
 
-WAITING, PREEMPTIONS = "vllm:num_requests_waiting", "vllm:num_preemptions_total"
-TTFT_SUM, TTFT_COUNT = "vllm:time_to_first_token_seconds_sum", "vllm:time_to_first_token_seconds_count"
-OFFSET = "node_timex_offset_seconds"
-GAUGES = {s.name for kind in KINDS.values() for s in series_of(kind.metrics) if not s.counter}
+
+def rule(name: str, expression: str, hold: float = 0.0, interval: float = 0.0) -> AlertRule:
+    return AlertRule(name, "warning", parse(expression), hold, interval)
 
 
 class Scraped:
-    """One component scraped every 5 s with the values given; a second one is always silent."""
+    """A component with `waiting`, `total{of="x"}` and `total{of="y"}` scraped every 5 s; a second is always silent."""
 
-    def __init__(self, *rules: Rule) -> None:
-        topology = Topology("inference", (Node("a", "vllm", None), Node("silent", "vllm", None)), ())
-        self.recorder = Recorder()
-        self._watch = Watch(topology, rules)
+    def __init__(self, *rules: AlertRule) -> None:
+        a, silent = ({"instance": name, "job": "vllm"} for name in ("a", "silent"))
+        series = [
+            Watched(0, 1.0, {"__name__": "up", **a}),
+            Watched(0, 1.0, {"__name__": "waiting", **a}),
+            Watched(1, 1.0, {"__name__": "total", **a, "of": "x"}),
+            Watched(2, 0.5, {"__name__": "total", **a, "of": "y"}),
+            Watched(3, 1.0, {"__name__": "all", **a, "of": "x"}),
+            Watched(1, 1.0, {"__name__": "up", **silent}),
+            Watched(4, 1.0, {"__name__": "waiting", **silent}),
+        ]
+        self._watch = Watch(rules, series, (0, 4))
+        self._alarms: list[Alarm] = []
         self.time = 0.0
 
-    def scrape(self, **values: float) -> None:
-        row = np.full((2, len(FEATURES)), np.nan, np.float32)
-        for name, value in values.items():
-            row[0, FEATURES.index(globals()[name])] = value
+    def scrape(self, *values: float) -> None:
+        row = np.full(5, np.nan)
+        row[: len(values)] = values
         self.time += 5.0
-        self.recorder.scrape(self.time, row, np.empty(0))
-        self._watch.evaluate(self.time, self.recorder)
+        self._watch.evaluate(self.time, row, self._alarms)
 
     @property
     def alarms(self) -> list[tuple[str, float, float | None]]:
-        assert {alarm.component for alarm in self.recorder.alarms} <= {"a"}
-        return [(alarm.rule, alarm.time, alarm.resolved) for alarm in self.recorder.alarms]
+        assert {alarm.component for alarm in self._alarms} <= {"a"}
+        return [(alarm.rule, alarm.time, alarm.resolved) for alarm in self._alarms]
 
 
 def test_a_gauge_fires_once_it_has_held_and_stops_when_it_does_not() -> None:
-    seen = Scraped(Rule("Queued", "warning", WAITING, ">", 8.0, 10.0))
+    seen = Scraped(rule("Queued", "waiting > 8", hold=10.0))
     for waiting in (9, 8, 9, 9, 9, 9, 3, 9):
-        seen.scrape(WAITING=waiting)
+        seen.scrape(waiting)
     assert seen.alarms == [("Queued", 25.0, 35.0)]
 
 
-def test_a_counter_is_read_as_a_rate() -> None:
-    seen = Scraped(Rule("Preempted", "warning", PREEMPTIONS, ">", 0.2, 0.0))
+def test_a_counter_is_read_as_a_rate_that_needs_two_samples_in_its_range() -> None:
+    long, short = rule("Long", 'irate(total{of="x"}[20s]) > 0.2'), rule("Short", 'irate(total{of="x"}[5s]) >= 0')
+    seen = Scraped(long, short)
     for count in (100, 101, 103, 103):
-        seen.scrape(PREEMPTIONS=count)
-    assert seen.alarms == [("Preempted", 15.0, 20.0)]
+        seen.scrape(0, count)
+    assert seen.alarms == [("Long", 15.0, 20.0)]
 
 
-def test_a_mean_is_read_from_sum_and_count_and_needs_events() -> None:
-    seen = Scraped(Rule("Slow", "warning", TTFT_SUM, ">", 2.0, 0.0, per=TTFT_COUNT))
-    for total, count in ((0, 0), (10, 10), (40, 15), (40, 15)):
-        seen.scrape(TTFT_SUM=total, TTFT_COUNT=count)
-    assert seen.alarms == [("Slow", 15.0, 20.0)]
+def test_a_rate_outlives_missing_samples_for_as_long_as_its_range_and_a_counter_may_begin_again() -> None:
+    seen = Scraped(rule("Counts", 'irate(total{of="x"}[20s]) > 0'))
+    for count in (100, 101, np.nan, np.nan, np.nan, 3):
+        seen.scrape(0, count)
+    assert seen.alarms == [("Counts", 10.0, 25.0)]
+    seen.scrape(0, 4)
+    assert seen.alarms[1:] == [("Counts", 35.0, None)]
 
 
-def test_beyond_is_either_way_and_below_is_below() -> None:
-    skew = Rule("Skew", "warning", OFFSET, "beyond", 0.05, 0.0)
-    low = Rule("Low", "warning", OFFSET, "<", -0.2, 0.0)
-    seen = Scraped(skew, low)
+def test_one_by_another_is_of_equal_labels_and_nothing_by_nothing_is_no_number() -> None:
+    seen = Scraped(rule("Slow", "irate(total[1m]) / irate(all[1m]) > 2"), rule("Odd", "total / all != 1"))
+    for total, events in ((0, 0), (10, 10), (40, 15), (40, 15)):
+        seen.scrape(0, total, 1000 * total, events)
+    # 0 / 0 is not 1, either: Prometheus says so too.
+    assert seen.alarms == [("Odd", 5.0, 10.0), ("Slow", 15.0, 20.0), ("Odd", 15.0, None)]
+
+
+def test_a_sign_may_be_left_out() -> None:
+    seen = Scraped(rule("Skew", "abs(waiting) > 0.05"), rule("Low", "waiting < -0.2"))
     for offset in (0.04, -0.06, 0.06, -0.3, 0.0):
-        seen.scrape(OFFSET=offset)
+        seen.scrape(offset)
     assert seen.alarms == [("Skew", 10.0, 25.0), ("Low", 20.0, 25.0)]
 
 
 def test_an_exporter_that_falls_silent_is_down_one_that_never_spoke_is_not() -> None:
-    seen = Scraped(Rule("Down", "critical", "", "absent", 0.0, 5.0))
-    seen.scrape(WAITING=0)
+    seen = Scraped(rule("Down", "up == 0", hold=5.0))
+    seen.scrape(0)
     for _ in range(3):
         seen.scrape()
-    seen.scrape(WAITING=0)
+    seen.scrape(0)
     assert seen.alarms == [("Down", 15.0, 25.0)]
 
 
-def test_what_is_exported_only_is_read_by_itself_or_as_a_share() -> None:
-    layout = exposition([("a", [gauge("free", "GB", None), gauge("total", "GB", None)]), ("silent", [])], FEATURES)
-    low = Rule("Low", "warning", "free", "<", 0.2, 5.0, per="total")
-    none = Rule("None", "critical", "free", "<", 1.0, 0.0)
-    topology = Topology("openstack", (Node("a", "cinder-api", None), Node("silent", "cinder-api", None)), ())
-    recorder, watch = Recorder(), Watch(topology, (low, none), layout)
-    for time, free in enumerate((100.0, 99.0, 90.0, np.nan, 0.0, 0.0, 400.0)):
-        recorder.scrape(5.0 * time, np.full((2, len(FEATURES)), np.nan, np.float32), np.array([free, 500.0]))
-        watch.evaluate(5.0 * time, recorder)
-    fired = [(alarm.component, alarm.rule, alarm.time, alarm.resolved) for alarm in recorder.alarms]
-    assert fired == [("a", "Low", 10.0, 15.0), ("a", "None", 20.0, 30.0), ("a", "Low", 25.0, 30.0)]
+def test_an_alarm_lasts_while_any_series_of_its_component_fires() -> None:
+    seen = Scraped(rule("High", "total > 3"))
+    for x, y in ((9, 0), (0, 9), (0, 5)):
+        seen.scrape(0, x, y)  # of y, half is shown
+    assert seen.alarms == [("High", 5.0, 15.0)]
 
 
-def test_every_rule_reads_series_that_exist() -> None:
-    for rule in RULES:
-        gauges = GAUGES if rule.metric not in FEATURES else FEATURES  # of what is exported only, gauges are read
-        assert rule.comparison == "absent" or rule.metric in gauges, rule.name
-        assert not rule.per or rule.per in gauges, rule.name
-    assert len({rule.name for rule in RULES}) == len(RULES)
+def test_either_side_of_or_fires() -> None:
+    seen = Scraped(rule("Either", 'waiting > 8 or total{of=~"x|z"} == 1'))
+    for values in ((9, 0), (0, 1), (0, 2)):
+        seen.scrape(*values)
+    assert seen.alarms == [("Either", 5.0, 15.0)]
+
+
+def test_a_group_with_an_interval_looks_at_no_scrape_between() -> None:
+    seen = Scraped(rule("Seldom", "waiting > 8", interval=10.0))
+    for waiting in (0, 9, 0, 9, 9, 9):
+        seen.scrape(waiting)
+    assert seen.alarms == [("Seldom", 25.0, None)]
+
+
+@pytest.mark.parametrize("dialect", ["vllm-0.33", "vllm-0.8.5"])
+def test_every_rule_reads_series_that_exist(dialect: str) -> None:
+    shown = [f"spec.telemetry.dialect={dialect}", "spec.telemetry.profile=enriched", "spec.cluster.outputCheck=20s"]
+    serving = World(Scenario.load("inference-healthy", shown)).watch
+    cloud = World(Scenario.load("openstack-healthy")).watch
+    assert set(serving.idle) & set(cloud.idle) == set()
+    rules = [rule.name for rule in read_rules(default_file())]
+    assert len(set(rules)) == len(rules)
+
+
+OWN = """\
+groups:
+  - name: mine
+    rules:
+      - alert: Served
+        expr: irate(ray_vllm_generation_tokens_total[30s]) > 1
+        for: 10s
+        labels: {severity: warning}
+"""
+
+
+def test_a_scenario_may_bring_rules_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(OWN)
+    world = World(Scenario.load("inference-healthy", [f"spec.telemetry.alarms={tmp_path / 'mine.yaml'}"]), seed=0)
+    world.run(until=60.0)
+    assert {alarm.rule for alarm in world.recorder.alarms} == {"Served"}
+    assert len(world.recorder.alarms) == len({alarm.component for alarm in world.recorder.alarms})
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "complaint"),
+    [
+        ("expr: irate(ray_vllm_generation_tokens_total[30s]) > 1", "expr: rate(a[1m]) > 1", "mine.yaml:5:"),
+        ("for: 10s", "for: soon", "mine.yaml:6:"),
+        ("labels: {severity: warning}", "labels: {severity: page}", "mine.yaml:7:"),
+        ("- alert: Served", "- record: served", "mine.yaml:4:"),
+    ],
+)
+def test_a_fault_in_a_rule_file_is_told_with_its_line(tmp_path: Path, line: str, instead: str, complaint: str) -> None:
+    (tmp_path / "mine.yaml").write_text(OWN.replace(line, instead))
+    with pytest.raises(ScenarioError, match=re.escape(complaint)):
+        World(Scenario.load("inference-healthy", [f"spec.telemetry.alarms={tmp_path / 'mine.yaml'}"]))
+
+
+def test_a_rule_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"no such file: .*none\.yaml"):
+        Scenario.load("inference-healthy", [f"spec.telemetry.alarms={tmp_path / 'none.yaml'}"]).resolve()
 
 
 @pytest.mark.parametrize("name", ["inference-healthy", "openstack-healthy"])
