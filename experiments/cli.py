@@ -16,6 +16,7 @@ from experiments.commands import (
     demo,
     evaluate,
     export,
+    export_telemetry,
     hardware,
     policy,
     report,
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(hardware.app, name="hardware")
 app.command("simulate")(simulate.command)
+app.command("export-telemetry")(export_telemetry.command)
 app.add_typer(train.app, name="train")
 app.command("tune")(tune.command)
 app.command("evaluate")(evaluate.command)

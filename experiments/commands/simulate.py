@@ -53,6 +53,14 @@ def command(
     pace: Annotated[
         str | None, typer.Option("--pace", help="With --serve: simulated seconds per second, such as 10x (default 1x).")
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            "--export",
+            metavar="F[,F]",
+            help="Write OUT/export/F too: rcaeval, openmetrics, loki, otlp, parquet, text.",
+        ),
+    ] = None,
 ) -> None:
     """Run a scenario; write its logs, metrics, traces, alarms and ground truth to a folder."""
     from experiments.errors import UserError
@@ -61,6 +69,11 @@ def command(
     from experiments.simulate import Stopped, simulate
     from twin.scenario import Scenario
 
+    exports: tuple[str, ...] = ()
+    if export is not None:
+        from experiments import telemetry_export
+
+        exports = telemetry_export.formats(export)
     orders = read_orders(do or ())
     if orders and policy not in (None, "noop"):
         raise UserError("either a policy acts (--policy) or you do (--do)")
@@ -114,6 +127,8 @@ def command(
         print(f"warning: {missed}", file=sys.stderr)
     say(f"telemetry: {folder}")
     say(f"sha256: {done.digest}")
+    if exports:
+        telemetry_export.export(folder, exports, folder / "export", force, lambda name, at: say(f"{name}: {at}"))
     if done.run:
         say(f"run: {done.run}")
 
