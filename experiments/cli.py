@@ -19,6 +19,7 @@ from experiments.commands import (
     export_telemetry,
     hardware,
     policy,
+    rca,
     report,
     repro,
     scenario,
@@ -67,6 +68,7 @@ app.add_typer(policy.app, name="policy")
 app.command("report")(report.command)
 app.command("demo")(demo.command)
 app.add_typer(bench.app, name="bench")
+app.add_typer(rca.app, name="rca")
 app.command("repro")(repro.command)
 app.command("ui")(ui.command)
 

@@ -1,10 +1,13 @@
-"""Comparisons as Rich tables."""
+"""Comparisons and figures as Rich tables."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.table import Table
 
+from experiments.bench.rows import Row
 from experiments.comparison import COLUMNS, row, verdict_in_words
 from experiments.judging import Judged
 
@@ -35,3 +38,18 @@ def print_comparison(judged: Judged, console: Console | None = None, families: b
     for difference in judged.differences:
         if difference.family == "all":
             console.print(verdict_in_words(difference), markup=False, highlight=False)
+
+
+def print_rows(title: str, rows: Iterable[Row]) -> None:
+    """Figures beside their bars and anchors."""
+    table = Table("figure", "value", "unit", "bar", "anchor", "holds", title=title, title_justify="left")
+    for figure in rows:
+        holds = "" if figure.holds is None else "yes" if figure.holds else "NO"
+        table.add_row(figure.row, _figure(figure.value), figure.unit, figure.bar, figure.anchor, holds)
+    wide().print(table)
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -100,10 +100,9 @@ def _print(name: str, measured: Iterable[Row], as_json: bool) -> None:
     import sys
 
     from rich.console import Console
-    from rich.table import Table
 
     from experiments.bench.rows import all_hold
-    from experiments.tables import wide
+    from experiments.tables import print_rows
 
     rows = []
     with Console(file=sys.stderr).status("measuring") as status:
@@ -113,23 +112,6 @@ def _print(name: str, measured: Iterable[Row], as_json: bool) -> None:
             if as_json:
                 print(json.dumps(row.as_json()), flush=True)
     if not as_json:
-        table = Table("figure", "value", "unit", "bar", "anchor", "holds", title=f"bench {name}", title_justify="left")
-        for row in rows:
-            holds = "" if row.holds is None else "yes" if row.holds else "NO"
-            table.add_row(
-                row.row,
-                _figure(row.value),
-                row.unit,
-                row.bar,
-                row.anchor,
-                holds,
-            )
-        wide().print(table)
+        print_rows(f"bench {name}", rows)
     if not all_hold(rows):
         raise typer.Exit(1)
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

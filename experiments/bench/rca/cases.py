@@ -30,6 +30,8 @@ class Entry:
     """The kind of fault, which results are grouped by."""
     scenario: str
     seed: int
+    tags: tuple[str, ...] = ()
+    """Other groups that results are told apart by."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class DataSet:
     def digest(self) -> str:
         """What the data set was made from; of another's, where it lies."""
         return str(self.manifest.get("digest", self.folder.resolve()))
+
+    @property
+    def split(self) -> str:
+        """Which split of its suite it is; empty for a suite without one."""
+        return str(self.manifest.get("split") or "")
 
     @property
     def realisation(self) -> int:
@@ -90,8 +97,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _entry(folder: Path, row: dict[str, Any]) -> Entry:
-    name = str(row["case"])
-    return Entry(name, folder / name, str(row["fault"]), str(row["scenario"]), int(row["seed"]))
+    name, tags = str(row["case"]), tuple(map(str, row["tags"]))
+    return Entry(name, folder / name, str(row["fault"]), str(row["scenario"]), int(row["seed"]), tags)
 
 
 def _found(folder: Path) -> list[Entry]:
@@ -127,5 +134,12 @@ def asked(entry: Entry, case: Case, realisation: int) -> Asked:
     if unknown:
         raise CaseError(f"{entry.folder}: its root cause {unknown[0]} has no metric, line or span")
     return Asked(
-        f"{realisation}/{entry.name}", entry.fault, right, case.components, entry.scenario, entry.seed, realisation
+        name=f"{realisation}/{entry.name}",
+        fault=entry.fault,
+        answers=right,
+        candidates=case.components,
+        scenario=entry.scenario,
+        seed=entry.seed,
+        realisation=realisation,
+        tags=entry.tags,
     )

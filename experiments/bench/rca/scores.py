@@ -35,6 +35,13 @@ class Asked:
     """The world's."""
     realisation: int
     """Which data set of the same suite."""
+    tags: tuple[str, ...] = ()
+    """Other groups that it belongs to."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group whose line it counts in."""
+        return (ALL, self.fault, *self.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One method on the cases of one kind of fault, or on all."""
+    """One method on the cases of one group: a kind of fault, a tag, or all."""
 
     method: str
-    fault: str
+    group: str
     cases: int
     failures: int
     figures: Mapping[str, Interval]
@@ -122,26 +129,27 @@ def within(found: Interval, low: float, high: float) -> Interval:
     return Interval(found.mean, max(found.low, low), min(found.high, high), found.count)
 
 
-def kinds(asked: Iterable[Asked]) -> list[str]:
-    """All, then each kind of fault where there are several."""
-    found = sorted({case.fault for case in asked})
-    return [ALL, *found] if len(found) > 1 else [ALL]
+def groups(asked: Iterable[Asked]) -> list[str]:
+    """All, then each kind of fault, then each tag; a group that is all cases is not told again."""
+    cases = list(asked)
+    faults, tags = {case.fault for case in cases}, {tag for case in cases for tag in case.tags}
+    return [ALL, *(g for g in (*sorted(faults), *sorted(tags)) if not all(g in case.groups for case in cases))]
 
 
 def scores(outcomes: Iterable[Outcome], asked: Mapping[str, Asked]) -> list[Score]:
-    """A line for each method and kind of fault, methods in the order of their first outcome."""
+    """A line for each method and group, methods in the order of their first outcome."""
     by_method: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_method.setdefault(outcome.method, []).append(outcome)
     return [
-        _score(method, fault, chosen, [asked[outcome.case] for outcome in chosen])
-        for fault in kinds(asked.values())
+        _score(method, group, chosen, [asked[outcome.case] for outcome in chosen])
+        for group in groups(asked.values())
         for method, said in by_method.items()
-        if (chosen := [outcome for outcome in said if fault in (ALL, asked[outcome.case].fault)])
+        if (chosen := [outcome for outcome in said if group in asked[outcome.case].groups])
     ]
 
 
-def _score(method: str, fault: str, outcomes: Sequence[Outcome], asked: Sequence[Asked]) -> Score:
+def _score(method: str, group: str, outcomes: Sequence[Outcome], asked: Sequence[Asked]) -> Score:
     figures, chances, lifts = {}, {}, {}
     for name, (_, expected) in FIGURES.items():
         values = [value(outcome, case, name) for outcome, case in zip(outcomes, asked, strict=True)]
@@ -152,7 +160,7 @@ def _score(method: str, fault: str, outcomes: Sequence[Outcome], asked: Sequence
         lifts[name] = within(interval(above, asked), -1.0, 1.0)
     return Score(
         method,
-        fault,
+        group,
         len(outcomes),
         sum(bool(outcome.error) for outcome in outcomes),
         figures,

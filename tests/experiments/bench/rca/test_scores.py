@@ -59,7 +59,7 @@ def test_a_failure_is_a_miss_and_is_counted() -> None:
 def test_kinds_of_fault_have_lines_of_their_own() -> None:
     questions = {str(i): asked("a", name=str(i), seed=i, fault=("cpu", "gpu")[i % 2]) for i in range(4)}
     said = [Outcome("m", str(i), ("a",) if i % 2 else ("b", "a"), 0.1) for i in range(4)]
-    found = {line.fault: line.figures["AC@1"].mean for line in scores(said, questions)}
+    found = {line.group: line.figures["AC@1"].mean for line in scores(said, questions)}
     assert found == {"all": 0.5, "cpu": 0.0, "gpu": 1.0}
 
 

@@ -1,0 +1,75 @@
+"""Scores and findings as tables: on the terminal, and as a page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from rich.markup import escape as as_it_is
+from rich.table import Table
+
+from experiments.bench.rca.findings import Finding
+from experiments.bench.rca.scores import FIGURES, Score
+from policies.statistics import Interval
+
+HEAD = ("cases", "method", *FIGURES, "chance AC@1", "lift AC@1", "failures", "s / case", "slowest")
+
+
+def cells(score: Score) -> tuple[str, ...]:
+    """A line of the table; intervals are of 95 %."""
+    return (
+        f"{score.group} ({score.cases})",
+        score.method,
+        *(short(score.figures[figure]) for figure in FIGURES),
+        f"{score.chance['AC@1']:.2f}",
+        short(score.lift["AC@1"]),
+        str(score.failures),
+        f"{score.seconds:.3f}",
+        f"{score.slowest:.3f}",
+    )
+
+
+def short(found: Interval | None) -> str:
+    """A mean and its interval."""
+    return "-" if found is None else f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def scores_table(title: str, found: Sequence[Score]) -> Table:
+    """Groups one after the other."""
+    table = Table(*HEAD, title=title, title_justify="left")
+    for i, score in enumerate(found):
+        table.add_row(*cells(score), end_section=i + 1 < len(found) and found[i + 1].group != score.group)
+    return table
+
+
+def findings_table(found: Sequence[Finding]) -> Table:
+    """Each finding with the claims that it is made of."""
+    table = Table("finding", "verdict", "figure", "note", title="findings of arXiv 2603.02057", title_justify="left")
+    for finding in found:
+        table.add_row(f"[bold]{finding.title}[/bold]", f"[bold]{finding.verdict}[/bold]", "", "")
+        for i, claim in enumerate(finding.claims):
+            unit = f" {claim.unit}" if claim.unit else ""
+            told = "" if claim.figure is None else short(claim.figure) + unit
+            note = claim.note if claim.counts else f"{claim.note} (for information)".strip()
+            last = i + 1 == len(finding.claims)
+            table.add_row(f"  {as_it_is(claim.text)}", claim.verdict, told, as_it_is(note), end_section=last)
+    return table
+
+
+STYLE = (
+    "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}"
+    "td,th{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:left}"
+)
+
+
+def page(title: str, about: Mapping[str, str], found: Sequence[Score]) -> str:
+    """A page with the scores; everything in it is escaped."""
+    facts = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in about.items())
+    head = "".join(f"<th>{escape(name)}</th>" for name in HEAD)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells(score))}</tr>\n" for score in found)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
+        f"<h1>{escape(title)}</h1><table>{facts}</table><p>Means over cases with 95 % intervals; chance is a random"
+        f" order of the same candidates, lift the score minus chance.</p>"
+        f"<table><tr>{head}</tr>\n{rows}</table></html>\n"
+    )

@@ -1,0 +1,170 @@
+"""`healtwin rca`: data sets of root-cause cases, methods on them, and what the study found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(help="Root-cause analysis: data sets, methods, findings.", no_args_is_help=True)
+
+
+@app.command()
+def dataset(
+    suite: Annotated[str, typer.Argument(help="A suite file, or the name of a shipped one.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the data set; one that was cut short is taken up.")],
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option("--split", help="One of the suite's splits (default: the suite without one)."),
+    ] = None,
+    set_seed: Annotated[
+        int, typer.Option("--set-seed", min=0, help="Another number: the same scenarios under other luck.")
+    ] = 0,
+    profile: Annotated[
+        Literal["paper", "serving", "enriched"],
+        typer.Option("--profile", help="What the cases show: as the study, with the engines' own metrics, all."),
+    ] = "paper",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="spec.x=y", help="Override a field of every scenario; repeatable."),
+    ] = None,
+    telemetry: Annotated[
+        bool, typer.Option("--telemetry", help="Keep each case's telemetry folder, which the interpreter reads.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+) -> None:
+    """Live through every case of a suite and write it as RCAEval's tools read it: `<service>_<fault>/<N>/`."""
+    from experiments.bench.rca.dataset import Plan, make
+    from experiments.progress import Bar
+    from experiments.tables import print_rows
+    from twin.scenario import Suite
+
+    loaded = Suite.load(suite, split=split)
+    plan = Plan(loaded, set_seed, profile, tuple(overrides or ()), telemetry)
+    with Bar("cases") as bar:
+        made = make(plan, out, workers, bar)
+    print_rows("data set", made.rows())
+    print(f"{made.cases} cases: {made.folder}")
+
+
+Methods = Annotated[
+    str | None, typer.Option("--methods", metavar="M[,M]", help="Methods by name (default: all of ours).")
+]
+Interpreter = Annotated[
+    Path | None, typer.Option("--interpreter", help="Folder of a trained interpreter: adds the method 'interpreter'.")
+]
+
+
+@app.command()
+def bench(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a data set: ours, or any of RCAEval's.")],
+    methods: Methods = None,
+    interpreter: Interpreter = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Orders the columns of each case.")] = 0,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="File of results, taken up (default: DATASET/results.jsonl).")
+    ] = None,
+    release: Annotated[bool, typer.Option("--release", help="Run a test split: once a release, by protocol.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the table as a page too.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Record the run in MLflow.")] = True,
+) -> None:
+    """Give every case to every method: AC@k and Avg@5 beside chance, by kind of fault, seconds, failures."""
+    import sys
+
+    from experiments.bench.rca import runner, tables
+    from experiments.bench.rca.cases import read_dataset
+    from experiments.bench.rca.methods import chosen
+    from experiments.bench.rca.scores import scores
+    from experiments.progress import Bar
+    from experiments.tables import wide
+
+    names = [name.strip() for name in methods.split(",") if name.strip()] if methods else None
+    using = chosen(names, interpreter)
+    data = read_dataset(dataset)
+    with Bar("cases x methods") as bar:
+        found = runner.run(data, using, results or dataset / runner.RESULTS, seed, release=release, told=bar)
+    for name, why in found.broken.items():
+        print(f"left out: {name}: {why}", file=sys.stderr)
+    lines = scores(found.outcomes, found.asked)
+    title = f"rca bench {data.name}"
+    wide().print(tables.scores_table(title, lines))
+    failed = [outcome for outcome in found.outcomes if outcome.error]
+    for outcome in failed[:5]:
+        print(f"failed: {outcome.method} on {outcome.case}: {outcome.error}", file=sys.stderr)
+    about = {
+        "data set": f"{data.name}, {len(found.asked)} cases, {len(found.broken)} that cannot be read",
+        "split": data.split or "-",
+        "profile": str(data.manifest.get("profile") or "-"),
+        "digest": data.digest,
+    }
+    page = tables.page(title, about, lines)
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page, encoding="utf-8")
+    if track:
+        from experiments import tracking
+
+        with tracking.run(title, "rca bench", parameters={**about, "seed": seed}, command=sys.argv[1:]) as run:
+            for line in lines:
+                for figure, value in line.figures.items():
+                    run.log({f"{line.group}/{line.method}/{figure.replace('@', '')}": value.mean})
+            run.text(page, "scores.html")
+        print(f"run: {run.id}")
+    if not found.asked:
+        raise typer.Exit(1)
+
+
+@app.command()
+def findings(
+    datasets: Annotated[
+        list[Path], typer.Argument(help="Data sets of rca-llm, made with several --set-seed and profiles.")
+    ],
+    methods: Methods = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Orders the columns of each case.")] = 0,
+) -> None:
+    """Test the study's five findings on data sets: holds, undecided or fails, by 95 % intervals over data sets."""
+    import sys
+
+    from experiments.bench.rca import runner, tables
+    from experiments.bench.rca.cases import read_dataset
+    from experiments.bench.rca.findings import GPU, Evidence
+    from experiments.bench.rca.findings import findings as tested
+    from experiments.bench.rca.methods import chosen
+    from experiments.bench.rca.scores import ENOUGH
+    from experiments.bench.rca.shifts import shift
+    from experiments.errors import UserError
+    from experiments.progress import Bar
+    from experiments.tables import wide
+    from llm.ranking.case import read_case
+
+    using = chosen([name.strip() for name in methods.split(",")] if methods else None)
+    gathered: dict[str, runner.Results] = {}
+    shifts: dict[str, tuple[float, float]] = {}
+    seen: set[tuple[str, int]] = set()
+    for folder in datasets:
+        data = read_dataset(folder)
+        profile = str(data.manifest.get("profile", "paper"))
+        if (profile, data.realisation) in seen:
+            raise UserError(f"{folder} is another data set of profile {profile} and --set-seed {data.realisation}")
+        seen.add((profile, data.realisation))
+        with Bar(str(folder)) as bar:
+            found = runner.run(data, using, folder / runner.RESULTS, seed, told=bar)
+        for name, why in found.broken.items():
+            print(f"left out: {name}: {why}", file=sys.stderr)
+        kept = gathered.setdefault(profile, runner.Results())
+        kept.asked |= found.asked
+        kept.outcomes += found.outcomes
+        for entry in data.entries if profile == "paper" else ():
+            name = f"{data.realisation}/{entry.name}"
+            if entry.fault == GPU and name in found.asked:
+                moved = shift(read_case(entry.folder), found.asked[name].answers[0])
+                if moved is not None:
+                    shifts[name] = moved
+    evidence = {profile: Evidence.of(found.asked, found.outcomes) for profile, found in gathered.items()}
+    if "paper" not in evidence:
+        raise UserError("the findings are about profile paper; name data sets made with it")
+    sets = len(evidence["paper"].realisations)
+    wide().print(tables.findings_table(tested(evidence, shifts)))
+    if sets < ENOUGH:
+        print(f"{sets} data set{'' if sets == 1 else 's'}; nothing is decided with fewer than {ENOUGH} (--set-seed)")

@@ -1,0 +1,56 @@
+"""`healtwin rca`: from a suite to scores and findings, on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import app
+
+SUITE = """\
+apiVersion: healtwin/v1
+kind: Suite
+metadata: {name: one}
+spec:
+  scenarios: [stress-chaos-gpu-ray-replicas-1]
+  seeds: {from: 7, count: 1}
+  split: validation
+"""
+SHORT = ("--set", "spec.horizon=130s", "--set", "spec.faults.0.at=90s", "--set", "spec.faults.0.duration=30s")
+
+
+def invoke(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("rca")
+    (place / "one.yaml").write_text(SUITE)
+    said = invoke("rca", "dataset", str(place / "one.yaml"), "--out", str(place / "set"), *SHORT, "--workers", "1")
+    assert f"1 cases: {place / 'set'}" in said
+    return place / "set"
+
+
+def test_bench_prints_scores_beside_chance_and_writes_a_page(dataset: Path, tmp_path: Path) -> None:
+    page = tmp_path / "pages" / "scores.html"
+    said = invoke("rca", "bench", str(dataset), "--methods", "two-sided-baro", "--no-track", "--html", str(page))
+    assert "rca bench one" in said and "all (1)" in said
+    assert "two-sided-baro" in page.read_text() and "chance AC@1" in page.read_text()
+
+
+def test_findings_of_one_data_set_are_undecided(dataset: Path) -> None:
+    said = invoke("rca", "findings", str(dataset), "--methods", "two-sided-nsigma")
+    assert said.count("undecided") >= 5 and "holds" not in said
+    assert "nothing is decided with fewer than 5" in said
+    assert "is another data set of profile paper" in invoke("rca", "findings", str(dataset), str(dataset), code=2)
+
+
+def test_what_is_wrong_is_one_line(dataset: Path, tmp_path: Path) -> None:
+    assert "no method 'magic'" in invoke("rca", "bench", str(dataset), "--methods", "magic", "--no-track", code=2)
+    assert "holds no cases" in invoke("rca", "bench", str(tmp_path), "--no-track", code=2)
+    assert "is not empty" in invoke("rca", "dataset", "rca-llm", "--out", str(dataset.parent), code=2)
