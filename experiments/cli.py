@@ -14,6 +14,7 @@ from experiments import errors
 from experiments.commands import (
     bench,
     demo,
+    diagnose,
     evaluate,
     export,
     export_telemetry,
@@ -69,6 +70,7 @@ app.command("report")(report.command)
 app.command("demo")(demo.command)
 app.add_typer(bench.app, name="bench")
 app.add_typer(rca.app, name="rca")
+app.command("diagnose")(diagnose.command)
 app.command("repro")(repro.command)
 app.command("ui")(ui.command)
 

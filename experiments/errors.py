@@ -8,6 +8,7 @@ _RAISED_BY = {
     "twin.scenario.errors": "ScenarioError",
     "twin.telemetry.folder": "FolderError",
     "llm.ranking.case": "CaseError",
+    "llm.reading.errors": "ReadingError",
 }
 """Errors about the user's files, by the module that raises them: looked up, not imported, when one arrives."""
 

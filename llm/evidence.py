@@ -139,10 +139,15 @@ def _dispersion(counts: Counter[int], bins: int) -> float:
 
 def new_errors(usual: Habits, lines: Iterable[Said], start: float, end: float) -> list[Departure]:
     """Errors of (start, end] that the reference has not, or has more rarely, by the time of their first line."""
+    return risen(usual, (line for line in lines if line.failing), start, end)
+
+
+def risen(usual: Habits, lines: Iterable[Said], start: float, end: float) -> list[Departure]:
+    """Lines of (start, end] that the reference has not, or has more rarely, by the time of their first one."""
     first: dict[tuple[str, str], Said] = {}
     seen: Counter[tuple[str, str]] = Counter()
     for line in lines:
-        if line.failing and start < line.time <= end:
+        if start < line.time <= end:
             key = line.component, line.template
             first.setdefault(key, line)
             seen[key] += 1

@@ -25,7 +25,7 @@ NEAR = 600.0
 """Seconds between the lines of two files that still overlap in time."""
 LOOSE = 120.0
 """Seconds by which a shifted file may stand out from the others."""
-SHARED = 5
+SHARED = 10
 """Requests that two services must have in common before their clocks are compared."""
 OFF = 120.0
 """Seconds that two clocks must differ by to be called different."""
@@ -119,45 +119,65 @@ def _quarters(seconds: float) -> float:
 
 
 def _check_requests(entries: Iterable[LogEntry]) -> None:
-    """Compare when two services first speak of the same requests."""
-    seen: dict[str, dict[str, tuple[float, str]]] = defaultdict(dict)
+    """Compare when two services speak of the same requests.
+
+    A clock is off where it is so against every other service that the requests lead through, all the time: what goes
+    wrong in the middle of a log is a fault, to be diagnosed.
+    """
+    seen: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    files: dict[str, str] = {}
     for entry in entries:
         request = entry.global_request or entry.request
-        if request and entry.time is not None and entry.component not in seen[request]:
-            seen[request][entry.component] = (entry.time, entry.file)
-    apart: dict[tuple[str, str], list[float]] = defaultdict(list)
-    files: dict[str, str] = {}
+        if request and entry.time is not None:
+            seen[request][entry.component].append(entry.time)
+            files.setdefault(entry.component, entry.file)
+    apart: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for times in seen.values():
-        if len(times) > 1:
-            ordered = sorted(times.items())
-            for i, (one, (at, file)) in enumerate(ordered):
-                files.setdefault(one, file)
-                for other, (then, _) in ordered[i + 1 :]:
-                    apart[one, other].append(then - at)
-    off: list[tuple[str, str, float]] = []
-    for (one, other), differences in apart.items():
-        ordered_differences = sorted(differences)
-        cut = len(differences) // 10
-        typical = median(ordered_differences)
-        most = ordered_differences[len(differences) - 1 - cut] - ordered_differences[cut]
-        if len(differences) >= SHARED and abs(typical) > OFF and most <= SPREAD:
-            off.append((one, other, typical))
+        ordered = sorted((component, sorted(said)) for component, said in times.items())
+        for i, (one, first) in enumerate(ordered):
+            for other, second in ordered[i + 1 :]:
+                gap = nearest(first, second)
+                apart[one][other].append(gap)
+                apart[other][one].append(-gap)
+    off: dict[str, dict[str, float]] = {}
+    for one, others in apart.items():
+        steady = {other: _steady(gaps) for other, gaps in others.items() if len(gaps) >= SHARED}
+        if steady and all(gap is not None and abs(gap) > OFF for gap in steady.values()):
+            off[one] = {other: -gap for other, gap in steady.items() if gap is not None}
     if not off:
         return
-    counts: dict[str, int] = defaultdict(int)
-    for one, other, _ in off:
-        counts[one] += 1
-        counts[other] += 1
-    one, other, typical = max(off, key=lambda pair: max(counts[pair[0]], counts[pair[1]]))
-    culprit, typical = (other, typical) if counts[other] >= counts[one] else (one, -typical)
+    # Of two that share requests with each other only, either may be wrong: the first in the alphabet is named.
+    culprit = max(sorted(off), key=lambda one: len(off[one]))
+    witness, typical = min(off[culprit].items())
     zone = _quarters(typical)
     ahead = zone if zone and abs(typical - zone) <= OFF else round(typical)
-    witness = one if culprit == other else other
     raise ReadingError(
         f"{files[culprit]} is {_hours(ahead)} {'ahead of' if ahead > 0 else 'behind'} {files[witness]} in what both "
         f"say of the same requests: their clocks or time zones differ. Say how far it is ahead of UTC, such as "
         f"--timezone {files[culprit]}={_signed(ahead)}"
     )
+
+
+def nearest(first: Sequence[float], second: Sequence[float]) -> float:
+    """How much later than a time of `first` its nearest of `second` is, where they come nearest; both ascend."""
+    i = j = 0
+    best = second[0] - first[0]
+    while i < len(first) and j < len(second):
+        gap = second[j] - first[i]
+        if abs(gap) < abs(best):
+            best = gap
+        if gap > 0:
+            i += 1
+        else:
+            j += 1
+    return best
+
+
+def _steady(gaps: Sequence[float]) -> float | None:
+    """The typical gap, where those of most requests lie close to it; None where they do not."""
+    ordered = sorted(gaps)
+    cut = len(ordered) // 10
+    return median(ordered) if ordered[len(ordered) - 1 - cut] - ordered[cut] <= SPREAD else None
 
 
 def _names(group: Sequence[FileReport]) -> str:

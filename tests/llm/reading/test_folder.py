@@ -179,6 +179,24 @@ def test_a_clock_that_is_minutes_off_is_named(make_folder: MakeFolder) -> None:
     assert len(read_folder(folder, zones(["nova-conductor.log=-00:03:20"])).entries) == 60
 
 
+def test_a_clock_that_jumps_in_the_middle_is_a_fault_and_no_mistake(make_folder: MakeFolder) -> None:
+    lines = oslo("nova.conductor", request="ids").splitlines(keepends=True)
+    late = oslo("nova.conductor", hours=0.5, request="ids").splitlines(keepends=True)
+    folder = make_folder(
+        {"nova-api.log": oslo("nova.api", request="ids"), "nova-conductor.log": "".join(lines[:10] + late[10:])}
+    )
+    assert len(read_folder(folder).entries) == 40
+
+
+def test_a_service_that_speaks_of_a_request_at_its_end_only_has_no_clock_of_its_own(make_folder: MakeFolder) -> None:
+    def lines(logger: str, *offsets: float) -> str:
+        said = "".join(oslo(logger, hours=offset, request="ids") for offset in offsets)
+        return "".join(sorted(said.splitlines(keepends=True)))
+
+    folder = make_folder({"nova-api.log": lines("nova.api", 0.0, 0.1), "keystone.log": lines("keystone.x", 0.1)})
+    assert len(read_folder(folder).entries) == 60
+
+
 def test_a_service_that_began_hours_later_is_no_other_zone_where_times_say_their_zone(make_folder: MakeFolder) -> None:
     later = "".join(ACCESS.format(i).replace(":10:", ":13:") for i in range(8))
     folder = make_folder({"a/access.log": "".join(ACCESS.format(i) for i in range(8)), "b/access.log": later})
