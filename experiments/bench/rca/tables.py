@@ -12,7 +12,7 @@ from experiments.bench.rca.findings import Finding
 from experiments.bench.rca.scores import FIGURES, Score
 from policies.statistics import Interval
 
-HEAD = ("cases", "method", *FIGURES, "chance AC@1", "lift AC@1", "failures", "s / case", "slowest")
+HEAD = ("cases", "method", *FIGURES, "chance", "lift", "failed", "s / case", "slowest")
 
 
 def cells(score: Score) -> tuple[str, ...]:
@@ -37,8 +37,12 @@ def short(found: Interval | None) -> str:
 def scores_table(title: str, found: Sequence[Score]) -> Table:
     """Groups one after the other."""
     table = Table(*HEAD, title=title, title_justify="left")
+    table.columns[1].no_wrap = True
     for i, score in enumerate(found):
-        table.add_row(*cells(score), end_section=i + 1 < len(found) and found[i + 1].group != score.group)
+        told = list(cells(score))
+        for column, figure in ((3, "AC@3"), (4, "AC@5")):  # the page has their intervals
+            told[column] = f"{score.figures[figure].mean:.2f}"
+        table.add_row(*told, end_section=i + 1 < len(found) and found[i + 1].group != score.group)
     return table
 
 
@@ -69,7 +73,7 @@ def page(title: str, about: Mapping[str, str], found: Sequence[Score]) -> str:
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells(score))}</tr>\n" for score in found)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><table>{facts}</table><p>Means over cases with 95 % intervals; chance is a random"
-        f" order of the same candidates, lift the score minus chance.</p>"
+        f"<h1>{escape(title)}</h1><table>{facts}</table><p>Means over cases with 95 % intervals; chance is AC@1 of a"
+        f" random order of the same candidates, lift the score minus chance.</p>"
         f"<table><tr>{head}</tr>\n{rows}</table></html>\n"
     )
