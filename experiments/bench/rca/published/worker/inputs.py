@@ -35,7 +35,7 @@ class Inputs:
     inject_time: int
     """Unix seconds."""
     data: pd.DataFrame
-    """`time` and `<service>_<metric>`."""
+    """`time` and `<service>_<metric>`, with one underscore."""
     columns: int
     """How many metrics the file has: the study's number of iterations."""
     notes: list[str] = field(default_factory=list)
@@ -103,7 +103,16 @@ def read(folder: Path, seed: int) -> Inputs:
     columns = len(data.columns) - 1
     data = data.rename(columns={name: name.replace("_latency-90", "_latency") for name in data.columns})
     data = data.drop(columns=[name for name in data.columns if any(part in name for part in DROPPED)])
-    return Inputs(folder, seed, inject_time, data, columns)
+    return Inputs(folder, seed, inject_time, data.rename(columns=with_one_underscore), columns)
+
+
+def with_one_underscore(column: str) -> str:
+    """`<service>_<metric>` with hyphens for the underscores of the metric.
+
+    RCAEval's names have one. CIRCA takes what is between the first two for the metric, PDiagnose stops at a second.
+    """
+    service, underscore, name = column.partition("_")
+    return service + underscore + name.replace("_", "-")
 
 
 def shuffled(table: pd.DataFrame, seed: int) -> pd.DataFrame:

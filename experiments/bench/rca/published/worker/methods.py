@@ -210,7 +210,7 @@ def significant_links(
 def pdiagnose() -> Run:
     """RCAEval's PDiagnose is a script: it reads a case at a path that is written in it, and prints what it ranks.
 
-    It is run as it is, on a folder where that path leads to this case. It wants one underscore in a column's name.
+    It is run as it is, on a folder where that path leads to this case.
     """
     module = import_module("RCAEval.e2e.pdiagnose")
 
@@ -218,7 +218,7 @@ def pdiagnose() -> Run:
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "data/mm-ob/checkoutservice_cpu/1"
             place.mkdir(parents=True)
-            case.data.rename(columns=with_one_underscore).to_csv(place / "simple_metrics.csv", index=False)
+            case.data.to_csv(place / "simple_metrics.csv", index=False)
             case.traces.to_csv(place / "traces.csv", index=False)
             for name in ("logs.csv", "logts.csv"):
                 (place / name).symlink_to((case.folder / name).resolve())
@@ -234,12 +234,6 @@ def pdiagnose() -> Run:
         return [service for service, _ in ast.literal_eval(said.getvalue().strip().splitlines()[-1])]
 
     return run
-
-
-def with_one_underscore(column: str) -> str:
-    """`<service>_<metric>` with hyphens for the underscores of the metric."""
-    service, underscore, name = column.partition("_")
-    return service + underscore + name.replace("_", "-")
 
 
 METHODS: dict[str, Callable[[], Run]] = {

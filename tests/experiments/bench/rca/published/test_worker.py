@@ -14,7 +14,7 @@ import pandas as pd
 
 from experiments.bench.rca.published import ABSENT, PUBLISHED, adapted
 from experiments.bench.rca.published.worker.__main__ import serve
-from experiments.bench.rca.published.worker.inputs import Inputs, read, shuffled
+from experiments.bench.rca.published.worker.inputs import Inputs, read, shuffled, with_one_underscore
 from experiments.bench.rca.published.worker.methods import (
     METHODS,
     STEP,
@@ -22,7 +22,6 @@ from experiments.bench.rca.published.worker.methods import (
     noisy,
     resampled,
     significant_links,
-    with_one_underscore,
 )
 from tests.experiments.bench.rca.published.conftest import INJECTED, WriteCase
 
@@ -38,8 +37,8 @@ def test_every_method_of_the_study_is_there_or_said_to_be_absent() -> None:
 def test_metrics_are_what_the_studys_main_hands_over(case: WriteCase) -> None:
     inputs = read(case(), 0)
     columns = set(inputs.data.columns)
-    assert {"time", "engine-1_ctn_cpu", "engine-1_latency"} <= columns
-    assert not [name for name in columns if "_node_" in name or "latency-" in name]
+    assert {"time", "engine-1_ctn-cpu", "engine-1_latency"} <= columns
+    assert not [name for name in columns if "node" in name or "latency-" in name]
     assert inputs.columns == 25, "with those of nodes, which are dropped later"
     assert inputs.inject_time == INJECTED
 
@@ -50,7 +49,7 @@ def test_what_is_absent_is_the_last_value_and_zero_before_the_first(case: WriteC
     table.loc[:1, "router_ctn_cpu"] = np.nan
     table.loc[5, "router_ctn_cpu"] = np.inf
     table.to_csv(folder / "data.csv", index=False)
-    cpu = read(folder, 0).data["router_ctn_cpu"]
+    cpu = read(folder, 0).data["router_ctn-cpu"]
     assert list(cpu[:2]) == [0, 0]
     assert cpu[5] == cpu[4] != 0
 
