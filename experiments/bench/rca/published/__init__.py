@@ -32,7 +32,7 @@ class Published:
         return f"{self.package} {adapted()}"
 
 
-RCAEVAL, PYRCA = "RCAEval 1.8.1", "sfr-pyrca 1.0.1"
+RCAEVAL, PYRCA, FSE_BARO = "RCAEval 1.8.1", "sfr-pyrca 1.0.1", "fse-baro 0.2.2"
 
 PUBLISHED: dict[str, Published] = {
     "dummy": Published("metric", RCAEVAL),
@@ -55,6 +55,7 @@ PUBLISHED: dict[str, Published] = {
     "tracerca": Published("trace", RCAEVAL),
     "mmbaro": Published("multi-source", RCAEVAL),
     "pdiagnose": Published("multi-source", RCAEVAL),
+    "baro_bocpd": Published("metric", FSE_BARO, studied=False),
     "mmnsigma": Published("multi-source", RCAEVAL, studied=False),
     "micro_diag": Published("metric", RCAEVAL, studied=False),
     "cloudranger": Published("metric", RCAEVAL, studied=False),

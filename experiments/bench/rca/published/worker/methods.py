@@ -207,6 +207,21 @@ def significant_links(
     }
 
 
+def baro_bocpd() -> Run:
+    """fse-baro's BARO from end to end: it finds the change itself, in the latencies, and is not told the injection."""
+    from baro.anomaly_detection import bocpd
+    from baro.root_cause_analysis import robust_scorer
+
+    def run(case: Inputs) -> Iterable[str]:
+        changes = [row for row in bocpd(case.data) if 0 < row < len(case.data)]  # it names the end where there is none
+        if not changes:
+            raise ValueError("found no change in the latencies")
+        ranks: Iterable[str] = robust_scorer(case.data, anomalies=changes)["ranks"]
+        return ranks
+
+    return run
+
+
 def pdiagnose() -> Run:
     """RCAEval's PDiagnose is a script: it reads a case at a path that is written in it, and prints what it ranks.
 
@@ -258,6 +273,7 @@ METHODS: dict[str, Callable[[], Run]] = {
     "mmbaro": multi_source(f"{E2E}.baro", "mmbaro"),
     "pdiagnose": pdiagnose,
     # Beyond the study:
+    "baro_bocpd": baro_bocpd,
     "mmnsigma": multi_source(f"{E2E}.baro", "mmnsigma"),
     "micro_diag": metric(f"{E2E}.lingam_pagerank", "micro_diag"),
     "cloudranger": metric(f"{E2E}.cloudranger", "cloudranger"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench.rca.published.client import MethodError, Workers
+from experiments.bench.rca.published.client import MethodError, Workers, command
 
 STUB = """
 import json, os, sys, time
@@ -97,6 +99,22 @@ def test_threads_have_a_worker_each(workers: Workers) -> None:
     assert answers == [["a", "b"]] * 3
     assert len(workers._idle) == 3
     assert time.perf_counter() - began < 5
+
+
+def test_a_worker_ends_when_whoever_asks_it_is_killed() -> None:
+    read, write = os.pipe()  # its stdin stays open, as where a method is busy and does not look at it
+    parent = "import os, subprocess, sys; subprocess.Popen(sys.argv[1:]); os._exit(9)"
+    try:
+        subprocess.run(
+            [sys.executable, "-c", parent, *command(Path(sys.executable))],
+            stdin=read,
+            stdout=subprocess.PIPE,  # until the worker, which has it too, closes it
+            timeout=20,
+            check=False,
+        )
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def test_closing_ends_the_workers(workers: Workers) -> None:
