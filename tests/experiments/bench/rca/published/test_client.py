@@ -103,7 +103,7 @@ def test_threads_have_a_worker_each(workers: Workers) -> None:
 
 def test_a_worker_ends_when_whoever_asks_it_is_killed() -> None:
     read, write = os.pipe()  # its stdin stays open, as where a method is busy and does not look at it
-    parent = "import os, subprocess, sys; subprocess.Popen(sys.argv[1:]); os._exit(9)"
+    parent = "import os, subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(1); os._exit(9)"
     try:
         subprocess.run(
             [sys.executable, "-c", parent, *command(Path(sys.executable))],
