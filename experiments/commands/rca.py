@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from experiments.commands import rca_environment
+
 app = typer.Typer(help="Root-cause analysis: data sets, methods, findings.", no_args_is_help=True)
 
 
@@ -49,8 +51,14 @@ def dataset(
 
 
 Methods = Annotated[
-    str | None, typer.Option("--methods", metavar="M[,M]", help="Methods by name (default: all of ours).")
+    str | None,
+    typer.Option("--methods", metavar="M[,M]", help="Methods by name, or ours, or published (default: ours)."),
 ]
+Environment = Annotated[
+    Path, typer.Option("--environment", help="Where the published methods are: `healtwin rca environment`.")
+]
+Limit = Annotated[float, typer.Option("--limit", min=1.0, help="Seconds a published method may take for a case.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes for the published methods.")]
 Interpreter = Annotated[
     Path | None, typer.Option("--interpreter", help="Folder of a trained interpreter: adds the method 'interpreter'.")
 ]
@@ -61,6 +69,9 @@ def bench(
     dataset: Annotated[Path, typer.Argument(help="Folder of a data set: ours, or any of RCAEval's.")],
     methods: Methods = None,
     interpreter: Interpreter = None,
+    environment: Environment = Path(".venv-rca"),
+    limit: Limit = 600.0,
+    workers: Workers = 2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Orders the columns of each case.")] = 0,
     results: Annotated[
         Path | None, typer.Option("--results", help="File of results, taken up (default: DATASET/results.jsonl).")
@@ -79,11 +90,9 @@ def bench(
     from experiments.progress import Bar
     from experiments.tables import wide
 
-    names = [name.strip() for name in methods.split(",") if name.strip()] if methods else None
-    using = chosen(names, interpreter)
     data = read_dataset(dataset)
-    with Bar("cases x methods") as bar:
-        found = runner.run(data, using, results or dataset / runner.RESULTS, seed, release=release, told=bar)
+    with chosen(_names(methods), interpreter, environment, limit) as using, Bar("cases x methods") as bar:
+        found = runner.run(data, using, results or dataset / runner.RESULTS, seed, workers, release, bar)
     for name, why in found.broken.items():
         print(f"left out: {name}: {why}", file=sys.stderr)
     lines = scores(found.outcomes, found.asked)
@@ -121,6 +130,9 @@ def findings(
         list[Path], typer.Argument(help="Data sets of rca-llm, made with several --set-seed and profiles.")
     ],
     methods: Methods = None,
+    environment: Environment = Path(".venv-rca"),
+    limit: Limit = 600.0,
+    workers: Workers = 2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Orders the columns of each case.")] = 0,
 ) -> None:
     """Test the study's five findings on data sets: holds, undecided or fails, by 95 % intervals over data sets."""
@@ -138,29 +150,29 @@ def findings(
     from experiments.tables import wide
     from llm.ranking.case import read_case
 
-    using = chosen([name.strip() for name in methods.split(",")] if methods else None)
     gathered: dict[str, runner.Results] = {}
     shifts: dict[str, tuple[float, float]] = {}
     seen: set[tuple[str, int]] = set()
-    for folder in datasets:
-        data = read_dataset(folder)
-        profile = str(data.manifest.get("profile", "paper"))
-        if (profile, data.realisation) in seen:
-            raise UserError(f"{folder} is another data set of profile {profile} and --set-seed {data.realisation}")
-        seen.add((profile, data.realisation))
-        with Bar(str(folder)) as bar:
-            found = runner.run(data, using, folder / runner.RESULTS, seed, told=bar)
-        for name, why in found.broken.items():
-            print(f"left out: {name}: {why}", file=sys.stderr)
-        kept = gathered.setdefault(profile, runner.Results())
-        kept.asked |= found.asked
-        kept.outcomes += found.outcomes
-        for entry in data.entries if profile == "paper" else ():
-            name = f"{data.realisation}/{entry.name}"
-            if entry.fault == GPU and name in found.asked:
-                moved = shift(read_case(entry.folder), found.asked[name].answers[0])
-                if moved is not None:
-                    shifts[name] = moved
+    with chosen(_names(methods), environment=environment, limit=limit) as using:
+        for folder in datasets:
+            data = read_dataset(folder)
+            profile = str(data.manifest.get("profile", "paper"))
+            if (profile, data.realisation) in seen:
+                raise UserError(f"{folder} is another data set of profile {profile} and --set-seed {data.realisation}")
+            seen.add((profile, data.realisation))
+            with Bar(str(folder)) as bar:
+                found = runner.run(data, using, folder / runner.RESULTS, seed, workers, told=bar)
+            for name, why in found.broken.items():
+                print(f"left out: {name}: {why}", file=sys.stderr)
+            kept = gathered.setdefault(profile, runner.Results())
+            kept.asked |= found.asked
+            kept.outcomes += found.outcomes
+            for entry in data.entries if profile == "paper" else ():
+                name = f"{data.realisation}/{entry.name}"
+                if entry.fault == GPU and name in found.asked:
+                    moved = shift(read_case(entry.folder), found.asked[name].answers[0])
+                    if moved is not None:
+                        shifts[name] = moved
     evidence = {profile: Evidence.of(found.asked, found.outcomes) for profile, found in gathered.items()}
     if "paper" not in evidence:
         raise UserError("the findings are about profile paper; name data sets made with it")
@@ -168,3 +180,10 @@ def findings(
     wide().print(tables.findings_table(tested(evidence, shifts)))
     if sets < ENOUGH:
         print(f"{sets} data set{'' if sets == 1 else 's'}; nothing is decided with fewer than {ENOUGH} (--set-seed)")
+
+
+def _names(methods: str | None) -> list[str] | None:
+    return [name.strip() for name in methods.split(",") if name.strip()] if methods else None
+
+
+app.command("environment")(rca_environment.command)

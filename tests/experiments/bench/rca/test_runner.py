@@ -63,14 +63,33 @@ def test_a_test_split_is_for_releases(folder: Path, tmp_path: Path) -> None:
 
 def test_our_rankers_answer_and_find_what_is_loud(folder: Path, tmp_path: Path) -> None:
     data = read_dataset(folder)
-    found = runner.run(data, chosen(None), tmp_path / "results.jsonl")
-    assert len(found.outcomes) == 2 * len(chosen(None)) and not any(outcome.error for outcome in found.outcomes)
+    with chosen(None) as methods:
+        found = runner.run(data, methods, tmp_path / "results.jsonl")
+    assert len(found.outcomes) == 2 * len(methods) and not any(outcome.error for outcome in found.outcomes)
     for outcome in found.outcomes:
         assert set(outcome.ranks) == set(found.asked[outcome.case].candidates)
     loud = {o.case: o.ranks[0] for o in found.outcomes if o.method == "two-sided-baro"}
     assert loud["0/ray-replicas-0_cpu/1"] == "ray-replicas-0"
-    with pytest.raises(UserError, match=r"no method 'nobody' \(known: two-sided-baro"):
-        chosen(["nobody"])
+
+
+def test_a_method_is_named_by_itself_or_with_its_group(tmp_path: Path) -> None:
+    with chosen(["first-error", "ours"]) as methods:
+        assert [method.name for method in methods][:2] == ["first-error", "two-sided-baro"]
+        assert len(methods) == len({method.name for method in methods})
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nobody", r"no method 'nobody' \(known: two-sided-baro"),
+        ("causalai", "on no package index"),
+        ("baro", "healtwin rca environment"),
+        ("published", "healtwin rca environment"),
+    ],
+)
+def test_a_method_that_is_not_to_be_had_is_refused_with_what_to_do(name: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said), chosen([name], environment=tmp_path):
+        pass
 
 
 def test_the_shift_of_a_culprit_is_of_its_own_gpu_and_requests(folder: Path) -> None:
