@@ -14,7 +14,7 @@ from experiments.commands import mutations, replay
 if TYPE_CHECKING:
     from experiments.bench.rows import Row
 
-NAMES = ("twin", "inference", "openstack", "telemetry", "mutations", "replay")
+NAMES = ("twin", "inference", "openstack", "telemetry", "rca", "mutations", "replay")
 
 
 class Benchmarks(TyperGroup):
@@ -93,6 +93,24 @@ def telemetry(quick: Quick = False, as_json: Json = False) -> None:
     from experiments.bench import telemetry
 
     _print("telemetry", telemetry.rows(quick), as_json)
+
+
+@app.command()
+def rca(
+    quick: Quick = False,
+    as_json: Json = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Real logs (openstack/, openstack-real/); rows that need them are skipped."),
+    ] = None,
+) -> None:
+    """Root causes: real logs read, what a data set costs, how long rankers take. Exit code 1 where a bar is missed."""
+    from experiments.bench.rca import rows
+    from experiments.errors import UserError
+
+    if data is not None and not data.is_dir():
+        raise UserError(f"--data {data}: no such folder; it holds openstack/ and openstack-real/")
+    _print("rca", rows.rows(quick, data), as_json)
 
 
 def _print(name: str, measured: Iterable[Row], as_json: bool) -> None:
