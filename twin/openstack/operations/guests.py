@@ -10,7 +10,7 @@ from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.openstack.infrastructure.domains import DomainState
 from twin.openstack.nova.compute.service import NovaCompute
-from twin.openstack.operations.administrator import Administrator
+from twin.openstack.operations.administrator import PATIENCE, Administrator
 from twin.openstack.operations.inventory import Inventory
 from twin.openstack.oslo.service import Steps
 from twin.openstack.site import Site
@@ -135,8 +135,11 @@ class Guests:
         self._relieved(target, ticket)
 
     def _confirm(self, admin: Administrator, servers: Iterable[Server]) -> Steps:
+        """They move at the same time, so the patience with all of them began at once."""
+        deadline = self.world.now + PATIENCE
         for server in servers:
-            yield from admin.until(lambda server=server: self._settled(server))  # type: ignore[misc]
+            left = max(0.0, deadline - self.world.now)
+            yield from admin.until(lambda server=server: self._settled(server), left)  # type: ignore[misc]
             if server.vm_state == "resized" and (yield from admin.server_action(server.uuid, "confirmResize")):
                 yield from admin.until(lambda server=server: server.vm_state != "resized", 60.0)  # type: ignore[misc]
 
