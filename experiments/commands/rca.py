@@ -37,6 +37,8 @@ def dataset(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
 ) -> None:
     """Live through every case of a suite and write it as RCAEval's tools read it: `<service>_<fault>/<N>/`."""
+    import sys
+
     from experiments.bench.rca.dataset import Plan, make
     from experiments.progress import Bar
     from experiments.tables import print_rows
@@ -47,7 +49,12 @@ def dataset(
     with Bar("cases") as bar:
         made = make(plan, out, workers, bar)
     print_rows("data set", made.rows())
-    print(f"{made.cases} cases: {made.folder}")
+    print(f"{made.cases - len(made.failed)} cases: {made.folder}")
+    for case, why in made.failed.items():
+        print(f"failed: {case}: {why}", file=sys.stderr)
+    if made.failed:
+        print(f"{len(made.failed)} of {made.cases} cases are not in the data set", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 Methods = Annotated[

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from experiments.bench.rca import dataset as making
+from experiments.bench.rca.dataset import Job
 from experiments.cli import app
 
 SUITE = """\
@@ -41,6 +44,23 @@ def test_bench_prints_scores_beside_chance_and_writes_a_page(dataset: Path, tmp_
     said = invoke("rca", "bench", str(dataset), "--methods", "two-sided-baro", "--no-track", "--html", str(page))
     assert "rca bench one" in said and "all (1)" in said
     assert "two-sided-baro" in page.read_text() and "chance" in page.read_text()
+
+
+def test_a_case_that_cannot_be_made_is_named_and_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(job: Job, scratch: Path, out: Path) -> None:
+        out.mkdir()
+        raise OSError("no space left")
+
+    def one_by_one(jobs: list[Job], scratch: Path, workers: int) -> Iterator[object]:
+        yield from ((job, making._draft(job, scratch)) for job in jobs)
+
+    monkeypatch.setattr(making, "_lived_through", broken)
+    monkeypatch.setattr(making, "_drafts", one_by_one)  # in this process
+    (tmp_path / "one.yaml").write_text(SUITE)
+    said = invoke("rca", "dataset", str(tmp_path / "one.yaml"), "--out", str(tmp_path / "set"), code=1)
+    assert "0 cases:" in said and "1 of 1 cases are not in the data set" in said
+    assert "failed: stress-chaos-gpu-ray-replicas-1, seed 7: OSError: no space left" in said
+    assert {path.name for path in (tmp_path / "set").iterdir()} == {"cases.jsonl", "dataset.json"}
 
 
 def test_findings_of_one_data_set_are_undecided(dataset: Path) -> None:

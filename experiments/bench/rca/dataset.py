@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,13 @@ class Made:
     seconds: float
     memory: float
     """GiB: the peak of this process and of its workers together."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Cases that could not be made, as scenario and seed -> why."""
 
     def rows(self) -> list[Row]:
         """Time and memory beside their bars, where a data set of that size was made."""
-        made = self.cases - self.kept
-        anchor = f"{made} cases made, {self.kept} kept"
+        made = self.cases - self.kept - len(self.failed)
+        anchor = f"{made} cases made, {self.kept} kept" + (f", {len(self.failed)} failed" if self.failed else "")
         if made != CASES_BAR:
             return [Row("data set: time", self.seconds, "s", anchor=anchor), self._memory(anchor)]
         return [at_most("data set: time", self.seconds, "s", SECONDS_BAR, anchor), self._memory(anchor)]
@@ -147,15 +149,20 @@ def make(
 ) -> Made:
     """Write the data set into a folder; `told` hears (done, total, case).
 
-    Raises UserError where the folder holds another data set, or something that is none.
+    A case that cannot be made is left out and named in the result; the same call tries it again. Raises UserError where
+    the folder holds another data set, or something that is none.
     """
     began = time.monotonic()
     jobs = plan.jobs()
     manifest = plan.manifest()
     kept = _kept(folder, manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    numbers = Counter(row["case"].rpartition("/")[0] for row in kept.values())
+    numbers: Counter[str] = Counter()
+    for row in kept.values():
+        kind, _, number = row["case"].rpartition("/")
+        numbers[kind] = max(numbers[kind], int(number))
     peaks: dict[int, float] = {}
+    failed: dict[str, str] = {}
     with (
         (folder / CASES).open("a", encoding="utf-8") as file,
         tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as scratch,
@@ -163,6 +170,11 @@ def make(
         told(len(kept), len(jobs), None)
         done = len(kept)
         for job, drafted in _drafts([job for job in jobs if job.number not in kept], Path(scratch), workers):
+            done += 1
+            if isinstance(drafted, _Failed):
+                failed[f"{job.scenario.metadata.name}, seed {job.seed}"] = drafted.why
+                told(done, len(jobs), "failed")
+                continue
             numbers[drafted.kind] += 1
             name = f"{drafted.kind}/{numbers[drafted.kind]}"
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -173,10 +185,9 @@ def make(
             file.write(json.dumps({**row, "seed": job.seed, "tags": list(job.tags)}) + "\n")
             file.flush()
             peaks[drafted.process] = drafted.memory
-            done += 1
             told(done, len(jobs), name)
     memory = _peak() + sum(peaks.values())
-    return Made(folder, len(jobs), len(kept), time.monotonic() - began, memory)
+    return Made(folder, len(jobs), len(kept), time.monotonic() - began, memory, failed)
 
 
 def _kept(folder: Path, manifest: dict[str, Any]) -> dict[int, dict[str, Any]]:
@@ -213,14 +224,21 @@ class _Draft:
     memory: float
 
 
-def _drafts(jobs: Sequence[Job], scratch: Path, workers: int) -> Iterator[tuple[Job, _Draft]]:
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A case that could not be made."""
+
+    why: str
+
+
+def _drafts(jobs: Sequence[Job], scratch: Path, workers: int) -> Iterator[tuple[Job, _Draft | _Failed]]:
     """The cases in the order of the plan, so that their numbers do not depend on which process was faster."""
     context = multiprocessing.get_context("spawn")
     todo = iter(jobs)
-    finished: dict[int, _Draft] = {}
+    finished: dict[int, _Draft | _Failed] = {}
     place = 0
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepared) as pool:
-        going: dict[Future[_Draft], Job] = {}
+        going: dict[Future[_Draft | _Failed], Job] = {}
 
         def begin() -> None:
             job = next(todo, None)
@@ -239,12 +257,20 @@ def _drafts(jobs: Sequence[Job], scratch: Path, workers: int) -> Iterator[tuple[
                 place += 1
 
 
-def _draft(job: Job, scratch: Path) -> _Draft:
-    """Live through one case and export it."""
+def _draft(job: Job, scratch: Path) -> _Draft | _Failed:
+    """Live through one case and export it. Whatever one case breaks on, the others are made."""
+    out = scratch / str(job.number)
+    try:
+        return _lived_through(job, scratch, out)
+    except Exception as error:
+        shutil.rmtree(out, ignore_errors=True)
+        return _Failed(f"{type(error).__name__}: {error}")
+
+
+def _lived_through(job: Job, scratch: Path, out: Path) -> _Draft:
     from twin.telemetry import folder as telemetry
     from twin.telemetry.export.rcaeval import write_case
 
-    out = scratch / str(job.number)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         run = Path(place) / "run"
         simulate(job.scenario, run, seed=job.seed, track=False)
