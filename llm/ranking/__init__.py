@@ -11,6 +11,7 @@ from collections.abc import Callable
 from llm.ranking.case import Case
 from llm.ranking.lines import first_error, lost_info
 from llm.ranking.statistics import baro, nsigma
+from llm.ranking.topology import by_topology
 
 Ranker = Callable[[Case], list[str]]
 
@@ -19,5 +20,6 @@ RANKERS: dict[str, Ranker] = {
     "two-sided-nsigma": nsigma,
     "first-error": first_error,
     "lost-info": lost_info,
+    "topology": by_topology,
 }
 """The rankers by name."""

@@ -7,15 +7,30 @@ injection against those before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from llm.evidence import Habits, Said, by_component, habits, lost_lines, new_errors, said
+from llm.evidence import (
+    SERIOUS,
+    Departure,
+    Habits,
+    Said,
+    by_component,
+    habits,
+    lost_lines,
+    new_errors,
+    risen,
+    said,
+)
 from llm.ranking.case import Case, Line
 from llm.ranking.order import ranked
 from twin.telemetry.records import LogLine
 
 _VARIABLE = re.compile(r"\b(?!\d{1,3}(?![\w.:/-]|,\d))[0-9a-f]*\d(?:[\w.:/-]|,(?=\d))*", re.ASCII)
 """Times, ids and numbers; not numbers of up to three digits that stand alone, for they may be codes."""
+_BETWEEN = "\0"
+"""What parts lines while they are looked at together, which is much faster than one by one."""
+ALARMING = SERIOUS | {"WARNING"}
+"""Levels of lines that tell by becoming more frequent; of others, only new ones do."""
 LOOKED_AT = 1200
 """Characters of a line that tell it from others: a little more than templates are mined from."""
 
@@ -35,6 +50,15 @@ def lost_info(case: Case) -> list[str]:
     return ranked(case, by_component(lost_lines(usual_lines(case, lines), lines, *since_injection(case))))
 
 
+def said_more_and_less(case: Case) -> tuple[list[Departure], list[Departure]]:
+    """What services say that they never said, or as a warning or an error more often than usual; and their usual lines
+    that are lost."""
+    lines = read_lines(case)
+    usual, since = usual_lines(case, lines), since_injection(case)
+    more = [one for one in risen(usual, lines, *since) if one.level in ALARMING or not one.expected]
+    return more, lost_lines(usual, lines, *since)
+
+
 def usual_lines(case: Case, lines: Iterable[Said]) -> Habits:
     """What was usual before the injection."""
     start = min(case.times[0], case.logs[0].time if case.logs else case.times[0])
@@ -50,14 +74,19 @@ def read_lines(case: Case) -> list[Said]:
     """The log lines of a case, read. Lines that differ in times, ids and numbers only are read once."""
     known: dict[str, Said | None] = {}
     lines = []
-    for line in case.logs:
-        shape = _VARIABLE.sub("#", line.text[:LOOKED_AT])
+    for line, shape in zip(case.logs, _shapes(case.logs), strict=True):
         if shape not in known:
             known[shape] = _read(line)
         like = known[shape]
         if like is not None:
             lines.append(Said(line.time, line.service, like.level, like.template, line.text, like.failing))
     return lines
+
+
+def _shapes(lines: Sequence[Line]) -> list[str]:
+    """The lines without times, ids and numbers."""
+    together = _BETWEEN.join([line.text[:LOOKED_AT].replace(_BETWEEN, " ") for line in lines])
+    return _VARIABLE.sub("#", together).split(_BETWEEN) if lines else []
 
 
 def _read(line: Line) -> Said | None:
