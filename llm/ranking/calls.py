@@ -2,7 +2,8 @@
 
 A call from a caller to a callee has three parts: until the callee begins, the callee's own, and from its end to the
 caller's. The first is the caller's (its queue, its side of the network), the second and third the callee's: so a
-latency is laid at one service's door without any model of it. Each is one number a service, in standard deviations: what would be as large as that were all as before.
+latency is laid at one service's door without any model of it. Each finding is one number a service, in standard
+deviations: how far it is beyond what chance does where all is as before.
 """
 
 from __future__ import annotations
