@@ -25,7 +25,7 @@ from llm.ranking.case import Case, Line
 from llm.ranking.order import ranked
 from twin.telemetry.records import LogLine
 
-_VARIABLE = re.compile(r"\b(?!\d{1,3}(?![\w.:/-]|,\d))[0-9a-f]*\d(?:[\w.:/-]|,(?=\d))*", re.ASCII)
+_VARIABLE = re.compile(r"\b(?=[0-9a-f])(?!\d{1,3}(?![\w.:/-]|,\d))[0-9a-f]*\d[\w.:/-]*(?:,\d[\w.:/-]*)*", re.ASCII)
 """Times, ids and numbers; not numbers of up to three digits that stand alone, for they may be codes."""
 _BETWEEN = "\0"
 """What parts lines while they are looked at together, which is much faster than one by one."""
