@@ -44,6 +44,7 @@ def deviations(case: Case) -> tuple[dict[str, float], dict[str, float]]:
     of = peers(case.components)
     place = {column: i for i, column in enumerate(case.columns)}
     sharing = _sharing(case)
+    far, vanished = np.abs(away).max(axis=0) > 1.0, absent.max(axis=0) > 0.0
     own: dict[str, float] = defaultdict(float)
     symptoms: dict[str, float] = defaultdict(float)
     gone: dict[str, list[float]] = defaultdict(list)
@@ -54,12 +55,14 @@ def deviations(case: Case) -> tuple[dict[str, float], dict[str, float]]:
         others = [place[name] for other in candidates if other != service and (name := f"{other}_{metric}") in place]
         if not of.get(service) and len(others) < STRANGERS:
             others = []
-        left = np.maximum(np.abs(beyond(away[:, i], away[:, others])) - 1.0, 0.0)
-        score = float(weight @ left) / (sharing[service] if metric.startswith(HOST) else 1)
+        score = 0.0
+        if far[i]:  # else nothing is left of it
+            left = np.maximum(np.abs(beyond(away[:, i], away[:, others])) - 1.0, 0.0)
+            score = float(weight @ left) / (sharing[service] if metric.startswith(HOST) else 1)
         kind = symptoms if symptom else own
         kind[service] = max(kind[service], score)
         if not symptom:
-            gone[service].append(float(weight @ beyond(absent[:, i], absent[:, others])))
+            gone[service].append(float(weight @ beyond(absent[:, i], absent[:, others])) if vanished[i] else 0.0)
     for service, shares in gone.items():
         own[service] += ABSENT * float(np.mean(shares))
     return dict(own), dict(symptoms)
@@ -73,14 +76,23 @@ def departures(
     before, since = values[~after], values[after]
     told = np.isfinite(before).sum(axis=0) >= FEWEST
     before, since = np.where(told, before, 0.0), np.where(told, since, 0.0)
-    middle = np.nanmedian(before, axis=0)
+    middle = _quantile(before, 0.5)
     distance = np.where(np.isfinite(since), since - middle, 0.0)
-    usual = np.nanquantile(np.abs(before - middle), USUAL, axis=0)
+    usual = _quantile(np.abs(before - middle), USUAL)
     farthest = np.maximum(np.abs(distance).max(axis=0), np.nanmax(np.abs(before - middle), axis=0))
     width = np.maximum(np.maximum(usual, LEVEL * np.abs(middle)), FARTHEST * farthest)
     away = distance / np.where(width > 0.0, width, 1.0)
     mostly = np.isfinite(before).mean(axis=0)
     return away, np.where(np.isfinite(since), 0.0, mostly)
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """[C] of what is there of values [T, C], linear between two; numpy's own takes each column by itself."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    at = share * (np.isfinite(values).sum(axis=0) - 1)
+    low, high = (np.take_along_axis(ordered, round_(at).astype(np.intp)[None], 0)[0] for round_ in (np.floor, np.ceil))
+    quantile: NDArray[np.float64] = low + (high - low) * (at - np.floor(at))
+    return quantile
 
 
 def _sharing(case: Case) -> Counter[str]:
