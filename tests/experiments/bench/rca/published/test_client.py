@@ -105,7 +105,7 @@ def test_a_worker_ends_when_whoever_asks_it_is_killed() -> None:
     read, write = os.pipe()  # its stdin stays open, as where a method is busy and does not look at it
     parent = "import os, subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(1); os._exit(9)"
     try:
-        subprocess.run(
+        done = subprocess.run(  # raises where the worker holds its output open beyond the time limit
             [sys.executable, "-c", parent, *command(Path(sys.executable))],
             stdin=read,
             stdout=subprocess.PIPE,  # until the worker, which has it too, closes it
@@ -115,6 +115,7 @@ def test_a_worker_ends_when_whoever_asks_it_is_killed() -> None:
     finally:
         os.close(read)
         os.close(write)
+    assert done.returncode == 9
 
 
 def test_closing_ends_the_workers(workers: Workers) -> None:
