@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from experiments.commands import rca_environment
+
+if TYPE_CHECKING:
+    from experiments.bench.rca.cases import DataSet
 
 app = typer.Typer(help="Root-cause analysis: data sets, methods, findings.", no_args_is_help=True)
 
@@ -65,6 +70,10 @@ Environment = Annotated[
     Path, typer.Option("--environment", help="Where the published methods are: `healtwin rca environment`.")
 ]
 Limit = Annotated[float, typer.Option("--limit", min=1.0, help="Seconds a published method may take for a case.")]
+SlowSeeds = Annotated[
+    int | None,
+    typer.Option("--slow-seeds", min=1, help="Seeds that causalrca and microcause are given (default: all)."),
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes for the published methods.")]
 Interpreter = Annotated[
     Path | None, typer.Option("--interpreter", help="Folder of a trained interpreter: adds the method 'interpreter'.")
@@ -78,6 +87,7 @@ def bench(
     interpreter: Interpreter = None,
     environment: Environment = Path(".venv-rca"),
     limit: Limit = 600.0,
+    slow_seeds: SlowSeeds = None,
     workers: Workers = 2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Orders the columns of each case.")] = 0,
     results: Annotated[
@@ -99,7 +109,7 @@ def bench(
 
     data = read_dataset(dataset)
     with chosen(_names(methods), interpreter, environment, limit) as using, Bar("cases x methods") as bar:
-        found = runner.run(data, using, results or dataset / runner.RESULTS, seed, workers, release, bar)
+        found = runner.run(data, using, results or dataset / runner.RESULTS, seed, workers, release, slow_seeds, bar)
     for name, why in found.broken.items():
         print(f"left out: {name}: {why}", file=sys.stderr)
     lines = scores(found.outcomes, found.asked)
@@ -111,10 +121,10 @@ def bench(
     about = {
         "data set": f"{data.name}, {len(found.asked)} cases, {len(found.broken)} that cannot be read",
         "split": data.split or "-",
-        "profile": str(data.manifest.get("profile") or "-"),
+        "profile": data.profile,
         "digest": data.digest,
     }
-    page = tables.page(title, about, lines)
+    page = tables.page(title, about, {data.name: lines})
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page, encoding="utf-8")
@@ -137,56 +147,83 @@ def findings(
         list[Path], typer.Argument(help="Data sets of rca-llm, made with several --set-seed and profiles.")
     ],
     methods: Methods = None,
+    richer: Annotated[
+        str | None,
+        typer.Option(
+            "--richer", metavar="M[,M]", help="Methods for other profiles than paper (default: all that are not slow)."
+        ),
+    ] = None,
     environment: Environment = Path(".venv-rca"),
     limit: Limit = 600.0,
+    slow_seeds: SlowSeeds = None,
     workers: Workers = 2,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Orders the columns of each case.")] = 0,
+    html: Annotated[Path | None, typer.Option("--html", help="Write findings and scores as a page too.")] = None,
 ) -> None:
     """Test the study's five findings on data sets: holds, undecided or fails, by 95 % intervals over data sets."""
     import sys
 
     from experiments.bench.rca import runner, tables
     from experiments.bench.rca.cases import read_dataset
-    from experiments.bench.rca.findings import GPU, Evidence
+    from experiments.bench.rca.findings import GPU, PAPER, Evidence
     from experiments.bench.rca.findings import findings as tested
     from experiments.bench.rca.methods import chosen
-    from experiments.bench.rca.scores import ENOUGH
-    from experiments.bench.rca.shifts import shift
+    from experiments.bench.rca.scores import ENOUGH, scores
+    from experiments.bench.rca.shifts import moved
     from experiments.errors import UserError
     from experiments.progress import Bar
     from experiments.tables import wide
-    from llm.ranking.case import read_case
 
     gathered: dict[str, runner.Results] = {}
     shifts: dict[str, tuple[float, float]] = {}
-    seen: set[tuple[str, int]] = set()
-    with chosen(_names(methods), environment=environment, limit=limit) as using:
-        for folder in datasets:
-            data = read_dataset(folder)
-            profile = str(data.manifest.get("profile", "paper"))
-            if (profile, data.realisation) in seen:
-                raise UserError(f"{folder} is another data set of profile {profile} and --set-seed {data.realisation}")
-            seen.add((profile, data.realisation))
-            with Bar(str(folder)) as bar:
-                found = runner.run(data, using, folder / runner.RESULTS, seed, workers, told=bar)
+    with ExitStack() as stack:
+        using, using_richer = (
+            stack.enter_context(chosen(_names(names), environment=environment, limit=limit))
+            for names in (methods, richer)
+        )
+        for data in _distinct(map(read_dataset, datasets)):
+            paper = data.profile == PAPER
+            there = using if paper else using_richer if richer else [m for m in using if not m.slow]
+            with Bar(str(data.folder)) as bar:
+                file = data.folder / runner.RESULTS
+                found = runner.run(data, there, file, seed, workers, slow_seeds=slow_seeds, told=bar)
             for name, why in found.broken.items():
                 print(f"left out: {name}: {why}", file=sys.stderr)
-            kept = gathered.setdefault(profile, runner.Results())
+            kept = gathered.setdefault(data.profile, runner.Results())
             kept.asked |= found.asked
             kept.outcomes += found.outcomes
-            for entry in data.entries if profile == "paper" else ():
-                name = f"{data.realisation}/{entry.name}"
-                if entry.fault == GPU and name in found.asked:
-                    moved = shift(read_case(entry.folder), found.asked[name].answers[0])
-                    if moved is not None:
-                        shifts[name] = moved
-    evidence = {profile: Evidence.of(found.asked, found.outcomes) for profile, found in gathered.items()}
-    if "paper" not in evidence:
+            if paper:
+                shifts |= moved(data, found.asked, GPU)
+    if PAPER not in gathered:
         raise UserError("the findings are about profile paper; name data sets made with it")
-    sets = len(evidence["paper"].realisations)
-    wide().print(tables.findings_table(tested(evidence, shifts)))
+    evidence = {profile: Evidence.of(found.asked, found.outcomes) for profile, found in gathered.items()}
+    sets = len(evidence[PAPER].realisations)
+    verdicts = tested(evidence, shifts)
+    found_scores = {
+        f"profile {profile}": scores(found.outcomes, found.asked) for profile, found in sorted(gathered.items())
+    }
+    for title, lines in found_scores.items():
+        wide().print(tables.scores_table(title, lines))
+    wide().print(tables.findings_table(verdicts))
+    if html is not None:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        about = {"data sets": ", ".join(str(folder) for folder in datasets)}
+        html.write_text(tables.page("findings of arXiv 2603.02057", about, found_scores, verdicts), encoding="utf-8")
     if sets < ENOUGH:
         print(f"{sets} data set{'' if sets == 1 else 's'}; nothing is decided with fewer than {ENOUGH} (--set-seed)")
+
+
+def _distinct(found: Iterable[DataSet]) -> Iterator[DataSet]:
+    from experiments.errors import UserError
+
+    seen: dict[tuple[str, int], Path] = {}
+    for data in found:
+        first = seen.setdefault((data.profile, data.realisation), data.folder)
+        if first != data.folder:
+            raise UserError(
+                f"{data.folder} and {first} are the same cases: profile {data.profile}, --set-seed {data.realisation}"
+            )
+        yield data
 
 
 def _names(methods: str | None) -> list[str] | None:

@@ -59,6 +59,11 @@ class DataSet:
         return str(self.manifest.get("split") or "")
 
     @property
+    def profile(self) -> str:
+        """What its cases show; where the data set is not ours: what the study's do."""
+        return str(self.manifest.get("profile") or "paper")
+
+    @property
     def realisation(self) -> int:
         """Which data set of its suite it is."""
         return int(self.manifest.get("realisation", 0))

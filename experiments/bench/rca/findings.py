@@ -6,6 +6,7 @@ otherwise, with fewer than `ENOUGH` data sets, or where a method that it is abou
 where all of its claims do, and fails where one does.
 
 "The best of a group" is chosen for each data set on the others, by Avg@5 over all faults: nobody is the best by luck.
+It is the best of the methods that can be had; a note names the others, and those that were given a part of the cases.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import partial
 from statistics import fmean
 from typing import Literal
 
+from experiments.bench.rca.published import ABSENT
 from experiments.bench.rca.scores import ALL, ENOUGH, FIGURES, Asked, Outcome, value
 from policies.statistics import Interval, mean_interval
 
@@ -39,6 +41,8 @@ CPU, MEMORY, NETWORK, GPU = KINDS = ("cpu", "memory", "network", "gpu-power")
 ENTRANCES = ("nginx-proxy", "ray-head")
 """Gateway and head: who trace methods blame in the study."""
 
+PAPER = "paper"
+"""The profile of the study's telemetry."""
 REACHED = 0.70
 """AC@1 that the study's best metric methods reach on most faults."""
 MULTI_MEMORY, MULTI_NETWORK = 0.77, 0.87
@@ -72,8 +76,22 @@ class Evidence:
         return sorted({case.realisation for case in self.asked.values()})
 
     def missing(self, methods: Sequence[str]) -> list[str]:
-        """Methods without a result on every case."""
-        return [m for m in methods if self.asked.keys() - self.by_method.get(m, {}).keys()]
+        """Methods that some scenario of some data set was not given to, of those that can be had."""
+        all_of_them = {(case.realisation, case.scenario) for case in self.asked.values()}
+        return [m for m in methods if m not in ABSENT and all_of_them - {*map(self._place, self.by_method.get(m, {}))}]
+
+    def _place(self, name: str) -> tuple[int, str]:
+        return self.asked[name].realisation, self.asked[name].scenario
+
+    def gaps(self, methods: Sequence[str]) -> str:
+        """Whom a claim about these methods does without, and who has seen a part of the cases only."""
+        without = [m for m in methods if m in ABSENT]
+        partly = [f"{m} on {n} of {len(self.asked)}" for m in methods if 0 < (n := self._seen(m)) < len(self.asked)]
+        parts = ([f"without {', '.join(without)}, which cannot be had"] if without else []) + partly
+        return "; ".join(parts)
+
+    def _seen(self, method: str) -> int:
+        return len(self.by_method.get(method, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +138,11 @@ def means(evidence: Evidence, method: str, figure: str, fault: str = ALL) -> dic
 
 def best(evidence: Evidence, methods: Sequence[str]) -> dict[int, str]:
     """Data set -> the method that is the best of a group on the other data sets, by Avg@5 over all faults."""
-    overall = {method: means(evidence, method, "Avg@5") for method in methods}
+    overall = {m: means(evidence, m, "Avg@5") for m in methods if m in evidence.by_method}
     chosen = {}
     for left_out in evidence.realisations:
         others = [r for r in evidence.realisations if r != left_out] or [left_out]
-        chosen[left_out] = max(methods, key=lambda m: (fmean(overall[m][r] for r in others), m))
+        chosen[left_out] = max(overall, key=lambda m: (fmean(overall[m][r] for r in others), m))
     return chosen
 
 
@@ -317,7 +335,7 @@ def throttling_is_not_seen(paper: Evidence, shifts: Mapping[str, tuple[float, fl
 def more_telemetry_helps(profiles: Mapping[str, Evidence]) -> Finding:
     """Finding 5, the study's guideline: with signals of the LLM engine, causes are found that are not found without."""
     claims = []
-    paper = profiles.get("paper")
+    paper = profiles.get(PAPER)
     for profile, counts in (("serving", True), ("enriched", False)):
         richer = profiles.get(profile)
         for group, name in ((PUBLISHED, "published"), (OURS, "of ours")):
@@ -325,8 +343,9 @@ def more_telemetry_helps(profiles: Mapping[str, Evidence]) -> Finding:
             if paper is None or richer is None:
                 claims.append(Claim(text, "undecided", None, note=f"no data set of profile {profile}", counts=counts))
                 continue
-            there = [m for m in group if not paper.missing([m]) and not richer.missing([m])]
-            note = "nothing run" if not there else ""
+            run = paper.by_method.keys() & richer.by_method.keys()
+            there = [m for m in group if m in run and not paper.missing([m]) and not richer.missing([m])]
+            note = f"best of {len(there)} that were run on both" if there else "nothing run"
             values = (
                 minus(best_means(richer, there, "AC@1", GPU), best_means(paper, there, "AC@1", GPU)) if there else {}
             )
@@ -336,13 +355,13 @@ def more_telemetry_helps(profiles: Mapping[str, Evidence]) -> Finding:
     return Finding("Signals of the LLM engine (profile `serving`) help: the study's guideline", tuple(claims))
 
 
-OURS = ("two-sided-baro", "two-sided-nsigma")
+OURS = ("two-sided-baro", "two-sided-nsigma", "topology")
 """Our rankers that read metrics."""
 
 
 def findings(profiles: Mapping[str, Evidence], shifts: Mapping[str, tuple[float, float]]) -> list[Finding]:
     """All five; those without evidence of profile `paper` are left out."""
-    paper = profiles.get("paper")
+    paper = profiles.get(PAPER)
     if paper is None:
         return []
     return [
@@ -365,7 +384,7 @@ def _claim(
     if missing:
         return Claim(text, "undecided", None, note=f"not run: {', '.join(missing)}")
     values = figure()
-    return Claim(text, verdict(values), interval(values))
+    return Claim(text, verdict(values), interval(values), note=evidence.gaps(needed))
 
 
 def _short(found: Interval | None) -> str:

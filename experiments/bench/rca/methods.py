@@ -34,6 +34,8 @@ class Method:
     """A case and a seed, which orders its columns -> services, the most suspicious first. May raise anything."""
     elsewhere: bool = False
     """Whether it runs in processes of its own."""
+    slow: bool = False
+    """Whether it may be given fewer cases than the others."""
 
 
 def ours(name: str, ranker: Ranker) -> Method:
@@ -86,9 +88,11 @@ def chosen(
 
 def _published(name: str, workers: Workers) -> Method:
     about = PUBLISHED[name]
-    return Method(
-        name, about.source, about.version, lambda case, seed: workers.rank(name, case.folder, seed), elsewhere=True
-    )
+
+    def rank(case: Case, seed: int) -> Sequence[str]:
+        return workers.rank(name, case.folder, seed)
+
+    return Method(name, about.source, about.version, rank, elsewhere=True, slow=about.slow)
 
 
 def _interpreted(bundle: Path) -> dict[str, Method]:

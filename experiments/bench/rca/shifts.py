@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from llm.ranking.case import Case
+from experiments.bench.rca.cases import DataSet
+from experiments.bench.rca.scores import Asked
+from llm.ranking.case import Case, read_case
 
 AFTER = 60.0
 """Seconds since the injection that are looked at: as long as the study's faults last."""
@@ -30,6 +33,15 @@ def shift(case: Case, service: str) -> tuple[float, float] | None:
     before, after = _mean(durations[ends <= case.inject_time]), _mean(durations[ended])
     moved = _mean(busy[since]) - _mean(busy[case.times <= case.inject_time])
     return None if math.isnan(moved + before + after) else (moved, after / before - 1.0)
+
+
+def moved(data: DataSet, asked: Mapping[str, Asked], fault: str) -> dict[str, tuple[float, float]]:
+    """The shifts of the culprits of a data set's cases with one kind of fault: case -> shift."""
+    there = {f"{data.realisation}/{entry.name}": entry for entry in data.entries if entry.fault == fault}
+    found = {
+        name: shift(read_case(entry.folder), asked[name].answers[0]) for name, entry in there.items() if name in asked
+    }
+    return {name: by for name, by in found.items() if by is not None}
 
 
 def _mean(values: np.ndarray) -> float:

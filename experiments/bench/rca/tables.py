@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from rich.markup import escape as as_it_is
 from rich.table import Table
 
-from experiments.bench.rca.findings import Finding
+from experiments.bench.rca.findings import Claim, Finding
 from experiments.bench.rca.scores import FIGURES, Score
 from policies.statistics import Interval
 
@@ -52,12 +52,18 @@ def findings_table(found: Sequence[Finding]) -> Table:
     for finding in found:
         table.add_row(f"[bold]{finding.title}[/bold]", f"[bold]{finding.verdict}[/bold]", "", "")
         for i, claim in enumerate(finding.claims):
-            unit = f" {claim.unit}" if claim.unit else ""
-            told = "" if claim.figure is None else short(claim.figure) + unit
-            note = claim.note if claim.counts else f"{claim.note} (for information)".strip()
             last = i + 1 == len(finding.claims)
-            table.add_row(f"  {as_it_is(claim.text)}", claim.verdict, told, as_it_is(note), end_section=last)
+            told = (_figure(claim), as_it_is(_note(claim)))
+            table.add_row(f"  {as_it_is(claim.text)}", claim.verdict, *told, end_section=last)
     return table
+
+
+def _figure(claim: Claim) -> str:
+    return "" if claim.figure is None else f"{short(claim.figure)} {claim.unit}".strip()
+
+
+def _note(claim: Claim) -> str:
+    return claim.note if claim.counts else f"{claim.note} (for information)".strip()
 
 
 STYLE = (
@@ -66,14 +72,30 @@ STYLE = (
 )
 
 
-def page(title: str, about: Mapping[str, str], found: Sequence[Score]) -> str:
-    """A page with the scores; everything in it is escaped."""
+def page(
+    title: str, about: Mapping[str, str], found: Mapping[str, Sequence[Score]], tested: Sequence[Finding] = ()
+) -> str:
+    """A page with findings, if any, and the scores under their headings; everything in it is escaped."""
     facts = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in about.items())
-    head = "".join(f"<th>{escape(name)}</th>" for name in HEAD)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells(score))}</tr>\n" for score in found)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"<h1>{escape(title)}</h1><table>{facts}</table><p>Means over cases with 95 % intervals; chance is AC@1 of a"
-        f" random order of the same candidates, lift the score minus chance.</p>"
-        f"<table><tr>{head}</tr>\n{rows}</table></html>\n"
+        f"<h1>{escape(title)}</h1><table>{facts}</table>{''.join(map(_finding, tested))}"
+        f"<p>Means over cases with 95 % intervals; chance is AC@1 of a random order of the same candidates, lift the"
+        f" score minus chance.</p>{''.join(_scores(heading, lines) for heading, lines in found.items())}</html>\n"
     )
+
+
+def _finding(finding: Finding) -> str:
+    lines = ((claim.text, claim.verdict, _figure(claim), _note(claim)) for claim in finding.claims)
+    return f"<h2>{escape(finding.title)}: {finding.verdict}</h2>{_table(('claim', 'verdict', 'figure', 'note'), lines)}"
+
+
+def _scores(heading: str, found: Sequence[Score]) -> str:
+    return f"<h2>{escape(heading)}</h2>{_table(HEAD, map(cells, found))}"
+
+
+def _table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    def row(cells: Iterable[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>\n"
+
+    return f"<table>{row(head, 'th')}{''.join(row(line, 'td') for line in lines)}</table>"

@@ -25,6 +25,8 @@ class Published:
     """Whose code runs."""
     studied: bool = True
     """Whether it is one of the 24 of the study of arXiv 2603.02057."""
+    slow: bool = False
+    """Whether it takes tens of seconds for a case with 20 metrics."""
 
     @property
     def version(self) -> str:
@@ -44,8 +46,8 @@ PUBLISHED: dict[str, Published] = {
     "granger_randomwalk": Published("metric", RCAEVAL),
     "lingam_pagerank": Published("metric", RCAEVAL),
     "lingam_randomwalk": Published("metric", RCAEVAL),
-    "causalrca": Published("metric", RCAEVAL),
-    "microcause": Published("metric", RCAEVAL),
+    "causalrca": Published("metric", RCAEVAL, slow=True),
+    "microcause": Published("metric", RCAEVAL, slow=True),
     "e_diagnosis": Published("metric", f"{RCAEVAL}, {PYRCA}"),
     "baro": Published("metric", RCAEVAL),
     "rcd": Published("metric", PYRCA),

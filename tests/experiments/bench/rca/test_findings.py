@@ -18,6 +18,7 @@ from experiments.bench.rca.findings import (
     findings,
     near,
 )
+from experiments.bench.rca.published import ABSENT
 from experiments.bench.rca.scores import Asked, Outcome
 
 SETS = 6
@@ -78,6 +79,23 @@ def test_what_was_not_run_decides_nothing() -> None:
     assert [finding.verdict for finding in found] == ["undecided"] * 5
     assert "not run: tracerca" in {claim.note for claim in found[2].claims}
     assert findings({}, {}) == []
+
+
+def test_who_cannot_be_had_is_named_and_does_without() -> None:
+    had = {method: share for method, share in ALL_RUN.items() if method not in ABSENT}
+    multi = findings({"paper": evidence(had)}, {})[0]
+    assert multi.claims[0].verdict == "holds"
+    assert all(method in multi.claims[0].note for method in ABSENT)
+
+
+def test_a_slow_method_counts_with_a_part_of_every_scenario() -> None:
+    whole = evidence(ALL_RUN)
+    first = {name: outcome for name, outcome in whole.by_method["causalrca"].items() if whole.asked[name].seed == 0}
+    some = Evidence(whole.asked, {**whole.by_method, "causalrca": first})
+    assert some.missing(["causalrca"]) == []
+    assert f"causalrca on {len(first)} of {len(whole.asked)}" in findings({"paper": some}, {})[0].claims[0].note
+    gap = {name: outcome for name, outcome in first.items() if not name.startswith("0/")}
+    assert Evidence(whole.asked, {**whole.by_method, "causalrca": gap}).missing(["causalrca"]) == ["causalrca"]
 
 
 @pytest.mark.parametrize(("otherwise", "verdict"), [(ENTRANCES[1], "holds"), ("model-store", "fails")])

@@ -45,6 +45,19 @@ def test_every_method_meets_every_case_once(folder: Path, tmp_path: Path) -> Non
     assert newer.again == 0 and len(newer.outcomes) == 2
 
 
+def test_slow_methods_are_given_the_first_seeds_only(folder: Path, tmp_path: Path) -> None:
+    data, file, seeds = read_dataset(folder), tmp_path / "results.jsonl", [7, 8]
+    entries = tuple(replace(entry, seed=seed) for entry, seed in zip(data.entries, seeds, strict=True))
+    data = replace(data, entries=entries)
+    slow, fast = replace(says("nginx-proxy"), slow=True), replace(says("ray-head"), name="quick")
+    found = runner.run(data, [slow, fast], file, slow_seeds=1)
+    given = {
+        method: [found.asked[o.case].seed for o in found.outcomes if o.method == method] for method in ("says", "quick")
+    }
+    assert given["says"] == seeds[:1] and sorted(given["quick"]) == seeds
+    assert len(runner.run(data, [slow], file).outcomes) == 2
+
+
 def test_a_broken_case_is_named_and_the_rest_goes_on(folder: Path, tmp_path: Path) -> None:
     (folder / "ray-replicas-0_cpu" / "1" / "data.csv").write_text("time,a_b\nnever,1\n")
     found = runner.run(read_dataset(folder), [says()], tmp_path / "results.jsonl")
