@@ -49,6 +49,8 @@ def find_logs(root: Path) -> Found:
     """
     if not root.exists():
         raise ReadingError(f"{root}: no such folder")
+    if not root.is_dir() and not root.is_file():
+        raise ReadingError(f"{root} is neither a folder nor a file; name a folder of logs")
     paths = [root] if root.is_file() else _files(root)
     base = root.parent if root.is_file() else root
     logs: list[PurePath] = []
@@ -77,7 +79,8 @@ _EMPTY = "empty"
 
 def _files(root: Path) -> list[Path]:
     def fail(error: OSError) -> None:
-        raise ReadingError(f"{error.filename}: {os.strerror(error.errno or 0)}")
+        why = os.strerror(error.errno or 0)
+        raise ReadingError(f"{error.filename} cannot be listed: {why}; name a folder of logs that can be read")
 
     found: list[Path] = []
     for folder, folders, names in os.walk(root, onerror=fail):

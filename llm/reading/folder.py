@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path, PurePath
 
-from llm.reading.clocks import check, zone_of
+from llm.reading.clocks import check, check_names, zone_of
 from llm.reading.components import OTHER, kind_by, kind_of, most_voted, named
 from llm.reading.envelopes import opened
 from llm.reading.files import LOOKED_AT, Found, find_logs
@@ -54,10 +54,11 @@ def read_folder(
 
     `told` says what local time is ahead of UTC, by a pattern of file names (`clocks.zones`); UTC where it says nothing.
     `progress` is called with files read and files found. Raises ReadingError where there are no logs, a file cannot be
-    read, or the files' clocks differ.
+    read, a pattern is of no file, or the files' clocks differ.
     """
     told = told or {}
     found = find_logs(root)
+    check_names([str(file) for file in (*found.logs, *found.empty)], told)
     names = _names([*found.logs, *found.empty])
     years = _years(found)
     everything: list[LogEntry] = []

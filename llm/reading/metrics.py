@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import gzip
 import lzma
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from llm.reading.errors import ReadingError
 from llm.reading.report import printable
 
 TIME, COMPONENT = ("time", "t", "timestamp"), ("component", "service", "instance")
+LATEST = 1e11
+"""Unix seconds that no time reaches; what is larger is in another unit."""
 MOST = 50_000
 """Series that are told apart at most."""
 
@@ -48,7 +51,9 @@ def read_metrics(path: Path) -> list[Series]:
         if len(found) > MOST:
             raise ReadingError(f"{path}: holds more than {MOST} series; name those that matter")
     if not found:
-        raise ReadingError(f"{path}: holds no samples; expected CSV with the column time")
+        raise ReadingError(
+            f"{path}: holds no samples; expected <component>_<metric> columns beside time, or metric and value ones"
+        )
     series = []
     for (component, metric), (times, values) in found.items():
         order = np.argsort(times, kind="stable")
@@ -70,7 +75,7 @@ def _samples(path: Path) -> Iterator[tuple[str, str, float, float]]:
             for row in rows:
                 if len(row) != len(head):
                     raise ReadingError(f"{path}:{rows.line_num}: {len(row)} cells under {len(head)} names")
-                moment = _number(path, rows.line_num, row[time])
+                moment = _moment(path, rows.line_num, row[time])
                 if shape is not None:
                     if row[shape[2]]:
                         value = _number(path, rows.line_num, row[shape[2]])
@@ -84,7 +89,18 @@ def _samples(path: Path) -> Iterator[tuple[str, str, float, float]]:
         why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         raise ReadingError(f"cannot read {path}: {why}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ReadingError(f"{path}: not CSV: {error}") from None
+        raise ReadingError(f"{path}: not CSV ({error}); is it the file of metrics?") from None
+
+
+def _moment(path: Path, line: int, cell: str) -> float:
+    try:
+        time = float(cell)
+    except ValueError:
+        time = math.nan
+    if not 0 <= time < LATEST:
+        hint = "; milliseconds and the like must be divided" if LATEST <= time < math.inf else ""
+        raise ReadingError(f"{path}:{line}: its time '{printable(cell)[:40]}' is not in Unix seconds{hint}")
+    return time
 
 
 def _number(path: Path, line: int, cell: str) -> float:

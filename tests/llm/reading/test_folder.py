@@ -139,10 +139,14 @@ def test_files_of_two_time_zones_are_refused_and_read_once_told(make_folder: Mak
             "access.log": "".join(ACCESS.format(i) for i in range(8)),
         }
     )
-    with pytest.raises(ReadingError, match=r"access\.log \(2026-03-05 10:00:07 to 10:07:07\) and .* 2:00 h apart"):
+    apart = r"access\.log \(2026-03-05 10:00:07 to 10:07:07\) and .* 2:00 h apart"
+    # The access log prints its zone: it is the others that do not say theirs.
+    with pytest.raises(ReadingError, match=rf"{apart}.* --timezone \+02:00, or access\.log=\+00:00 if its times are"):
         read_folder(folder)
-    read = read_folder(folder, zones(["nova-*=+02:00"]))
-    assert read.last - read.first < 600
+    for said in ("+02:00", "nova-*=+02:00"):
+        read = read_folder(folder, zones([said]))
+        assert read.last - read.first < 600
+    assert len(read_folder(folder, zones(["access.log=+00:00"])).entries) == 48
 
 
 def test_one_service_in_another_zone_is_named_with_what_to_say(make_folder: MakeFolder) -> None:
@@ -166,6 +170,34 @@ def test_overlapping_files_are_told_apart_by_their_requests(make_folder: MakeFol
     ):
         read_folder(folder)
     assert len(read_folder(folder, zones(["nova-compute.log=+01:00"])).entries) == 600
+
+
+def test_a_machine_whose_clock_is_off_is_named_with_all_its_files(make_folder: MakeFolder) -> None:
+    off = {"neutron-dhcp-agent": "neutron.agent", "nova-compute": "nova.compute"}
+    files = {f"node-1/{name}.log": oslo(logger, hours=1 / 12, request="ids") for name, logger in off.items()}
+    right = ("nova-api", "nova-conductor", "neutron-server")
+    files |= {f"controller/{name}.log": oslo(name.replace("-", "."), request="ids") for name in right}
+    folder = make_folder(files)
+    with pytest.raises(
+        ReadingError, match=r"node-1/\S+ is 0:05 h ahead of controller/.* --timezone node-1/\*=\+00:05"
+    ):
+        read_folder(folder)
+    assert read_folder(folder, zones(["node-1/*=+00:05"])).last == START.timestamp() + 19 * 30
+
+
+def test_what_to_say_goes_on_from_what_was_said(make_folder: MakeFolder) -> None:
+    names = ("api", "conductor", "scheduler")
+    folder = make_folder({f"nova-{name}.log": oslo(f"nova.{name}", request="ids") for name in names})
+    with pytest.raises(ReadingError, match=r"nova-api\.log is 2:00 h behind .* --timezone nova-api\.log=\+00:00"):
+        read_folder(folder, zones(["nova-api.log=+02:00"]))
+
+
+def test_a_zone_of_a_file_that_is_not_there_is_refused(make_folder: MakeFolder) -> None:
+    folder = make_folder({"nova-api.log": oslo("nova.api")})
+    with pytest.raises(
+        ReadingError, match=r"--timezone api\.log=\+02:00: no log file is called so; there are nova"
+    ):
+        read_folder(folder, zones(["api.log=+02:00"]))
 
 
 def test_a_clock_that_is_minutes_off_is_named(make_folder: MakeFolder) -> None:
@@ -203,7 +235,7 @@ def test_a_service_that_began_hours_later_is_no_other_zone_where_times_say_their
     assert len(read_folder(folder).entries) == 16
 
 
-@pytest.mark.parametrize("wrong", ["2", "+2:00", "UTC", "=+02:00", "a=b", "+02:00=a"])
+@pytest.mark.parametrize("wrong", ["2", "+2:00", "UTC", "=+02:00", "a=b", "+02:00=a", "+99:99"])
 def test_a_zone_is_hours_and_minutes(wrong: str) -> None:
     with pytest.raises(ReadingError, match=r"give \+02:00 for all files, or FILE=\+02:00"):
         zones([wrong])

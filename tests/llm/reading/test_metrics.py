@@ -34,12 +34,16 @@ def test_either_shape_says_the_same(tmp_path: Path, name: str, content: bytes) -
         ("a,b\n", "m.csv:1: no column 'time'"),
         ("time,a_b\n1,2\n2,x\n", "m.csv:3: 'x' is no number"),
         ("time,a_b\n1,2,3\n", "m.csv:2: 3 cells under 2 names"),
-        ("time,a_b\n", "holds no samples"),
+        ("time,a_b\n", "holds no samples; expected <component>_<metric> columns"),
+        ("time,a_b\n2026-01-01T00:00:00Z,2\n", "m.csv:2: its time '2026-01-01T00:00:00Z' is not in Unix seconds"),
+        ("time,a_b\n1767225600000,2\n", "m.csv:2: its time '1767225600000' .*; milliseconds and the like must be"),
+        ("time,a_b\nnan,2\n", "m.csv:2: its time 'nan' is not in Unix seconds"),
+        ("\udcff\udcfe", "not CSV"),
         ("", "no column 'time'"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, content: str, complaint: str) -> None:
-    (tmp_path / "m.csv").write_text(content)
+    (tmp_path / "m.csv").write_text(content, errors="surrogateescape")
     with pytest.raises(ReadingError, match=complaint):
         read_metrics(tmp_path / "m.csv")
     with pytest.raises(ReadingError, match=r"cannot read .*none\.csv"):
