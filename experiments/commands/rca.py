@@ -104,14 +104,18 @@ def bench(
     from experiments.bench.rca.cases import read_dataset
     from experiments.bench.rca.methods import chosen
     from experiments.bench.rca.scores import scores
+    from experiments.errors import UserError
     from experiments.progress import Bar
     from experiments.tables import wide
 
+    _can_be_written(html)
     data = read_dataset(dataset)
     with chosen(_names(methods), interpreter, environment, limit) as using, Bar("cases x methods") as bar:
         found = runner.run(data, using, results or dataset / runner.RESULTS, seed, workers, release, slow_seeds, bar)
     for name, why in found.broken.items():
         print(f"left out: {name}: {why}", file=sys.stderr)
+    if not found.asked:
+        raise UserError(f"{dataset}: none of its {len(found.broken)} cases can be read; make the data set again")
     lines = scores(found.outcomes, found.asked)
     title = f"rca bench {data.name}"
     wide().print(tables.scores_table(title, lines))
@@ -126,7 +130,6 @@ def bench(
     }
     page = tables.page(title, about, {data.name: lines})
     if html is not None:
-        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page, encoding="utf-8")
     if track:
         from experiments import tracking
@@ -137,8 +140,6 @@ def bench(
                     run.log({f"{line.group}/{line.method}/{figure.replace('@', '')}": value.mean})
             run.text(page, "scores.html")
         print(f"run: {run.id}")
-    if not found.asked:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -174,6 +175,7 @@ def findings(
     from experiments.progress import Bar
     from experiments.tables import wide
 
+    _can_be_written(html)
     gathered: dict[str, runner.Results] = {}
     shifts: dict[str, tuple[float, float]] = {}
     with ExitStack() as stack:
@@ -196,6 +198,8 @@ def findings(
                 shifts |= moved(data, found.asked, GPU)
     if PAPER not in gathered:
         raise UserError("the findings are about profile paper; name data sets made with it")
+    if not gathered[PAPER].asked:
+        raise UserError("no case of profile paper can be read; make the data sets again")
     evidence = {profile: Evidence.of(found.asked, found.outcomes) for profile, found in gathered.items()}
     sets = len(evidence[PAPER].realisations)
     verdicts = tested(evidence, shifts)
@@ -206,7 +210,6 @@ def findings(
         wide().print(tables.scores_table(title, lines))
     wide().print(tables.findings_table(verdicts))
     if html is not None:
-        html.parent.mkdir(parents=True, exist_ok=True)
         about = {"data sets": ", ".join(str(folder) for folder in datasets)}
         html.write_text(tables.page("findings of arXiv 2603.02057", about, found_scores, verdicts), encoding="utf-8")
     if sets < ENOUGH:
@@ -218,12 +221,28 @@ def _distinct(found: Iterable[DataSet]) -> Iterator[DataSet]:
 
     seen: dict[tuple[str, int], Path] = {}
     for data in found:
-        first = seen.setdefault((data.profile, data.realisation), data.folder)
-        if first != data.folder:
+        which = (data.profile, data.realisation)
+        if which in seen:
             raise UserError(
-                f"{data.folder} and {first} are the same cases: profile {data.profile}, --set-seed {data.realisation}"
+                f"{seen[which]} and {data.folder} are the same cases: profile {which[0]}, --set-seed {which[1]}; name "
+                "data sets of other luck"
             )
+        seen[which] = data.folder
         yield data
+
+
+def _can_be_written(page: Path | None) -> None:
+    """Raise UserError before the work where the page of its results has no place."""
+    from experiments.errors import UserError
+
+    if page is None:
+        return
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--html {page}: cannot make its folder ({error.strerror}); name another file") from None
+    if page.is_dir():
+        raise UserError(f"--html {page} is a folder; name a file in it, such as {page / 'scores.html'}")
 
 
 def _names(methods: str | None) -> list[str] | None:

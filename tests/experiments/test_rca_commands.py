@@ -67,7 +67,8 @@ def test_findings_of_one_data_set_are_undecided(dataset: Path) -> None:
     said = invoke("rca", "findings", str(dataset), "--methods", "two-sided-nsigma")
     assert said.count("undecided") >= 5 and "holds" not in said
     assert "nothing is decided with fewer than 5" in said
-    assert "is another data set of profile paper" in invoke("rca", "findings", str(dataset), str(dataset), code=2)
+    said = invoke("rca", "findings", str(dataset), str(dataset), "--methods", "two-sided-nsigma", code=2)
+    assert f"{dataset} and {dataset} are the same cases: profile paper, --set-seed 0" in said
 
 
 def test_what_is_wrong_is_one_line(dataset: Path, tmp_path: Path) -> None:

@@ -178,9 +178,7 @@ def test_a_machine_whose_clock_is_off_is_named_with_all_its_files(make_folder: M
     right = ("nova-api", "nova-conductor", "neutron-server")
     files |= {f"controller/{name}.log": oslo(name.replace("-", "."), request="ids") for name in right}
     folder = make_folder(files)
-    with pytest.raises(
-        ReadingError, match=r"node-1/\S+ is 0:05 h ahead of controller/.* --timezone node-1/\*=\+00:05"
-    ):
+    with pytest.raises(ReadingError, match=r"node-1/\S+ is 0:05 h ahead of controller/.* --timezone node-1/\*=\+00:05"):
         read_folder(folder)
     assert read_folder(folder, zones(["node-1/*=+00:05"])).last == START.timestamp() + 19 * 30
 
@@ -194,9 +192,7 @@ def test_what_to_say_goes_on_from_what_was_said(make_folder: MakeFolder) -> None
 
 def test_a_zone_of_a_file_that_is_not_there_is_refused(make_folder: MakeFolder) -> None:
     folder = make_folder({"nova-api.log": oslo("nova.api")})
-    with pytest.raises(
-        ReadingError, match=r"--timezone api\.log=\+02:00: no log file is called so; there are nova"
-    ):
+    with pytest.raises(ReadingError, match=r"--timezone api\.log=\+02:00: no log file is called so; there are nova"):
         read_folder(folder, zones(["api.log=+02:00"]))
 
 
