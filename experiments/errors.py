@@ -9,6 +9,7 @@ _RAISED_BY = {
     "twin.telemetry.folder": "FolderError",
     "llm.ranking.case": "CaseError",
     "llm.reading.errors": "ReadingError",
+    "llm.storage": "BundleError",
 }
 """Errors about the user's files, by the module that raises them: looked up, not imported, when one arrives."""
 

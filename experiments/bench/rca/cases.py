@@ -19,6 +19,16 @@ MANIFEST, CASES, TRUTH = "dataset.json", "cases.jsonl", "truth.json"
 """What the data set is, its cases as they came, and, in a case's folder, what was done to it."""
 
 
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "suite": str,
+    "digest": str,
+    "split": (str, type(None)),
+    "profile": str,
+    "realisation": int,
+}
+"""What of a manifest is read here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One case of a data set."""
@@ -70,17 +80,16 @@ class DataSet:
 
 
 def read_dataset(folder: Path) -> DataSet:
-    """The cases under a folder. Raises UserError where there are none."""
-    manifest = folder / MANIFEST
-    if manifest.is_file():
-        try:
-            entries = [_entry(folder, row) for row in read_rows(folder / CASES)]
-            said = json.loads(manifest.read_text(encoding="utf-8"))
-            if not isinstance(said, dict):
-                raise ValueError("not an object")
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{manifest}: not the manifest of a data set ({error}); make it again") from None
+    """The cases under a folder. Raises UserError where there are none, for a part of a data set, and for what says of
+    itself that it is a data set and does not say which."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; `healtwin rca dataset SUITE --out DIR` makes a data set")
+    if (folder / MANIFEST).exists():
+        said, entries = _manifest(folder / MANIFEST), _listed(folder)
     else:
+        whole = next((above for above in folder.resolve().parents[:2] if (above / CASES).is_file()), None)
+        if whole is not None and (whole / MANIFEST).is_file():
+            raise UserError(f"{folder} is a part of the data set {whole}; name that")
         said, entries = {}, _found(folder)
     if not entries:
         raise UserError(
@@ -90,14 +99,52 @@ def read_dataset(folder: Path) -> DataSet:
     return DataSet(folder, said, tuple(sorted(entries, key=lambda entry: entry.name)))
 
 
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(said, dict):
+            raise ValueError("no object")
+        wrong = next((key for key, kind in KEYS.items() if not isinstance(said.get(key, ...), kind)), None)
+        if wrong is not None:
+            raise ValueError(f"its '{wrong}' is {json.dumps(said[wrong])}" if wrong in said else f"has no '{wrong}'")
+    except ValueError as error:
+        raise UserError(f"{path}: not the manifest of a data set ({error}); make the data set again") from None
+    return said
+
+
+def _listed(folder: Path) -> list[Entry]:
+    list_ = folder / CASES
+    try:
+        rows = read_rows(list_)
+    except ValueError as error:
+        raise UserError(f"{list_}: {error}; the command that made the data set takes it up") from None
+    if not rows:
+        raise UserError(f"{list_} names no cases; the command that made the data set takes it up")
+    entries = []
+    for number, row in enumerate(rows, 1):
+        try:
+            entries.append(_entry(folder, row))
+        except (KeyError, TypeError, ValueError):
+            keys = "case, fault, scenario, seed and tags"
+            raise UserError(f"{list_}: its case {number} does not say {keys}; make the data set again") from None
+    return entries
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines; a last line that was cut off is left out. Raises ValueError."""
     if not path.is_file():
         return []
-    whole = path.read_text(encoding="utf-8").split("\n")[:-1]
-    rows = [json.loads(line) for line in whole if line]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: expected an object a line")
+    rows = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+        if not line:
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no JSON object")
+        rows.append(row)
     return rows
 
 
@@ -124,10 +171,11 @@ def answers(entry: Entry) -> tuple[str, ...]:
     if not file.is_file():
         return (Path(entry.name).parent.name.partition("_")[0],)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))["services"]
-        if not found or not all(isinstance(name, str) for name in found):
-            raise ValueError("it names no services")
-    except (KeyError, TypeError, ValueError) as error:
+        truth = json.loads(file.read_text(encoding="utf-8"))
+        found = truth.get("services") if isinstance(truth, dict) else None
+        if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
+            raise ValueError("no list of names 'services'")
+    except ValueError as error:
         raise CaseError(f"{file}: does not say what the root cause was ({error})") from None
     return tuple(found)
 
@@ -137,7 +185,7 @@ def asked(entry: Entry, case: Case, realisation: int) -> Asked:
     right = answers(entry)
     unknown = [name for name in right if name not in case.components]
     if unknown:
-        raise CaseError(f"{entry.folder}: its root cause {unknown[0]} has no metric, line or span")
+        raise CaseError(f"{entry.folder}: its root cause '{unknown[0]}' has no metric, line or span")
     return Asked(
         name=f"{realisation}/{entry.name}",
         fault=entry.fault,
