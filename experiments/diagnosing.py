@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,12 +98,12 @@ def read(
     zones: Mapping[str, float] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Read:
-    """Read everything. Raises ReadingError for what cannot be read, and for metrics of another time than the logs."""
+    """Read everything. Raises ReadingError for what cannot be read, UserError for metrics of another run."""
     folder = read_folder(logs, zones, progress)
     if not folder.entries:
         raise UserError(
-            f"{logs}: {share(folder.reports):.1%} of the lines were read, none of which prints a time: there is no "
-            "before and after to compare"
+            f"{logs}: {share(folder.reports):.1%} of the lines were read, and none prints a time, so that there is no "
+            "before and after to compare; name logs as oslo.log, nginx, vLLM, Ray, klog or the kernel write them"
         )
     lines = tuple(
         told(entry.time or 0.0, entry.component, entry.level, entry.message, entry.text)
@@ -119,12 +119,26 @@ def read(
     if series:
         first = min(float(one.times[0]) for one in series)
         last = max(float(one.times[-1]) for one in series)
-        if last < folder.first or first > folder.last:
+        if not any(((folder.first <= one.times) & (one.times <= folder.last)).any() for one in series):
             raise UserError(
                 f"{metrics} ({stamp(first)} to {stamp(last)}) is not of the time of the logs "
                 f"({stamp(folder.first)} to {stamp(folder.last)}): is it another run's?"
             )
-    return Read(folder, lines, inventory(folder.kinds), pids, series)
+    topology = inventory(folder.kinds)
+    measured = {one.component for one in series if one.component}
+    spoke = {name for component in topology.index for name in (component, component.partition("@")[0])}
+    if measured and not measured & spoke:
+        raise UserError(
+            f"{metrics} is of {_some(measured)}, none of which is in the logs (of {_some(folder.kinds)}): is it "
+            "another run's? Its components need the names that the logs give them"
+        )
+    return Read(folder, lines, topology, pids, series)
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
+    ordered = sorted(names)
+    rest = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(printable(name) for name in ordered[:most]) + rest
 
 
 def moment(text: str, logs: LogFolder) -> float:
@@ -154,7 +168,10 @@ def diagnose(given: Read, at: float | None, length: float) -> Iterator[Finding]:
     first, last = given.logs.first, given.logs.last
     began = first + REFERENCE * (last - first) if at is None else at
     if began - first < LEAST:
-        raise UserError(f"{given.logs.root}: {last - first:.0f} s of logs are too short to tell what is usual")
+        raise UserError(
+            f"{given.logs.root}: {last - first:.0f} s of logs are too short to tell what is usual; give those from "
+            "before it broke as well"
+        )
     origin = first - 1e-3
     lines = [line._replace(time=line.time - origin) for line in given.lines]
     interpreter = UntrainedInterpreter(lines, 0.0, began - origin, given.pids)

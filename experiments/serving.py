@@ -48,7 +48,7 @@ _HOST = re.compile(r"[\w.\-]+(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?")
 def read_address(text: str) -> tuple[str, int]:
     """Host and port of `[HOST]:PORT` or `PORT`; no host is every address of the machine. Raises UserError."""
     host, _, port = text.rpartition(":")
-    if not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535 or (":" in host and not host.startswith("[")):
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or (":" in host and not host.startswith("[")):
         raise UserError(f"--serve {text}: expected HOST:PORT or :PORT, such as :9400 or 127.0.0.1:9400")
     return host.strip("[]"), int(port)
 
@@ -276,11 +276,15 @@ class Serving:
             # Of every address of the machine, those of IPv4: they are there on every machine.
             family, *_, where = min(found, key=lambda one: one[0] != socket.AF_INET)
             return _Server(family, where)
+        except UnicodeError:  # what is no name of the Internet
+            raise UserError(f"--serve {self._address}: '{self._host}' is no host") from None
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 why = f"port {self._port} is in use; name another, or 0 for one that is free"
+            elif error.errno == errno.EACCES:
+                why = f"port {self._port} is not for everybody; name one from 1024 on"
             else:
-                why = f"cannot listen there: {error.strerror or error}"
+                why = f"cannot listen there: {error.strerror or error}; name an address of this machine, or none"
             raise UserError(f"--serve {self._address}: {why}") from None
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
