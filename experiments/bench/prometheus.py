@@ -132,8 +132,10 @@ class Prometheus:
                 return
             except (URLError, OSError):
                 time.sleep(0.05)
-        lines = said.read_text(errors="replace").splitlines()
-        raise PrometheusError(f"prometheus was not ready within {START_SECONDS:.0f} s: {' | '.join(lines[-3:])}")
+        code = self._process.poll()
+        how = f"was not ready within {START_SECONDS:.0f} s" if code is None else f"ended with exit code {code}"
+        last = " | ".join(said.read_text(errors="replace").splitlines()[-3:])
+        raise PrometheusError(f"prometheus {how}: {last or 'it said nothing'}")
 
     def _end(self) -> None:
         self._process.terminate()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +74,50 @@ def test_findings_of_one_data_set_are_undecided(dataset: Path) -> None:
     assert f"{dataset} and {dataset} are the same cases: profile paper, --set-seed 0" in said
 
 
+def test_a_broken_case_is_named_and_the_rest_goes_on(dataset: Path, tmp_path: Path) -> None:
+    twice = Path(shutil.copytree(dataset, tmp_path / "set"))
+    row = json.loads((twice / "cases.jsonl").read_text())
+    other = f"{row['case'].rpartition('/')[0]}/2"
+    shutil.copytree(twice / row["case"], twice / other)
+    rows = [row, {**row, "case": other}]
+    (twice / "cases.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    data = twice / other / "data.csv"
+    data.write_text(data.read_text().rpartition("\n")[0][:-200])
+    for command in (["bench", str(twice), "--no-track"], ["findings", str(twice)]):
+        said = invoke("rca", *command, "--methods", "two-sided-baro")
+        assert re.search(rf"left out: {other}: {data}:\d+: \d+ cells under \d+ names", said)
+        assert "all (1)" in said
+    (twice / row["case"] / "inject_time.txt").unlink()
+    for command in (["bench", str(twice), "--no-track"], ["findings", str(twice)]):
+        said = invoke("rca", *command, "--methods", "two-sided-baro", code=2)
+        assert f"left out: {row['case']}: cannot read {twice / row['case'] / 'inject_time.txt'}: No such file" in said
+        assert "can be read; make the data set" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "complaint"),
+    [
+        ("dataset.json", "", ": not the manifest of a data set (Expecting value"),
+        ("dataset.json", "{}", ": not the manifest of a data set (has no 'suite'); make the data set again"),
+        ("cases.jsonl", "\udcff\n", ": line 1 is no JSON object; make the data set again"),
+        ("cases.jsonl", '{"case": "a_b/1"}\n', ": its case 1 does not say case, fault, scenario, seed and tags"),
+        ("cases.jsonl", "", " names no cases; make the data set again"),
+        ("results.jsonl", "none\n", ": not results of `healtwin rca bench` (line 1 is no JSON object); name another"),
+    ],
+)
+def test_a_data_set_that_is_not_whole_is_refused(
+    dataset: Path, tmp_path: Path, file: str, content: str, complaint: str
+) -> None:
+    broken = Path(shutil.copytree(dataset, tmp_path / "set"))
+    (broken / file).write_text(content, errors="surrogateescape")
+    assert f"{broken / file}{complaint}" in invoke("rca", "bench", str(broken), "--no-track", code=2)
+
+
 def test_what_is_wrong_is_one_line(dataset: Path, tmp_path: Path) -> None:
     assert "no method 'magic'" in invoke("rca", "bench", str(dataset), "--methods", "magic", "--no-track", code=2)
     assert "holds no cases" in invoke("rca", "bench", str(tmp_path), "--no-track", code=2)
+    part = next(path for path in dataset.iterdir() if path.is_dir())
+    assert f"{part} is a part of the data set {dataset}" in invoke("rca", "bench", str(part), "--no-track", code=2)
+    said = invoke("rca", "bench", str(dataset), "--no-track", "--html", str(tmp_path), code=2)
+    assert f"--html {tmp_path} is a folder; name a file in it" in said
     assert "is not empty" in invoke("rca", "dataset", "rca-llm", "--out", str(dataset.parent), code=2)

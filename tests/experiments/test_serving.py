@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +16,10 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from typer.testing import CliRunner
 
 from experiments.bench import prometheus
+from experiments.cli import app
 from experiments.errors import UserError
 from experiments.serving import Serving, answer, discovered, read_address, read_pace
 from experiments.simulate import Stopped, simulate
@@ -98,7 +102,7 @@ def test_addresses_and_paces_are_read() -> None:
     assert (read_pace("10x"), read_pace("0.5")) == (10.0, 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "abc", ":99999", "::1:9400", "localhost:http", ":-1"])
+@pytest.mark.parametrize("text", ["", "abc", ":99999", ":٣٤", "::1:9400", "localhost:http", ":-1"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="expected HOST:PORT or :PORT"):
         read_address(text)
@@ -110,13 +114,37 @@ def test_what_is_no_pace_is_refused(text: str) -> None:
         read_pace(text)
 
 
-def test_a_port_in_use_and_a_foreign_address_are_refused() -> None:
-    with Serving("127.0.0.1:0", 1.0, io.StringIO(), print) as first:
-        port = first.url.rpartition(":")[2]
-        with pytest.raises(UserError, match=f"port {port} is in use; name another"):
-            Serving(f"127.0.0.1:{port}", 1.0, io.StringIO(), print).__enter__()
-    with pytest.raises(UserError, match=r"--serve 192\.0\.2\.1:0: cannot listen there"):
-        Serving("192.0.2.1:0", 1.0, io.StringIO(), print).__enter__()
+def test_a_port_in_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["simulate", "replica-crash", "--serve", f"127.0.0.1:{port}", "--out", str(tmp_path / "run")]
+        result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    said = f"error: --serve 127.0.0.1:{port}: port {port} is in use; name another, or 0 for one that is free\n"
+    assert result.output == said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("192.0.2.1:0", "cannot listen there: .*; name an address of this machine, or none"),
+        ("a..b:9400", "'a..b' is no host"),
+        (f"{'a' * 64}:9400", "is no host"),
+    ],
+)
+def test_what_is_no_address_of_this_machine_is_refused(address: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"--serve {address}: .*{said}"):
+        Serving(address, 1.0, io.StringIO(), print).__enter__()
+
+
+def test_a_port_that_is_not_for_everybody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("experiments.serving._Server", forbidden)
+    with pytest.raises(UserError, match="--serve :80: port 80 is not for everybody; name one from 1024 on"):
+        Serving(":80", 1.0, io.StringIO(), print).__enter__()
 
 
 def test_exporters_that_are_not_scraped_cannot_be_served() -> None:

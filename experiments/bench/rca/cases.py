@@ -117,9 +117,9 @@ def _listed(folder: Path) -> list[Entry]:
     try:
         rows = read_rows(list_)
     except ValueError as error:
-        raise UserError(f"{list_}: {error}; the command that made the data set takes it up") from None
+        raise UserError(f"{list_}: {error}; make the data set again") from None
     if not rows:
-        raise UserError(f"{list_} names no cases; the command that made the data set takes it up")
+        raise UserError(f"{list_} names no cases; make the data set again")
     entries = []
     for number, row in enumerate(rows, 1):
         try:
