@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,8 +28,12 @@ for line in sys.stdin:
     if method == "chat":
         print("hello", flush=True)
         continue
-    if method == "sleep":
-        time.sleep(0.3)
+    if method == "meet":
+        mine = os.path.join(question["case"], str(os.getpid()) + ".here")
+        open(mine, "w").close()
+        while sum(name.endswith(".here") for name in os.listdir(question["case"])) < 3:
+            time.sleep(0.01)
+        ranks = [mine]
     if method == "raise":
         error, ranks = "ValueError: singular", []
     if method == "who":
@@ -40,12 +43,15 @@ for line in sys.stdin:
     print(json.dumps({"ranks": ranks, "seconds": 0.5, "error": error, "note": "n"}), flush=True)
 """
 
+PATIENT = 60.0
+"""Seconds within which a worker has started and answered, however busy the machine is."""
+
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Workers]:
     stub = tmp_path / "stub.py"
     stub.write_text(STUB)
-    with Workers([sys.executable, "-S", str(stub)], limit=0.8) as made:
+    with Workers([sys.executable, "-S", str(stub)], limit=PATIENT) as made:
         yield made
 
 
@@ -82,23 +88,23 @@ def test_what_a_method_raises_is_told_and_its_worker_goes_on(workers: Workers) -
     ],
 )
 def test_a_worker_that_hangs_dies_or_chats_is_a_miss_and_the_next_question_gets_a_new_one(
-    workers: Workers, method: str, said: str
+    workers: Workers, method: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = workers.rank("who", Path())
-    with pytest.raises(MethodError, match=said):
+    with pytest.raises(MethodError, match=said), monkeypatch.context() as hasty:
+        hasty.setattr(workers, "_limit", 0.8 if method == "hang" else PATIENT)
         workers.rank(method, Path())
     after = workers.rank("who", Path())
     assert after[0] != before[0]
     assert not Path(before[1]).exists(), "the first one's folder is gone"
 
 
-def test_threads_have_a_worker_each(workers: Workers) -> None:
-    began = time.perf_counter()
+def test_threads_have_a_worker_each(workers: Workers, tmp_path: Path) -> None:
+    # None of them answers before three are at work.
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: workers.rank("sleep", Path()), range(3)))
-    assert answers == [["a", "b"]] * 3
+        answers = list(pool.map(lambda _: workers.rank("meet", tmp_path), range(3)))
+    assert len({worker for (worker,) in answers}) == 3
     assert len(workers._idle) == 3
-    assert time.perf_counter() - began < 5
 
 
 def test_a_worker_ends_when_whoever_asks_it_is_killed() -> None:
