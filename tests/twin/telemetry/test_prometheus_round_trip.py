@@ -39,7 +39,7 @@ def test_every_exported_sample_is_the_one_that_prometheus_has(
 
 
 def test_a_prometheus_that_cannot_start_says_why(tmp_path: Path) -> None:
-    with pytest.raises(prometheus.PrometheusError, match=r"not ready within.*yaml"):
+    with pytest.raises(prometheus.PrometheusError, match=r"ended with exit code 2: .*yaml"):
         prometheus.Prometheus(tmp_path, config="scrape: everything\n").__enter__()
 
 
