@@ -72,7 +72,7 @@ Environment = Annotated[
 Limit = Annotated[float, typer.Option("--limit", min=1.0, help="Seconds a published method may take for a case.")]
 SlowSeeds = Annotated[
     int | None,
-    typer.Option("--slow-seeds", min=1, help="Seeds that causalrca and microcause are given (default: all)."),
+    typer.Option("--slow-seeds", min=1, help="Seeds that slow methods (causal graphs) are given (default: all)."),
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes for the published methods.")]
 Interpreter = Annotated[
