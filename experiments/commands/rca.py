@@ -13,6 +13,7 @@ from experiments.commands import rca_environment
 
 if TYPE_CHECKING:
     from experiments.bench.rca.cases import DataSet
+    from experiments.bench.rca.runner import Results
 
 app = typer.Typer(help="Root-cause analysis: data sets, methods, findings.", no_args_is_help=True)
 
@@ -100,7 +101,7 @@ def bench(
     """Give every case to every method: AC@k and Avg@5 beside chance, by kind of fault, seconds, failures."""
     import sys
 
-    from experiments.bench.rca import runner, tables
+    from experiments.bench.rca import page, runner, tables
     from experiments.bench.rca.cases import read_dataset
     from experiments.bench.rca.methods import chosen
     from experiments.bench.rca.scores import scores
@@ -123,14 +124,14 @@ def bench(
     for outcome in failed[:5]:
         print(f"failed: {outcome.method} on {outcome.case}: {outcome.error}", file=sys.stderr)
     about = {
-        "data set": f"{data.name}, {len(found.asked)} cases, {len(found.broken)} that cannot be read",
+        "data set": f"{data.name}, {_read(found)}",
         "split": data.split or "-",
         "profile": data.profile,
         "digest": data.digest,
     }
-    page = tables.page(title, about, {data.name: lines})
+    written = page.render(title, about, {data.name: lines}, broken=found.broken)
     if html is not None:
-        html.write_text(page, encoding="utf-8")
+        html.write_text(written, encoding="utf-8")
     if track:
         from experiments import tracking
 
@@ -138,7 +139,7 @@ def bench(
             for line in lines:
                 for figure, value in line.figures.items():
                     run.log({f"{line.group}/{line.method}/{figure.replace('@', '')}": value.mean})
-            run.text(page, "scores.html")
+            run.text(written, "scores.html")
         print(f"run: {run.id}")
 
 
@@ -164,7 +165,7 @@ def findings(
     """Test the study's five findings on data sets: holds, undecided or fails, by 95 % intervals over data sets."""
     import sys
 
-    from experiments.bench.rca import runner, tables
+    from experiments.bench.rca import page, runner, tables
     from experiments.bench.rca.cases import read_dataset
     from experiments.bench.rca.findings import GPU, PAPER, Evidence
     from experiments.bench.rca.findings import findings as tested
@@ -178,6 +179,8 @@ def findings(
     _can_be_written(html)
     gathered: dict[str, runner.Results] = {}
     shifts: dict[str, tuple[float, float]] = {}
+    about: dict[str, str] = {}
+    broken: dict[str, str] = {}
     with ExitStack() as stack:
         using, using_richer = (
             stack.enter_context(chosen(_names(names), environment=environment, limit=limit))
@@ -191,6 +194,8 @@ def findings(
                 found = runner.run(data, there, file, seed, workers, slow_seeds=slow_seeds, told=bar)
             for name, why in found.broken.items():
                 print(f"left out: {name}: {why}", file=sys.stderr)
+                broken[f"{data.folder}/{name}"] = why
+            about[str(data.folder)] = f"profile {data.profile}, --set-seed {data.realisation}, {_read(found)}"
             kept = gathered.setdefault(data.profile, runner.Results())
             kept.asked |= found.asked
             kept.outcomes += found.outcomes
@@ -210,8 +215,8 @@ def findings(
         wide().print(tables.scores_table(title, lines))
     wide().print(tables.findings_table(verdicts))
     if html is not None:
-        about = {"data sets": ", ".join(str(folder) for folder in datasets)}
-        html.write_text(tables.page("findings of arXiv 2603.02057", about, found_scores, verdicts), encoding="utf-8")
+        title = "findings of arXiv 2603.02057"
+        html.write_text(page.render(title, about, found_scores, verdicts, broken), encoding="utf-8")
     if sets < ENOUGH:
         print(f"{sets} data set{'' if sets == 1 else 's'}; nothing is decided with fewer than {ENOUGH} (--set-seed)")
 
@@ -229,6 +234,10 @@ def _distinct(found: Iterable[DataSet]) -> Iterator[DataSet]:
             )
         seen[which] = data.folder
         yield data
+
+
+def _read(found: Results) -> str:
+    return f"{len(found.asked)} cases" + (f", {len(found.broken)} that cannot be read" if found.broken else "")
 
 
 def _can_be_written(page: Path | None) -> None:
