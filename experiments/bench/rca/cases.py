@@ -159,7 +159,8 @@ def _found(folder: Path) -> list[Entry]:
         kind = file.parent.parent.name
         fault = kind.partition("_")[2]
         if not fault:
-            raise UserError(f"{file.parent}: cases lie in <service>_<fault>/<N>, so that the answer is known; move it there")
+            why = "cases lie in <service>_<fault>/<N>, so that the answer is known; move it there"
+            raise UserError(f"{file.parent}: {why}")
         name = str(file.parent.relative_to(folder))
         entries.append(Entry(name, file.parent, fault, kind, len(entries)))
     return entries
