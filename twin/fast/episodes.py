@@ -1,0 +1,296 @@
+"""One life of a scenario as arrays: what is where, what comes when, and what breaks.
+
+Everything random is drawn here, by the streams of the SimPy twin: an episode of a seed has the very requests, faults
+and targets of that seed there, so that the two twins are compared on the same luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.fast.channels import CHANNEL, CHANNELS, Engine, NotCompiled, effects
+from twin.mechanics.conditions import Condition
+from twin.mechanics.engine_step import (
+    BLOCK_TOKENS,
+    COMPILE_SECONDS,
+    IMPORT_SECONDS,
+    WARMUP_SECONDS,
+    host_seconds,
+    step_cost,
+)
+from twin.mechanics.gpu_link import HOST_COPY_BYTES_PER_SECOND
+from twin.mechanics.host import read_seconds
+from twin.mechanics.layers import Layer
+from twin.mechanics.serving import (
+    CLIENT_BANDWIDTH,
+    HEAD_START,
+    IMAGE_BYTES,
+    NGINX_START,
+    PROXY_CHECK_FAILURES,
+    PROXY_CHECK_PERIOD,
+    PROXY_CHECK_TIMEOUT,
+    PROXY_START,
+    STORE_START,
+)
+
+if TYPE_CHECKING:
+    from twin.components import Component
+    from twin.inference.cluster import InferenceTwin
+    from twin.inference.replica import Replica
+    from twin.world import World
+
+LAYERS: Final = tuple(Layer)
+LAYER: Final = {layer: i for i, layer in enumerate(LAYERS)}
+PROGRAM, GPU, NODE, NOWHERE = range(4)
+"""Roles of components: a program, a GPU of a seat, a machine, none of these."""
+HEAD, GATEWAY, STORE = range(3)
+"""Programs after the replicas."""
+OTHERS: Final = 3
+SIGNALS: Final = ("success", "ttft", "e2e")
+"""What objectives are about."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Episode:
+    """One episode. R replicas (each has a seat: GPUs of one node), P = R + 3 programs, D nodes, N components (padded),
+    K conditions, T ticks. Seconds, tokens, requests."""
+
+    # --- what there is --------------------------------------------------------------------------------------------
+    role: NDArray[np.int32]
+    """[N] PROGRAM, GPU, NODE or NOWHERE."""
+    index: NDArray[np.int32]
+    """[N] which program, whose seat's GPU, which node."""
+    exists: NDArray[np.bool_]
+    """[R] whether that replica's seat is there (others are padding)."""
+    active: NDArray[np.bool_]
+    """[R] whether it is deployed at the beginning; the others are spare."""
+    node_of_seat: NDArray[np.int32]
+    """[R]"""
+    gpus_of_node: NDArray[np.float32]
+    """[D]"""
+
+    # --- what they do ---------------------------------------------------------------------------------------------
+    step: NDArray[np.float32]
+    """[3] seconds of a decode step: constant, per sequence, per sequence and token of context."""
+    prefill: NDArray[np.float32]
+    """[2] seconds of a prompt: per token, per pair of tokens."""
+    host: NDArray[np.float32]
+    """[2] seconds that the host takes for a step: constant, per sequence."""
+    most: NDArray[np.float32]
+    """[2] sequences, and tokens of context, that an engine holds at most."""
+    start: NDArray[np.float32]
+    """[P, 3] seconds from a start to running: as before, in a new container, on another node."""
+    ongoing: NDArray[np.float32]
+    """[] requests that a replica takes at most."""
+
+    # --- what is asked --------------------------------------------------------------------------------------------
+    arrivals: NDArray[np.float32]
+    """[T, 3] requests of each tick, their mean prompt and their mean answer."""
+    patience: NDArray[np.float32]
+    """[] seconds that clients wait for an answer."""
+    objective: NDArray[np.float32]
+    """[3, 2] for success, ttft and e2e: the share that must, and within what; 0 and infinite where there is none."""
+
+    # --- what breaks ----------------------------------------------------------------------------------------------
+    place: NDArray[np.int32]
+    """[K] the component that carries the condition; -1 where the slot is not used."""
+    layer: NDArray[np.int32]
+    """[K]"""
+    begins: NDArray[np.float32]
+    """[K]"""
+    ends: NDArray[np.float32]
+    """[K] infinite where it stays until it is healed."""
+    channels: NDArray[np.float32]
+    """[K, E]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The padded sizes of episodes that are lived through together."""
+
+    replicas: int
+    nodes: int
+    components: int
+    conditions: int
+    ticks: int
+
+
+def episode(world: World, tick: float, shape: Shape) -> Episode:
+    """The episode of a world that has not lived yet. Raises NotCompiled."""
+    spec = world.spec
+    if spec.cluster.kind != "inference":
+        raise NotCompiled(f"a cluster of kind {spec.cluster.kind}")
+    _check(world)
+    cluster: InferenceTwin = world.cluster  # type: ignore[assignment]
+    replicas = cluster.router.replicas
+    count = shape.replicas
+    components = list(world.components.values())
+    nodes = [component for component in components if component.kind == "node"]
+    role, index = _roles(components, cluster, nodes, shape)
+    engine = _engine(replicas[0], world)
+    programs = np.zeros((count + OTHERS, 3), np.float32)
+    for i, replica in enumerate(replicas):
+        programs[i] = _starts(replica)
+    programs[count:] = [[seconds] * 3 for seconds in (HEAD_START, NGINX_START, STORE_START)]
+    cost = step_cost(engine.gpu, engine.model, engine.gpus)
+    return Episode(
+        role=role,
+        index=index,
+        exists=_padded([True] * len(replicas), count, False),
+        active=_padded([i < cluster._active for i in range(len(replicas))], count, False),
+        node_of_seat=_padded([nodes.index(replica.node) for replica in replicas], count, 0).astype(np.int32),
+        gpus_of_node=_padded(
+            [sum(c.kind == "gpu" for c in node.all_residents()) for node in nodes], shape.nodes, 0
+        ).astype(np.float32),
+        step=_step(cost, replicas[0].settings.max_num_seqs),
+        prefill=np.array([cost.gpu_seconds(1024, 1, 0.0, 0.0) / 1024, cost.attention_per_pair], np.float32),
+        host=np.array([host_seconds(0, 1.0), host_seconds(1, 1.0) - host_seconds(0, 1.0)], np.float32),
+        most=np.array([replicas[0].settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
+        start=programs,
+        ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
+        arrivals=_arrivals(world, tick, shape.ticks),
+        patience=np.float32(spec.workload.client_timeout or np.inf),  # type: ignore[arg-type]
+        objective=_objectives(world),
+        **_conditions(world, components, engine, shape.conditions),
+    )
+
+
+def _check(world: World) -> None:
+    """Raise NotCompiled for what a scenario may say and the arrays do not have."""
+    workload = world.spec.workload
+    form = workload.arrivals
+    wants = {
+        "a closed loop": form is not None and form.concurrency is not None,
+        "conversations": workload.conversations is not None,
+        "clients' retries": workload.retries is not None,
+        "background failures": world.spec.background != "none",
+        "an output check": world.cluster.output_check is not None,  # type: ignore[attr-defined]
+    }
+    missing = [what for what, wanted in wants.items() if wanted]
+    if missing:
+        raise NotCompiled(", ".join(missing))
+
+
+def shape_of(worlds: Iterable[World], tick: float, padded: int) -> Shape:
+    """The sizes that hold the episodes of all these worlds, whose observations are padded to `padded` components."""
+    everything = list(worlds)
+    replicas = [sum(c.kind == "vllm" for c in world.components.values()) for world in everything]
+    nodes = [sum(c.kind == "node" for c in world.components.values()) for world in everything]
+    conditions = [sum(len(plan.conditions) for plan in world._plans) for world in everything]
+    ticks = [round(world.spec.horizon / tick) for world in everything]
+    return Shape(max(replicas), max(nodes), padded, max(1, *conditions), max(ticks))
+
+
+def _roles(
+    components: Sequence[Component], cluster: InferenceTwin, nodes: Sequence[Component], shape: Shape
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    role, index = np.full(shape.components, NOWHERE, np.int32), np.zeros(shape.components, np.int32)
+    replicas = cluster.router.replicas
+    programs = {replica.name: i for i, replica in enumerate(replicas)}
+    others = (cluster.router, cluster.gateway, cluster.store)
+    programs |= {program.name: shape.replicas + i for i, program in enumerate(others)}
+    seats = {gpu.name: i for i, replica in enumerate(replicas) for gpu in replica.gpus}
+    for i, component in enumerate(components):
+        if component.name in programs:
+            role[i], index[i] = PROGRAM, programs[component.name]
+        elif component.name in seats:
+            role[i], index[i] = GPU, seats[component.name]
+        elif component in nodes:
+            role[i], index[i] = NODE, nodes.index(component)
+    return role, index
+
+
+def _engine(replica: Replica, world: World) -> Engine:
+    workload = world.spec.workload
+    prompt = workload.prompt if isinstance(workload.prompt, int) else 1024
+    output = workload.output if isinstance(workload.output, int) else 256
+    return Engine(
+        replica.gpu.model, replica.model, len(replica.gpus), 16, prompt, prompt + output / 2.0, replica.cgroup.cores,
+        replica.node.cores,
+    )  # fmt: skip
+
+
+def _step(cost: Any, most: int) -> NDArray[np.float32]:
+    """A line through the decode steps of every batch, and what a token of context costs."""
+    batches = np.unique(np.geomspace(1, most, 24).round())
+    seconds = [cost.gpu_seconds(int(n), int(n), 0.0, 0.0) for n in batches]
+    slope, constant = np.polyfit(batches, seconds, 1, w=1.0 / np.asarray(seconds))
+    return np.array([constant, slope, cost.kv_per_token], np.float32)
+
+
+def _starts(replica: Replica) -> tuple[float, float, float]:
+    """Seconds of a start with page cache and compiled graphs as they are, in a new container, on another node."""
+    weights = replica.model.weight_bytes
+    share = weights / replica.settings.tensor_parallel_size
+    loading = read_seconds(weights, 1.0, 0.0) + share / HOST_COPY_BYTES_PER_SECOND
+    again = IMPORT_SECONDS + loading + WARMUP_SECONDS
+    elsewhere = again + COMPILE_SECONDS + (weights + IMAGE_BYTES) / CLIENT_BANDWIDTH
+    return again, again + COMPILE_SECONDS, elsewhere
+
+
+def _arrivals(world: World, tick: float, ticks: int) -> NDArray[np.float32]:
+    from twin.inference.workload import arrivals
+
+    found = np.zeros((ticks, 3), np.float64)
+    for arrival in arrivals(world.spec.workload, world.streams):
+        slot = int(arrival.time / tick)
+        if slot >= ticks:
+            break
+        found[slot] += (1.0, arrival.prompt, arrival.output)
+    requests = np.maximum(found[:, :1], 1.0)
+    found[:, 1:] /= requests
+    return found.astype(np.float32)
+
+
+def _objectives(world: World) -> NDArray[np.float32]:
+    wanted = {objective.signal: objective for objective in world.slo.objectives}
+    rows = [
+        (wanted[s].share, wanted[s].limit if wanted[s].limit is not None else np.inf) if s in wanted else (0.0, np.inf)
+        for s in SIGNALS
+    ]
+    return np.array(rows, np.float32)
+
+
+def _conditions(
+    world: World, components: Sequence[Component], engine: Engine, slots: int
+) -> dict[str, NDArray[Any]]:
+    place, layer = np.full(slots, -1, np.int32), np.zeros(slots, np.int32)
+    begins, ends = np.full(slots, np.inf, np.float32), np.full(slots, np.inf, np.float32)
+    channels = np.zeros((slots, len(CHANNELS)), np.float32)
+    numbers = {component.name: i for i, component in enumerate(components)}
+    slot = 0
+    for plan in world._plans:
+        for component, condition in plan.conditions:
+            place[slot], layer[slot] = numbers[component.name], LAYER[condition.layer]
+            begins[slot] = plan.at
+            ends[slot] = min(plan.until or np.inf, plan.at + _noticed(condition))
+            for name, value in effects(condition, component, engine).items():
+                channels[slot, CHANNEL[name]] = value
+            slot += 1
+    return {"place": place, "layer": layer, "begins": begins, "ends": ends, "channels": channels}
+
+
+def _noticed(condition: Condition) -> float:
+    """Seconds until the cluster itself ends a condition: Serve's controller replaces a proxy whose process does not
+    answer; the check that is missed first is half a period away."""
+    if condition.parameter != "proxy_hang" or condition.layer is not Layer.PROCESS:
+        return np.inf
+    return PROXY_CHECK_PERIOD / 2 + PROXY_CHECK_FAILURES * PROXY_CHECK_TIMEOUT + PROXY_START
+
+
+def _padded(values: Sequence[Any], size: int, rest: Any) -> NDArray[Any]:
+    return np.array([*values, *[rest] * (size - len(values))])
+
+
+def stacked(episodes: Sequence[Episode]) -> Episode:
+    """Episodes of one shape with a leading axis."""
+    return Episode(
+        **{field.name: np.stack([getattr(one, field.name) for one in episodes]) for field in fields(Episode)}
+    )

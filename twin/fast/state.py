@@ -1,0 +1,137 @@
+"""What changes while a cluster lives: one lane's arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from twin.fast.episodes import OTHERS, Episode
+
+STAGES = 8
+"""Stages of an answer: requests move through them at the pace of their engine."""
+OPERATIONS = 8
+"""Actions that can be in flight at a time."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """R replicas, P programs, K conditions, J operations, S stages, W ticks of the SLO's window. Seconds, requests."""
+
+    tick: Array
+    """[] int32: ticks lived."""
+    healed: Array
+    """[K] whether a condition is gone before its time."""
+    up: Array
+    """[P] whether a program runs."""
+    ready: Array
+    """[P] when the one that starts will run; infinite where nobody starts it."""
+    born: Array
+    """[P] when it began to run, or to start."""
+    deaths: Array
+    """[P] since its supervisor last forgot."""
+    fresh: Array
+    """[P] which start the next one is: 0 as before, 1 in a new container, 2 on another node."""
+    seat: Array
+    """[R] int32: whose seat a replica has."""
+    deployed: Array
+    """[R] whether a replica is wanted."""
+    decoding: Array
+    """[R, S] requests that get their answers, by how far they are."""
+    queued: Array
+    """[R] requests whose prompt is not computed yet."""
+    waiting: Array
+    """[] requests that wait for a replica."""
+    hung: Array
+    """[R] seconds for which its steps have not ended."""
+    excluded: Array
+    """[R] until when it is sent nothing."""
+    sequences: Array
+    """[R] that its engine takes at a time."""
+    asked: Array
+    """[2] tokens of prompts and of answers of late."""
+    rate: Array
+    """[R] requests a second that each replica got of late."""
+    luck: Array
+    """The key of its draws."""
+    limit: Array
+    """[] requests a second that the gateway lets in; infinite where it lets all."""
+    limited: Array
+    """[] until when."""
+    cordoned: Array
+    """[D] nodes on which nothing is placed."""
+    category: Array
+    """[J] int32: category of an operation in flight, 0 where there is none."""
+    target: Array
+    """[J] int32: the component."""
+    gentle: Array
+    """[J] bool."""
+    spare: Array
+    """[J] int32: the replica whose seat it has reserved, -1 where none."""
+    interrupts: Array
+    """[J] when it stops what it must stop."""
+    finishes: Array
+    """[J] when it is done."""
+    good: Array
+    """[3, W] requests that met each objective, by tick of the window."""
+    bad: Array
+    """[3, W]"""
+    served: Array
+    """[] requests a second that were answered, over a minute or so; the best of the time so far is what a load limit is
+    a share of."""
+    best: Array
+    """[]"""
+
+
+def first(world: Episode, luck: Array, window: int, tick: float) -> State:
+    """All that is deployed runs; nobody has come yet. `window`: ticks of the SLO's."""
+    replicas, programs = world.exists.shape[0], world.exists.shape[0] + OTHERS
+    conditions, nodes = world.place.shape[0], world.gpus_of_node.shape[0]
+    up = jnp.concatenate([jnp.asarray(world.active), jnp.ones(OTHERS, bool)])
+    none = jnp.zeros(OPERATIONS)
+    lengths, rate = _usual(world, tick)
+    return State(
+        tick=jnp.int32(0),
+        healed=jnp.zeros(conditions, bool),
+        up=up,
+        ready=jnp.full(programs, jnp.inf),
+        born=jnp.zeros(programs),
+        deaths=jnp.zeros(programs),
+        fresh=jnp.zeros(programs, jnp.int32),
+        seat=jnp.arange(replicas, dtype=jnp.int32),
+        deployed=jnp.asarray(world.active),
+        decoding=jnp.zeros((replicas, STAGES)),
+        queued=jnp.zeros(replicas),
+        waiting=jnp.float32(0.0),
+        hung=jnp.zeros(replicas),
+        excluded=jnp.zeros(replicas),
+        sequences=jnp.full(replicas, world.most[0]),
+        asked=lengths,
+        rate=jnp.where(world.active, rate / jnp.maximum(world.active.sum(), 1), 0.0),
+        luck=luck,
+        limit=jnp.float32(jnp.inf),
+        limited=jnp.float32(0.0),
+        cordoned=jnp.zeros(nodes, bool),
+        category=none.astype(jnp.int32),
+        target=none.astype(jnp.int32),
+        gentle=none.astype(bool),
+        spare=jnp.full(OPERATIONS, -1, jnp.int32),
+        interrupts=jnp.full(OPERATIONS, jnp.inf),
+        finishes=jnp.full(OPERATIONS, jnp.inf),
+        good=jnp.zeros((3, window)),
+        bad=jnp.zeros((3, window)),
+        served=jnp.float32(0.0),
+        best=jnp.float32(0.0),
+    )
+
+
+
+def _usual(world: Episode, tick: float) -> tuple[Array, Array]:
+    """Mean lengths [2] and rate [] of the episode, as the service has seen them before."""
+    arrivals = jnp.asarray(world.arrivals)
+    requests = jnp.maximum(arrivals[:, 0].sum(), 1.0)
+    lengths = (arrivals[:, :1] * arrivals[:, 1:]).sum(axis=0) / requests
+    return lengths, arrivals[:, 0].mean() / tick
