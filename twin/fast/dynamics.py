@@ -17,6 +17,7 @@ from jax import Array
 from twin.fast import operations
 from twin.fast.channels import CHANNEL
 from twin.fast.episodes import GATEWAY, GPU, HEAD, LAYER, NODE, PROGRAM, STORE, Episode
+from twin.fast.observing import Flow
 from twin.fast.state import STAGES, State
 from twin.mechanics.durations import DURATIONS
 from twin.mechanics.engine_step import IMPORT_SECONDS
@@ -60,6 +61,8 @@ class Tick:
     """[] mean time to the last token at the present pace."""
     running: Array
     """[] requests in all engines."""
+    flow: Flow
+    """What a policy may see of it, for the tick's seconds."""
 
 
 def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[State, Tick]:
@@ -157,6 +160,16 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         first_token=(routed * first).sum() / flow,
         whole=(routed * whole).sum() / flow,
         running=work.decoding.sum() + work.queued.sum(),
+        flow=Flow(
+            prompts=routed,
+            completed=work.completed,
+            failed=lost + timed_out + hung_up,
+            first_token=routed * first,
+            whole=work.completed * whole,
+            busy=dt * work.busy,
+            arrived=arrived,
+            refused=refused,
+        ),
     )
     return after, told
 
@@ -245,6 +258,7 @@ class _Work:
     queued: Array
     completed: Array
     hung: Array
+    busy: Array
     first_token: Array
     crowded: Array
     spread: Array
@@ -282,7 +296,8 @@ def _engines(
     drained = jnp.where(room > backlog, prefill + step, output * step / jnp.maximum(running, 1.0))
     first = jnp.where(works, prefill + step + state.queued * drained, jnp.inf)
     hung = jnp.where(state.up[: running.shape[0]] & hangs & (backlog + running > 0.0), state.hung + dt, 0.0)
-    return _Work(decoding, queued, completed, hung, jnp.minimum(first, 1e4), busy, spread + LEAST, token)
+    occupied = jnp.where(works, jnp.minimum(1.0, (running * dt + admitted * prefill) / dt), 0.0)
+    return _Work(decoding, queued, completed, hung, occupied, jnp.minimum(first, 1e4), busy, spread + LEAST, token)
 
 
 def _advanced(stages: Array, moved: Array) -> tuple[Array, Array]:

@@ -1,0 +1,13 @@
+"""The same scenarios as arrays: thousands of clusters at once in JAX.
+
+    twin = fast.compile("gpu-power-cap")
+    observation, lane = jax.vmap(twin.reset)(keys)
+    observation, lane, reward, done, info = jax.vmap(twin.step)(keys, lane, actions)
+
+It is a surrogate, which carries a proof: docs/fast.md. Policies may learn in it and are judged in the SimPy twin.
+"""
+
+from twin.fast.channels import NotCompiled
+from twin.fast.twin import FastTwin, Lane, Params, compile
+
+__all__ = ["FastTwin", "Lane", "NotCompiled", "Params", "compile"]

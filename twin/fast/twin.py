@@ -1,0 +1,214 @@
+"""The fast twin: thousands of clusters at once, as an environment of pure functions (gymnax's interface)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from twin.actions import CATEGORIES
+from twin.env import ACTION_COST
+from twin.fast import operations
+from twin.fast.dynamics import Tick, live
+from twin.fast.episodes import Episode, episode, shape_of, stacked
+from twin.fast.observing import Flow, observe
+from twin.fast.state import State, first
+from twin.scenario import Scenario, Suite
+from twin.spaces import Layout
+from twin.world import World
+
+EPISODES = 16
+"""Seeds of each scenario that are drawn beforehand, where nothing else is asked."""
+TICKS = 10
+"""Ticks of a decision."""
+COST = np.array([ACTION_COST[category] for category in CATEGORIES], np.float32)
+
+
+@dataclass(frozen=True)
+class Params:
+    """What an environment may be given at each call."""
+
+    interval_seconds: float
+    """Between decisions."""
+    window_seconds: float
+    """Over which the SLO is judged."""
+    warmup_seconds: float
+    """Lived through before the first decision."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Lane:
+    """One cluster of a batch."""
+
+    episode: Array
+    """[] int32: which of the pool it lives through."""
+    state: State
+    illegal: Array
+    """[] actions that were not legal in this episode."""
+
+
+@dataclass(frozen=True, eq=False)
+class FastTwin:
+    """A pool of episodes of one or more scenarios, and what is the same in all of them.
+
+    `reset` and `step` are for one lane, to be used under `jax.vmap`; `step` begins another episode when one ends (in
+    the same step, as gymnax does).
+    """
+
+    pool: Episode
+    """[E, …]"""
+    begun: State
+    """[E, …] each episode after its warm-up."""
+    constant: dict[str, Array]
+    """[E, N] kind, [E, N, N] adjacent."""
+    last: Array
+    """[E] int32: ticks of each episode."""
+    default_params: Params
+    ticks: int
+    names: tuple[str, ...]
+    """[E] scenario and seed of each episode."""
+    chance: bool = True
+
+    @property
+    def tick_seconds(self) -> float:
+        """Of one tick."""
+        return self.default_params.interval_seconds / self.ticks
+
+    @property
+    def components(self) -> int:
+        """N, the padded number of components."""
+        return int(self.pool.role.shape[1])
+
+    @cached_property
+    def num_actions(self) -> tuple[int, int, int]:
+        """Categories, targets, parameters."""
+        return len(CATEGORIES), self.components, 2
+
+    def world(self, number: Array) -> Episode:
+        """One episode of the pool."""
+        return jax.tree.map(lambda field: field[number], self.pool)
+
+    def reset(self, key: Array, params: Params | None = None) -> tuple[dict[str, Array], Lane]:
+        """Begin an episode, drawn from the pool."""
+        choose, luck = jax.random.split(key)
+        lane = self._begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
+        world = self.world(lane.episode)
+        return self._observe(world, lane, Flow.none(world.exists.shape[0])), lane
+
+    def step(
+        self, key: Array, lane: Lane, action: Array, params: Params | None = None
+    ) -> tuple[dict[str, Array], Lane, Array, Array, dict[str, Array]]:
+        """Order an action [3], live until the next decision, and begin anew where the episode is over.
+
+        Returns observation, lane, reward, done and info: `loss` and `violated` seconds of the decision, `illegal`
+        actions of the episode so far."""
+        world = self.world(lane.episode)
+        lived, reward, flow, info = self.decide(world, lane, action)
+        done = lived.state.tick >= self.last[lane.episode]
+        choose, luck = jax.random.split(key)
+        anew = self._begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
+        following = jax.tree.map(partial(jnp.where, done), anew, lived)
+        observed = self._observe(self.world(following.episode), following, flow)
+        return observed, following, reward, done, info
+
+    def decide(
+        self, world: Episode, lane: Lane, action: Array
+    ) -> tuple[Lane, Array, Flow, dict[str, Array]]:
+        """One decision of an episode, without an end."""
+        dt = self.tick_seconds
+        state, legal = operations.order(world, lane.state, action, lane.state.tick * dt)
+
+        def tick(carry: State, _: None) -> tuple[State, Tick]:
+            return live(world, carry, dt, self.chance)
+
+        state, told = jax.lax.scan(tick, state, None, length=self.ticks)
+        seconds = self.default_params.interval_seconds
+        loss = told.loss.sum() * dt
+        reward = -loss - jnp.where(legal, jnp.asarray(COST)[action[0]], 0.0)
+        illegal = lane.illegal + ~legal
+        flow = jax.tree.map(lambda each: each.sum(axis=0) / seconds, told.flow)
+        info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": illegal}
+        return Lane(lane.episode, state, illegal), reward, flow, info
+
+    def _begin(self, number: Array, luck: Array) -> Lane:
+        state = jax.tree.map(lambda field: field[number], self.begun)
+        return Lane(number, replace(state, luck=luck), jnp.int32(0))
+
+    def _observe(self, world: Episode, lane: Lane, flow: Flow) -> dict[str, Array]:
+        constant = {name: value[lane.episode] for name, value in self.constant.items()}
+        return observe(world, constant, lane.state, flow, lane.state.tick * self.tick_seconds)
+
+
+def compile(
+    what: str | Scenario | Suite | Sequence[Scenario],
+    seeds: Iterable[int] = range(EPISODES),
+    ticks: int = TICKS,
+    chance: bool = True,
+) -> FastTwin:
+    """Scenarios as arrays: every scenario under every seed is drawn once, for resets to choose from.
+
+    `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiled for what the arrays
+    do not have, ScenarioError for a scenario that cannot be built, ValueError for one with more components than the
+    largest padded size or where control intervals or SLO windows differ.
+    """
+    scenarios = _scenarios(what)
+    worlds = [(scenario, seed, World(scenario, seed)) for scenario in scenarios for seed in seeds]
+    specs = [world.spec for _, _, world in worlds]
+    for name, values in (
+        ("control.interval", {spec.control.interval for spec in specs}),
+        ("control.warmup", {spec.control.warmup for spec in specs}),
+        ("slo.window", {spec.slo.window for spec in specs}),
+    ):
+        if len(values) > 1:
+            raise ValueError(f"scenarios with {name} of {', '.join(f'{v:g} s' for v in sorted(values))} in one twin")
+    spec = specs[0]
+    tick = spec.control.interval / ticks
+    layouts = [Layout(world.topology) for _, _, world in worlds]
+    size = max(layout.size for layout in layouts)
+    shape = shape_of([world for _, _, world in worlds], tick, size)
+    pool = jax.tree.map(jnp.asarray, stacked([episode(world, tick, shape) for _, _, world in worlds]))
+    window = max(1, round(spec.slo.window / tick))
+    params = Params(spec.control.interval, spec.slo.window, spec.control.warmup)
+    warm = round(spec.control.warmup / tick)
+
+    def warmed(world: Episode, luck: Array) -> State:
+        begun = first(world, luck, window, tick)
+        return jax.lax.scan(lambda s, _: (live(world, s, tick, chance)[0], None), begun, None, length=warm)[0]
+
+    lucks = jax.random.split(jax.random.key(0), len(worlds))
+    return FastTwin(
+        pool=pool,
+        begun=jax.jit(jax.vmap(warmed))(pool, lucks),
+        constant=_constant(layouts, size),
+        last=jnp.array([int(spec.horizon / tick) for spec in specs], jnp.int32),
+        default_params=params,
+        ticks=ticks,
+        names=tuple(f"{scenario.metadata.name} {seed}" for scenario, seed, _ in worlds),
+        chance=chance,
+    )
+
+
+def _scenarios(what: Any) -> list[Scenario]:
+    if isinstance(what, Suite):
+        return list(what.scenarios)
+    if isinstance(what, Scenario):
+        return [what]
+    if isinstance(what, str):
+        return [Scenario.load(what)]
+    return list(what)
+
+
+def _constant(layouts: Sequence[Layout], size: int) -> dict[str, Array]:
+    kind = np.zeros((len(layouts), size), np.int32)
+    adjacent = np.zeros((len(layouts), size, size), np.int8)
+    for i, layout in enumerate(layouts):
+        kind[i, : layout.size] = layout.kind
+        adjacent[i, : layout.size, : layout.size] = layout.adjacent
+    return {"kind": jnp.asarray(kind), "adjacent": jnp.asarray(adjacent)}
