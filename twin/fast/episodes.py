@@ -81,6 +81,11 @@ class Episode:
     """[3] seconds of a decode step: constant, per sequence, per sequence and token of context."""
     prefill: NDArray[np.float32]
     """[2] seconds of a prompt: per token, per pair of tokens."""
+    mixed: NDArray[np.float32]
+    """[3] seconds that each decoding request adds to the step of a prompt: constant, per token of its context, per
+    token of the prompt."""
+    budget: NDArray[np.float32]
+    """[] tokens of a step at most: a longer prompt takes several."""
     host: NDArray[np.float32]
     """[2] seconds that the host takes for a step: constant, per sequence."""
     most: NDArray[np.float32]
@@ -151,6 +156,15 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         ).astype(np.float32),
         step=_step(cost, replicas[0].settings.max_num_seqs),
         prefill=np.array([cost.gpu_seconds(1024, 1, 0.0, 0.0) / 1024, cost.attention_per_pair], np.float32),
+        mixed=np.array(
+            [
+                cost.per_token + cost.per_sequence + cost.mixed_per_sequence,
+                cost.mixed_kv_per_token,
+                cost.mixed_per_pair,
+            ],
+            np.float32,
+        ),
+        budget=np.float32(replicas[0].settings.max_num_batched_tokens),  # type: ignore[arg-type]
         host=np.array([host_seconds(0, 1.0), host_seconds(1, 1.0) - host_seconds(0, 1.0)], np.float32),
         most=np.array([replicas[0].settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
         start=programs,

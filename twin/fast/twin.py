@@ -118,24 +118,34 @@ class FastTwin:
         observed = self._observe(self.world(following.episode), following, flow)
         return observed, following, reward, done, info
 
-    def decide(
-        self, world: Episode, lane: Lane, action: Array
-    ) -> tuple[Lane, Array, Flow, dict[str, Array]]:
-        """One decision of an episode, without an end."""
-        dt = self.tick_seconds
-        state, legal = operations.order(world, lane.state, action, lane.state.tick * dt)
-
-        def tick(carry: State, _: None) -> tuple[State, Tick]:
-            return live(world, carry, dt, self.chance)
-
-        state, told = jax.lax.scan(tick, state, None, length=self.ticks)
-        seconds = self.default_params.interval_seconds
+    def decide(self, world: Episode, lane: Lane, action: Array) -> tuple[Lane, Array, Flow, dict[str, Array]]:
+        """One decision of an episode, without an end: lane, reward, what came through, and info."""
+        following, legal, told = self.live_on(world, lane, action)
+        dt, seconds = self.tick_seconds, self.default_params.interval_seconds
         loss = told.loss.sum() * dt
         reward = -loss - jnp.where(legal, jnp.asarray(COST)[action[0]], 0.0)
-        illegal = lane.illegal + ~legal
         flow = jax.tree.map(lambda each: each.sum(axis=0) / seconds, told.flow)
-        info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": illegal}
-        return Lane(lane.episode, state, illegal), reward, flow, info
+        info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": following.illegal}
+        return following, reward, flow, info
+
+    def live_on(self, world: Episode, lane: Lane, action: Array) -> tuple[Lane, Array, Tick]:
+        """The same, tick by tick: lane, whether the action was legal, and what is told of each tick."""
+        dt = self.tick_seconds
+        state, legal = operations.order(world, lane.state, action, lane.state.tick * dt)
+        state, told = jax.lax.scan(lambda s, _: live(world, s, dt, self.chance), state, None, length=self.ticks)
+        return Lane(lane.episode, state, lane.illegal + ~legal), legal, told
+
+    def whole(self, number: Array, actions: Array, luck: Array) -> Tick:
+        """An episode of the pool from the end of its warm-up, with `actions` [D, 3]; what is told of each of D x k
+        ticks."""
+        world = self.world(number)
+
+        def decision(lane: Lane, action: Array) -> tuple[Lane, Tick]:
+            following, _, told = self.live_on(world, lane, action)
+            return following, told
+
+        _, told = jax.lax.scan(decision, self._begin(number, luck), actions)
+        return jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), told)
 
     def _begin(self, number: Array, luck: Array) -> Lane:
         state = jax.tree.map(lambda field: field[number], self.begun)
