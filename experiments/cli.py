@@ -18,6 +18,7 @@ from experiments.commands import (
     evaluate,
     export,
     export_telemetry,
+    fast,
     hardware,
     policy,
     rca,
@@ -68,6 +69,7 @@ app.command("export")(export.command)
 app.add_typer(policy.app, name="policy")
 app.command("report")(report.command)
 app.command("demo")(demo.command)
+app.add_typer(fast.app, name="fast")
 app.add_typer(bench.app, name="bench")
 app.add_typer(rca.app, name="rca")
 app.command("diagnose")(diagnose.command)

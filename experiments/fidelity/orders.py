@@ -68,4 +68,8 @@ def _target(world: World, hit: Component, category: str) -> Component | None:
         return world.components["ray-head"]
     if category in ON_GATEWAY:
         return world.components["nginx-proxy"]
-    return (hit if hit.kind in ("vllm", "ray-head", "nginx", "model-store") else nearest("vllm")) if category in ON_PROGRAM else None
+    return (
+        (hit if hit.kind in ("vllm", "ray-head", "nginx", "model-store") else nearest("vllm"))
+        if category in ON_PROGRAM
+        else None
+    )

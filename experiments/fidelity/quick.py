@@ -63,7 +63,7 @@ def _bisected(beyond, share: float) -> float:  # type: ignore[no-untyped-def]
 
 
 def lives(scenario: str, seeds: Sequence[int], categories: Sequence[str], ticks: int) -> dict[str, dict[int, Quick]]:
-    """Category -> seed -> life. Raises NotCompiled."""
+    """Category -> seed -> life. Raises NotCompiledError."""
     loaded = Scenario.load(scenario, ("spec.telemetry=off",))
     twin = fast.compile(loaded, seeds, ticks)
     worlds = [World(loaded, seed) for seed in seeds]

@@ -7,7 +7,7 @@
 It is a surrogate, which carries a proof: docs/fast.md. Policies may learn in it and are judged in the SimPy twin.
 """
 
-from twin.fast.channels import NotCompiled
+from twin.fast.channels import NotCompiledError
 from twin.fast.twin import FastTwin, Lane, Params, compile
 
-__all__ = ["FastTwin", "Lane", "NotCompiled", "Params", "compile"]
+__all__ = ["FastTwin", "Lane", "NotCompiledError", "Params", "compile"]

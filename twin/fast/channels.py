@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from twin.mechanics.conditions import Condition
-from twin.mechanics.engine_step import host_seconds, step_cost
+from twin.mechanics.engine_step import step_cost
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio, slowed
 from twin.mechanics.gpu_thermal import CORE_RISE, INLET_TEMPERATURE, MEMORY_RISE, governed_clock, settled
 from twin.mechanics.hardware import Gpu, Model
@@ -49,8 +49,12 @@ CHANNELS: Final = (
 CHANNEL: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CHANNELS)}
 
 
-class NotCompiled(Exception):
-    """Something of a scenario that the fast twin does not have; the message names it."""
+class NotCompiledError(ValueError):
+    """Something of a scenario that the fast twin does not have."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the fast twin does not have {what}; `healtwin fast coverage` lists what it has")
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,12 @@ Effect = Callable[[float, "Component", Engine], Effects]
 
 
 def effects(condition: Condition, component: Component, engine: Engine) -> Effects:
-    """The channels of a condition on a component. Raises NotCompiled for a parameter that has none."""
+    """The channels of a condition on a component. Raises NotCompiledError for a parameter that has none."""
     found = EFFECTS.get(condition.parameter)
     if found is None:
-        raise NotCompiled(f"the condition '{condition.parameter}' of fault '{condition.cause}' on {component.name}")
+        raise NotCompiledError(
+            f"the condition '{condition.parameter}' of fault '{condition.cause}' on {component.name}"
+        )
     return found(condition.value, component, engine)
 
 
@@ -114,7 +120,7 @@ def _hardware_slowdown(value: float, _: Component, engine: Engine) -> Effects:
 def _heat_path(ratio: float, _: Component, engine: Engine) -> Effects:
     """The clock at which the temperature settles: what the driver allows there, found by halving."""
     low, high = engine.gpu.min_clock / engine.gpu.clock, 1.0
-    for _ in range(30):
+    for _step in range(30):
         middle = (low + high) / 2.0
         share = middle**3
         core = settled(INLET_TEMPERATURE, CORE_RISE, ratio, share)
@@ -217,8 +223,3 @@ def uncompiled() -> list[str]:
     from twin.mechanics.conditions import PARAMETERS
 
     return [name for name in PARAMETERS if name not in EFFECTS]
-
-
-def host_slower(engine: Engine) -> float:
-    """Host seconds of a step of the batch at which steps are compared."""
-    return host_seconds(engine.batch, 1.0)

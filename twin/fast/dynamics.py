@@ -1,7 +1,7 @@
 """One tick of a cluster: programs live and die, requests come, engines compute, objectives are judged.
 
-Requests are a fluid: real numbers that wait, get their prompts computed, and move through the stages of their answers at
-the pace of their engine. What that pace is comes from the same kernels as in the SimPy twin (`Episode.step`,
+Requests are a fluid: real numbers that wait, get their prompts computed, and move through the stages of their answers
+at the pace of their engine. What that pace is comes from the same kernels as in the SimPy twin (`Episode.step`,
 `Episode.prefill`): in a tick of `dt` seconds an engine computes the prompts that wait, each in a step of its own that
 the decoding requests share, and spends the rest on decode steps.
 """
@@ -219,7 +219,9 @@ def _lives(
     )
     failing = jnp.where(arrives, IMPORT_SECONDS, takes)
     ready = jnp.where(fails | (died & overdue), now + delay + jnp.where(died, takes, failing), state.ready)
-    ready = jnp.where((halted | dark) & wanted & ~stopped, now + takes + jnp.where(dark, DURATIONS["reboot"], 0.0), ready)
+    ready = jnp.where(
+        (halted | dark) & wanted & ~stopped, now + takes + jnp.where(dark, DURATIONS["reboot"], 0.0), ready
+    )
     # Nothing is obtained from a store that gives nothing: whoever needs it waits.
     store = channel[replicas + STORE, CHANNEL["storeless"]] > 0.0
     managed = channel[replicas + HEAD, CHANNEL["unmanaged"]] > 0.0

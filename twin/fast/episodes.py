@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.fast.channels import CHANNEL, CHANNELS, Engine, NotCompiled, effects
+from twin.fast.channels import CHANNEL, CHANNELS, Engine, NotCompiledError, effects
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
@@ -128,10 +128,10 @@ class Shape:
 
 
 def episode(world: World, tick: float, shape: Shape) -> Episode:
-    """The episode of a world that has not lived yet. Raises NotCompiled."""
+    """The episode of a world that has not lived yet. Raises NotCompiledError."""
     spec = world.spec
     if spec.cluster.kind != "inference":
-        raise NotCompiled(f"a cluster of kind {spec.cluster.kind}")
+        raise NotCompiledError(f"a cluster of kind {spec.cluster.kind}")
     _check(world)
     cluster: InferenceTwin = world.cluster  # type: ignore[assignment]
     replicas = cluster.router.replicas
@@ -177,7 +177,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
 
 
 def _check(world: World) -> None:
-    """Raise NotCompiled for what a scenario may say and the arrays do not have."""
+    """Raise NotCompiledError for what a scenario may say and the arrays do not have."""
     workload = world.spec.workload
     form = workload.arrivals
     wants = {
@@ -189,7 +189,7 @@ def _check(world: World) -> None:
     }
     missing = [what for what, wanted in wants.items() if wanted]
     if missing:
-        raise NotCompiled(", ".join(missing))
+        raise NotCompiledError(", ".join(missing))
 
 
 def shape_of(worlds: Iterable[World], tick: float, padded: int) -> Shape:
@@ -272,9 +272,7 @@ def _objectives(world: World) -> NDArray[np.float32]:
     return np.array(rows, np.float32)
 
 
-def _conditions(
-    world: World, components: Sequence[Component], engine: Engine, slots: int
-) -> dict[str, NDArray[Any]]:
+def _conditions(world: World, components: Sequence[Component], engine: Engine, slots: int) -> dict[str, NDArray[Any]]:
     place, layer = np.full(slots, -1, np.int32), np.zeros(slots, np.int32)
     begins, ends = np.full(slots, np.inf, np.float32), np.full(slots, np.inf, np.float32)
     channels = np.zeros((slots, len(CHANNELS)), np.float32)

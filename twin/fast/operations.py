@@ -254,7 +254,8 @@ def _below(world: Episode, state: State, target: Array) -> Array:
     program, gpu = role == PROGRAM, role == GPU
     at_seat = jnp.where(gpu, index, jnp.where(program, seat[jnp.where(program, index, 0)], -1))
     nodes_of = jnp.asarray(world.node_of_seat)
-    at_node = jnp.where(gpu, nodes_of[jnp.where(gpu, index, 0)], jnp.where(program, node[jnp.where(program, index, 0)], -1))
+    of_program = jnp.where(program, node[jnp.where(program, index, 0)], -1)
+    at_node = jnp.where(gpu, nodes_of[jnp.where(gpu, index, 0)], of_program)
     to, which = role[target], index[target]
     on_gpu = (to == GPU)[:, None] & (program & (at_seat >= 0))[None, :] & (at_seat[None, :] == which[:, None])
     on_node = (to == NODE)[:, None] & (program | gpu)[None, :] & (at_node[None, :] == which[:, None])
@@ -295,7 +296,7 @@ def _spares(world: Episode, state: State) -> Array:
 def _spare_for(world: Episode, state: State, target: Array) -> Array:
     """The first spare on another node than the target's; -1 where there is none."""
     role, index = jnp.asarray(world.role)[target], jnp.asarray(world.index)[target]
-    seat, node = seats(world, state)
+    _, node = seats(world, state)
     nodes_of = jnp.asarray(world.node_of_seat)
     here = jnp.where(
         role == NODE,
@@ -322,4 +323,3 @@ def _drain_seconds(world: Episode, state: State, target: Array) -> Array:
     running = state.decoding.sum(axis=1).max()
     step = world.step[0] + world.step[1] * running + world.step[2] * running * (state.asked[0] + state.asked[1] / 2)
     return jnp.minimum(DRAIN_LIMIT, step * state.asked[1])
-

@@ -128,7 +128,6 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
     )
 
 
-
 def _usual(world: Episode, tick: float) -> tuple[Array, Array]:
     """Mean lengths [2] and rate [] of the episode, as the service has seen them before."""
     arrivals = jnp.asarray(world.arrivals)

@@ -93,7 +93,8 @@ class FastTwin:
 
     def world(self, number: Array) -> Episode:
         """One episode of the pool."""
-        return jax.tree.map(lambda field: field[number], self.pool)
+        chosen: Episode = jax.tree.map(lambda field: field[number], self.pool)
+        return chosen
 
     def reset(self, key: Array, params: Params | None = None) -> tuple[dict[str, Array], Lane]:
         """Begin an episode, drawn from the pool."""
@@ -145,7 +146,8 @@ class FastTwin:
             return following, told
 
         _, told = jax.lax.scan(decision, self._begin(number, luck), actions)
-        return jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), told)
+        flat: Tick = jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), told)
+        return flat
 
     def _begin(self, number: Array, luck: Array) -> Lane:
         state = jax.tree.map(lambda field: field[number], self.begun)
@@ -164,7 +166,7 @@ def compile(
 ) -> FastTwin:
     """Scenarios as arrays: every scenario under every seed is drawn once, for resets to choose from.
 
-    `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiled for what the arrays
+    `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiledError for what the arrays
     do not have, ScenarioError for a scenario that cannot be built, ValueError for one with more components than the
     largest padded size or where control intervals or SLO windows differ.
     """

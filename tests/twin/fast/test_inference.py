@@ -118,13 +118,13 @@ def test_an_episode_that_is_over_begins_anew_in_the_same_step() -> None:
     _, lane = twin.reset(key)
     step = jax.jit(twin.step)
     ends = []
-    for i in range(40):
+    for _ in range(40):
         key, one = jax.random.split(key)
         _, lane, _, done, _ = step(one, lane, jnp.zeros(3, jnp.int32))
         ends.append(bool(done))
         if ends[-1]:
             break
-    assert ends.index(True) == i == 34 and int(lane.state.tick) == int(twin.begun.tick[0])
+    assert ends.index(True) == len(ends) - 1 == 34 and int(lane.state.tick) == int(twin.begun.tick[0])
 
 
 def test_without_chance_a_life_is_the_same_whatever_the_luck() -> None:
@@ -148,9 +148,9 @@ def test_power_limits_slow_prompts_more_than_answers() -> None:
 
 
 def test_what_is_not_compiled_is_named() -> None:
-    with pytest.raises(fast.NotCompiled, match="openstack"):
+    with pytest.raises(fast.NotCompiledError, match="openstack"):
         fast.compile("openstack-healthy", (0,))
-    with pytest.raises(fast.NotCompiled, match="'memory_leak' of fault"):
+    with pytest.raises(fast.NotCompiledError, match="'memory_leak' of fault"):
         fast.compile("engine-memory-leak", (0,))
     assert "memory_leak" in uncompiled() and "power_limit" not in uncompiled()
     assert "evacuate" not in COMPILED and len(PARAMETERS) == 2

@@ -1,0 +1,48 @@
+"""Which scenarios can be compiled, and what of the others is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twin.actions import CATEGORIES
+from twin.fast.channels import NotCompiledError
+from twin.fast.episodes import episode, shape_of
+from twin.fast.operations import COMPILED
+from twin.scenario import Scenario, Suite, catalogue
+from twin.spaces import Layout
+from twin.world import World
+
+
+def coverage(what: Sequence[str]) -> dict[str, str]:
+    """Scenario -> what of it the fast twin does not have; empty where it has all."""
+    return {name: missing(name) for name in scenarios_of(what)}
+
+
+def missing(name: str) -> str:
+    """What of a scenario the fast twin does not have."""
+    scenario = Scenario.load(name, ("spec.telemetry=off",))
+    world = World(scenario, 0)
+    tick = world.spec.control.interval / 10
+    try:
+        episode(world, tick, shape_of([world], tick, Layout(world.topology).size))
+    except NotCompiledError as error:
+        return error.what
+    return ""
+
+
+def missing_categories() -> list[str]:
+    """Actions that the fast twin does not carry out."""
+    return [category for category in CATEGORIES if category not in COMPILED]
+
+
+def scenarios_of(what: Sequence[str]) -> list[str]:
+    """Names of scenarios, those of suites in their place; all that ship where nothing is named. Raises
+    ScenarioError."""
+    if not what:
+        return list(catalogue.shipped("Scenario"))
+    found: dict[str, None] = {}
+    for name in what:
+        suite = catalogue.kind_of(name) == "Suite"
+        names = [scenario.metadata.name for scenario in Suite.load(name).scenarios] if suite else [name]
+        found.update(dict.fromkeys(names))
+    return list(found)
