@@ -14,7 +14,7 @@ from experiments.commands import mutations, replay
 if TYPE_CHECKING:
     from experiments.bench.rows import Row
 
-NAMES = ("twin", "inference", "openstack", "telemetry", "rca", "mutations", "replay")
+NAMES = ("twin", "inference", "openstack", "fast", "telemetry", "rca", "mutations", "replay")
 
 
 class Benchmarks(TyperGroup):
@@ -64,6 +64,14 @@ def inference(
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data}: no such folder; it holds llm_traces/, gpu_perf/ and vllm_runs/")
     _print("inference", inference.rows(quick, data, long), as_json)
+
+
+@app.command()
+def fast(quick: Quick = False, as_json: Json = False) -> None:
+    """The fast twin: decisions, memory, compilation, beside gymnax. Exit code 1 where a bar is missed."""
+    from experiments.bench import fast
+
+    _print("fast", fast.rows(quick), as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""One life of a scenario in the SimPy twin, as it is compared: what the SLO said each second, how long requests took."""
+"""One life of a scenario in the SimPy twin, as it is compared: what the SLO said, how long requests were."""
 
 from __future__ import annotations
 

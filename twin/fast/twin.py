@@ -166,9 +166,9 @@ def compile(
 ) -> FastTwin:
     """Scenarios as arrays: every scenario under every seed is drawn once, for resets to choose from.
 
-    `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiledError for what the arrays
-    do not have, ScenarioError for a scenario that cannot be built, ValueError for one with more components than the
-    largest padded size or where control intervals or SLO windows differ.
+    `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiledError for what the
+    arrays do not have, ScenarioError for a scenario that cannot be built, ValueError for one with more components than
+    the largest padded size or where control intervals or SLO windows differ.
     """
     scenarios = _scenarios(what)
     worlds = [(scenario, seed, World(scenario, seed)) for scenario in scenarios for seed in seeds]

@@ -1,0 +1,157 @@
+"""`bench fast`: how many decisions of how many components the fast twin lives through, beside gymnax's CartPole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from experiments.bench.rows import Row, at_least, at_most, per_cpu_second, skipped
+
+LANES, DECISIONS, TICKS = 1024, 8, 5
+MOST_LANES = 16_384
+COMPONENT_TICKS, COMPILED, CACHED, MEMORY = 6e6, 20.0, 3.0, 2.0
+"""Bars: component-ticks a CPU-second, seconds to compile at first and from the cache, GiB of `MOST_LANES`."""
+
+SCENARIO = """
+apiVersion: healtwin/v1
+kind: Scenario
+metadata: {{name: fast-{replicas}, title: A replica's GPU is power-capped, labels: {{family: gpu}}}}
+spec:
+  cluster: {{kind: inference, preset: small, replicas: {replicas}, spares: 1}}
+  workload: {{arrivals: {{poisson: {rate}/s}}, prompt: 1024, output: 128}}
+  faults:
+    - name: cap
+      kind: GPUChaos
+      action: powerCap
+      powerLimit: 100W
+      selector: {{pods: {{ray: [ray-replicas-0, ray-replicas-1, ray-replicas-2]}}}}
+      at: {{uniform: [70s, 150s]}}
+  slo: {{ttftP99: 2s, e2eP99: 20s, success: 99%}}
+  horizon: 405s
+"""
+SIZES = {16: (3, 3.8), 64: (19, 24.0)}
+"""Components -> replicas, requests a second."""
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """The rows of the benchmark, as they are measured."""
+    yield _cartpole(1.0 if quick else 5.0)
+    for components in SIZES:
+        yield from _speed(components, 1.0 if quick else 5.0)
+    yield from _compilation()
+
+
+def _speed(components: int, seconds: float) -> Iterator[Row]:
+    """Decisions with a random action each, of which every observation is read."""
+    import jax
+
+    twin, run, lanes = _runner(components)
+    _finished(run(lanes, jax.random.key(1)))
+    rate = per_cpu_second(lambda: _measured(run, lanes), seconds)
+    anchor = f"{LANES:,} environments, {TICKS} ticks a decision, observations read"
+    yield Row(f"{components} components: decisions", rate, "1/CPU-s", anchor=anchor)
+    ticks = rate * TICKS * twin.components
+    yield at_least(f"{components} components: component-ticks", ticks, "1/CPU-s", COMPONENT_TICKS, anchor)
+    lane = sum(leaf.nbytes for leaf in jax.tree.leaves(lanes)) / LANES
+    pool = sum(leaf.nbytes for leaf in jax.tree.leaves((twin.pool, twin.begun, twin.constant)))
+    size = (MOST_LANES * lane + pool) / 2**30
+    yield at_most(
+        f"{components} components: state of {MOST_LANES:,} environments", size, "GiB", MEMORY, f"{lane:,.0f} B each"
+    )
+
+
+def _measured(run: Callable[..., Any], lanes: Any) -> float:
+    import jax
+
+    _finished(run(lanes, jax.random.key(2)))
+    return float(LANES * DECISIONS)
+
+
+def _finished(arrays: Any) -> None:
+    import jax
+
+    jax.block_until_ready(arrays)  # type: ignore[no-untyped-call]
+
+
+def _runner(components: int) -> tuple[Any, Callable[..., Any], Any]:
+    """The twin, a function of lanes and a key that lives through `DECISIONS`, and its lanes."""
+    import jax
+    import jax.numpy as jnp
+
+    from twin import fast
+    from twin.scenario import Scenario
+
+    replicas, rate = SIZES[components]
+    twin = fast.compile(Scenario.parse(SCENARIO.format(replicas=replicas, rate=rate)), range(8), TICKS)
+    most = jnp.array(twin.num_actions)
+    _, lanes = jax.jit(jax.vmap(twin.reset))(jax.random.split(jax.random.key(0), LANES))
+
+    def decision(lane: Any, key: Any) -> tuple[Any, Any]:
+        one, other = jax.random.split(key)
+        actions = jax.random.randint(one, (LANES, 3), 0, most)
+        observed, lane, reward, _, _ = jax.vmap(twin.step)(jax.random.split(other, LANES), lane, actions)
+        return lane, (reward.sum(), sum(part.astype(jnp.float32).sum() for part in observed.values()))
+
+    return twin, jax.jit(lambda lane, key: jax.lax.scan(decision, lane, jax.random.split(key, DECISIONS))), lanes
+
+
+def _cartpole(seconds: float) -> Row:
+    """gymnax's own CartPole with random actions, as many environments."""
+    row = f"gymnax CartPole-v1, {LANES:,} environments"
+    if find_spec("gymnax") is None:
+        return skipped(row, "gymnax is not installed (pip install gymnax)")
+    import gymnax  # type: ignore[import-not-found]
+    import jax
+
+    env, params = gymnax.make("CartPole-v1")
+    _, states = jax.vmap(env.reset, in_axes=(0, None))(jax.random.split(jax.random.key(0), LANES), params)
+
+    def step(carry: Any, key: Any) -> tuple[Any, Any]:
+        keys = jax.random.split(key, LANES)
+        actions = jax.random.randint(key, (LANES,), 0, 2)
+        _, following, reward, _, _ = jax.vmap(env.step, in_axes=(0, 0, 0, None))(keys, carry, actions, params)
+        return following, reward.sum()
+
+    steps = 200
+    run = jax.jit(lambda states, key: jax.lax.scan(step, states, jax.random.split(key, steps))[1])
+    _finished(run(states, jax.random.key(1)))
+
+    def work() -> float:
+        _finished(run(states, jax.random.key(2)))
+        return float(LANES * steps)
+
+    return Row(row, per_cpu_second(work, seconds), "steps/CPU-s", anchor=f"gymnax {gymnax.__version__}")
+
+
+def _compilation() -> Iterator[Row]:
+    """Two processes, one after the other, that share a cache on disk."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {
+            **os.environ,
+            "JAX_COMPILATION_CACHE_DIR": cache,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        for row, bar in (("compilation, first", COMPILED), ("compilation, from the cache", CACHED)):
+            command = [sys.executable, "-m", "experiments.bench.fast"]
+            told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+            yield at_most(row, float(told), "s", bar, "64 components, tracing included")
+
+
+def _compiled() -> float:
+    """Seconds until the first decisions are through, without drawing the episodes."""
+    import jax
+
+    _, run, lanes = _runner(64)
+    began = time.perf_counter()
+    run.lower(lanes, jax.random.key(1)).compile()  # type: ignore[attr-defined]
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    print(_compiled())
