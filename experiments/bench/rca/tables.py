@@ -46,7 +46,8 @@ def decimal(number: float) -> str:
 def scores_table(title: str, found: Sequence[Score]) -> Table:
     """Groups one after the other."""
     table = Table(*HEAD, title=title, title_justify="left", box=box.HORIZONTALS, padding=(0, 1, 0, 0))
-    table.columns[1].no_wrap = True
+    for whole in table.columns[1:]:  # only the names of groups are broken where there is no room
+        whole.no_wrap = True
     for numbers in table.columns[2:]:
         numbers.justify = "right"
     for i, score in enumerate(found):
