@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +37,7 @@ def beyond(own: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.
     return kept
 
 
-def scores_beyond(scores: Mapping[str, float], services: Iterable[str]) -> dict[str, float]:
-    """The same of one score a service, of those services that could have one."""
-    of = peers(services)
-    return {
-        one: float(beyond(np.array(score), np.array([scores.get(other, 0.0) for other in of.get(one, ())])))
-        for one, score in scores.items()
-    }
+def scores_beyond(scores: Mapping[str, float], of: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
+    """The same of one score a service, none of them negative. `of`: the `peers` that could have one."""
+    common = {one: median([scores.get(other, 0.0) for other in of[one]]) for one in scores if of.get(one)}
+    return {one: max(0.0, score - common.get(one, 0.0)) for one, score in scores.items()}

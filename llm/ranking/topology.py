@@ -27,7 +27,7 @@ from llm.ranking.deviations import deviations
 from llm.ranking.explaining import missing_from_callers, passed_down
 from llm.ranking.lines import said_more_and_less
 from llm.ranking.order import ranked
-from llm.ranking.peers import scores_beyond
+from llm.ranking.peers import peers, scores_beyond
 
 Scores = Mapping[str, float]
 
@@ -74,6 +74,7 @@ def gathered(case: Case) -> Evidence:
     own, symptoms = deviations(case)
     spans = calls(case)
     more, less = said_more_and_less(case)
+    of = peers(case.components)
     called = [(one, other) for one, other in case.edges if other in case.components]
     return Evidence(
         own,
@@ -81,9 +82,9 @@ def gathered(case: Case) -> Evidence:
         spans.late,
         spans.slow,
         spans.failing,
-        missing_from_callers(scores_beyond(spans.fewer, case.components), called),
-        _by_service(more, case.components),
-        missing_from_callers(_by_service(less, case.components), called),
+        missing_from_callers(scores_beyond(spans.fewer, of), called),
+        _by_service(more, of),
+        missing_from_callers(_by_service(less, of), called),
     )
 
 
@@ -114,15 +115,14 @@ def depending(case: Case) -> list[tuple[str, str]]:
     return [(one, other if other in case.components else other.partition(":")[0]) for one, other in case.edges]
 
 
-def _by_service(departures: Iterable[Departure], services: Iterable[str]) -> dict[str, float]:
+def _by_service(departures: Iterable[Departure], of: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
     """Standard deviations of each service's lines, beyond what its peers say alike: of a normal variable, that is as
     improbable as d digits at about sqrt(2 d ln 10)."""
-    services = tuple(services)
     by_template: dict[str, dict[str, float]] = defaultdict(dict)
     for one in departures:
         by_template[one.template][one.component] = sqrt(2.0 * log(10.0) * one.surprise)
     found: dict[str, float] = defaultdict(float)
     for scores in by_template.values():
-        for service, score in scores_beyond(scores, services).items():
+        for service, score in scores_beyond(scores, of).items():
             found[service] = hypot(found[service], score)
     return dict(found)

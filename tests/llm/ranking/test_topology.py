@@ -133,7 +133,7 @@ def test_fewer_requests_from_users_are_no_fault(write_case: WriteCase) -> None:
     spans = [row for row in traffic({}) if int(str(row[3])) < INJECTED * 1e6 or int(str(row[0])[1:]) % 2]
     spent = read_case(write_case(resources(), spans=spans))
     called = calls(spent).fewer
-    assert max(missing_from_callers(scores_beyond(called, spent.components), EDGES).values()) < 1.0
+    assert max(missing_from_callers(scores_beyond(called, peers(spent.components)), EDGES).values()) < 1.0
 
 
 def hurt(write_case: WriteCase) -> Case:
