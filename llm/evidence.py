@@ -65,32 +65,31 @@ def told(time: float, component: str, level: str, message: str, text: str) -> Sa
     return Said(time, component, level, mask(message).text, text, failing)
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """How often a component says a template in the reference."""
+class Heard(NamedTuple):
+    """How a component says a template in some time."""
 
-    count: int
+    times: int
     dispersion: float
     """Variance over mean of the counts in bins of `BIN` seconds, at least 1."""
-    level: str
-    failing: bool
-    text: str
-    """The last such line."""
-    time: float
-    """When that was."""
+    first: Said
+    last: Said
+
+
+Counts = Mapping[tuple[str, str], Heard]
+"""What was heard of each (component, template), in the order of the first lines."""
 
 
 @dataclass(frozen=True)
 class Habits:
-    """What is usual: each (component, template) of a reference of `seconds`."""
+    """What is usual: what was heard in a reference of `seconds`."""
 
     seconds: float
-    of: Mapping[tuple[str, str], Habit]
+    of: Counts
 
     def expected(self, component: str, template: str, seconds: float) -> float:
         """Lines that `seconds` let expect of what was seen in the reference."""
         habit = self.of.get((component, template))
-        return habit.count * seconds / self.seconds if habit is not None else 0.0
+        return habit.times * seconds / self.seconds if habit is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +113,36 @@ def habits(lines: Iterable[Said], start: float, end: float) -> Habits:
     """What is usual from `start` to `end`, from lines in the order of time. Raises ValueError where that is no time."""
     if not end > start:
         raise ValueError(f"a reference from {start:g} to {end:g} s has no length")
-    bins = max(1, round((end - start) / BIN))
+    return Habits(end - start, heard(lines, start, end))
+
+
+def heard(lines: Iterable[Said], start: float, end: float) -> Counts:
+    """What (start, end] has of each component and template, from lines in the order of time."""
+    bins = bins_of(start, end)
     counts: dict[tuple[str, str], Counter[int]] = {}
+    first: dict[tuple[str, str], Said] = {}
     last: dict[tuple[str, str], Said] = {}
     for line in lines:
         if start < line.time <= end:
             key = line.component, line.template
             counts.setdefault(key, Counter())[int((line.time - start) / (end - start) * bins)] += 1
+            first.setdefault(key, line)
             last[key] = line
-    return Habits(
-        end - start,
-        {
-            key: Habit(sum(n.values()), _dispersion(n, bins), line.level, line.failing, line.text, line.time)
-            for (key, n), line in zip(counts.items(), last.values(), strict=True)
-        },
-    )
+    found = {}
+    for key, binned in counts.items():
+        count, squares = sum(binned.values()), sum(n**2 for n in binned.values())
+        found[key] = Heard(count, dispersion(count, squares, bins), first[key], last[key])
+    return found
 
 
-def _dispersion(counts: Counter[int], bins: int) -> float:
-    mean = sum(counts.values()) / bins
-    squares = sum((n - mean) ** 2 for n in counts.values()) + (bins - len(counts)) * mean**2
-    return max(1.0, squares / bins / mean)
+def bins_of(start: float, end: float) -> int:
+    """The number of bins of about `BIN` seconds."""
+    return max(1, round((end - start) / BIN))
+
+
+def dispersion(count: int, squares: int, bins: int) -> float:
+    """Variance over mean of a count in bins, at least 1, from the sum of the squares of the bins' counts."""
+    return max(1.0, squares / count - count / bins)
 
 
 def new_errors(usual: Habits, lines: Iterable[Said], start: float, end: float) -> list[Departure]:
@@ -144,36 +152,37 @@ def new_errors(usual: Habits, lines: Iterable[Said], start: float, end: float) -
 
 def risen(usual: Habits, lines: Iterable[Said], start: float, end: float) -> list[Departure]:
     """Lines of (start, end] that the reference has not, or has more rarely, by the time of their first one."""
-    first: dict[tuple[str, str], Said] = {}
-    seen: Counter[tuple[str, str]] = Counter()
-    for line in lines:
-        if start < line.time <= end:
-            key = line.component, line.template
-            first.setdefault(key, line)
-            seen[key] += 1
-    found = []
-    for key, line in first.items():
-        habit = usual.of.get(key)
-        share = (end - start) / usual.seconds
-        expected = usual.expected(*key, end - start)
-        if seen[key] <= expected:
-            continue
-        dispersion = habit.dispersion if habit is not None else 1.0
-        surprise = at_least(seen[key] / dispersion, (expected + BEFORE_SEEN * share) / dispersion)
-        found.append(Departure(*key, line.level, line.text, line.time, seen[key], expected, surprise))
-    return sorted(found, key=lambda departure: departure.time)
+    return more(usual, heard(lines, start, end), end - start)
 
 
 def lost_lines(usual: Habits, lines: Iterable[Said], start: float, end: float, level: str = "INFO") -> list[Departure]:
     """Usual lines of a level, none of them a failure, that (start, end] has fewer of, the most surprising first."""
-    seen = Counter((line.component, line.template) for line in lines if start < line.time <= end)
+    return fewer(usual, heard(lines, start, end), end - start, level)
+
+
+def more(usual: Habits, counts: Counts, seconds: float) -> list[Departure]:
+    """What was heard in `seconds` that the reference has not, or has more rarely, by the time of the first line."""
     found = []
-    for key, habit in usual.of.items():
-        expected = usual.expected(*key, end - start)
-        if habit.level != level or habit.failing or seen[key] >= expected:
+    for key, (seen, _, line, _) in counts.items():
+        expected = usual.expected(*key, seconds)
+        if seen <= expected:
             continue
-        surprise = at_most(seen[key] / habit.dispersion, expected / habit.dispersion)
-        found.append(Departure(*key, habit.level, habit.text, habit.time, seen[key], expected, surprise))
+        burstier = usual.of[key].dispersion if key in usual.of else 1.0
+        surprise = at_least(seen / burstier, (expected + BEFORE_SEEN * seconds / usual.seconds) / burstier)
+        found.append(Departure(*key, line.level, line.text, line.time, seen, expected, surprise))
+    return sorted(found, key=lambda departure: departure.time)
+
+
+def fewer(usual: Habits, counts: Counts, seconds: float, level: str = "INFO") -> list[Departure]:
+    """What is usual at a level, no failure, and was heard less in `seconds`, the most surprising first."""
+    found = []
+    for key, (_, burstier, _, line) in usual.of.items():
+        seen = counts[key].times if key in counts else 0
+        expected = usual.expected(*key, seconds)
+        if line.level != level or line.failing or seen >= expected:
+            continue
+        surprise = at_most(seen / burstier, expected / burstier)
+        found.append(Departure(*key, line.level, line.text, line.time, seen, expected, surprise))
     return sorted(found, key=lambda departure: -departure.surprise)
 
 
