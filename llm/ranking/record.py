@@ -16,6 +16,9 @@ from llm.ranking.case import Line
 from llm.ranking.shapes import shapes
 from twin.telemetry.records import LogLine
 
+TOGETHER = 1000
+"""Lines whose shapes are looked for together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
@@ -62,18 +65,23 @@ class Record:
 def read_record(lines: Sequence[Line]) -> Record:
     """Read the lines of a case, which are in the order of time."""
     kinds: dict[tuple[str, bytes], int] = {}
-    spoken = zip([service for _, service, _ in lines], shapes([text for _, _, text in lines]), strict=True)
-    kind = np.array([kinds.setdefault(one, len(kinds)) for one in spoken], np.intp)
+    kind: list[int] = []
+    time: list[float] = []
+    for i in range(0, len(lines), TOGETHER):
+        times, services, texts = zip(*lines[i : i + TOGETHER], strict=True)
+        time += times
+        kind += [kinds.setdefault(one, len(kinds)) for one in zip(services, shapes(texts), strict=True)]
+    firsts = np.unique(kind, return_index=True)[1].tolist()
     read: dict[bytes, Said | None] = {}
     keys: dict[tuple[str, str], int] = {}
     like, key = [], []
-    for (service, shape), first in zip(kinds, np.unique(kind, return_index=True)[1], strict=True):
+    for (service, shape), first in zip(kinds, firsts, strict=True):
         if shape not in read:
             read[shape] = _read(lines[first])
         one = read[shape]
         like.append(one)
         key.append(keys.setdefault((service, one.template), len(keys)) if one is not None else -1)
-    return Record(lines, np.array([time for time, _, _ in lines]), kind, like, np.array(key, np.intp), tuple(keys))
+    return Record(lines, np.array(time), np.array(kind, np.intp), like, np.array(key, np.intp), tuple(keys))
 
 
 def _read(line: Line) -> Said | None:
