@@ -21,7 +21,9 @@ from llm.templates import mask
 from twin.telemetry.records import LogLine
 
 SERIOUS = frozenset({"ERROR", "CRITICAL"})
-_SERVER_ERROR = re.compile(r'HTTP/[\d.]{1,3}" 5\d\d\b|\bstatus: 5\d\d\b|\b5\d\d (?=\d{1,9}(?:\.\d{1,9})?ms\b)')
+_SERVER_ERROR = re.compile(
+    r'HTTP/[\d.]{1,3}" 5\d\d\b|status: (?<=\bstatus: )5\d\d\b|5(?<=\b5)\d\d (?=\d{1,9}(?:\.\d{1,9})?ms\b)'
+)  # that each alternative begins with a character of its own lets it be looked for fast
 """A request that a server failed to answer, as access lines say it; oslo.log and nginx print them as INFO."""
 
 BIN = 5.0

@@ -39,7 +39,10 @@ MASKS: dict[str, str] = {
 }
 """Name of a mask -> what it hides, earlier ones first."""
 
-_MASK = re.compile("|".join(f"(?P<{name}>{hidden})" for name, hidden in MASKS.items()), re.VERBOSE | re.I | re.A)
+_BEGINNING = r"""(?: (?=[-+,\d]) | \b(?=[a-gnpr]) | (?<=['"]) )"""
+"""Where a mask can begin at all: looked at first, this takes a third of the time."""
+_ANY = "|".join(f"(?P<{name}>{hidden})" for name, hidden in MASKS.items())
+_MASK = re.compile(f"{_BEGINNING}(?:{_ANY})", re.VERBOSE | re.I | re.A)
 _CODE = re.compile(r"<(?:\d{1,3}|[A-Z]\w*)>")
 _DIGIT = re.compile(r"\d")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.templates import LONGEST, UNKNOWN, Templates, mask, mine
+from llm.templates import LONGEST, MASKS, UNKNOWN, Templates, mask, mine
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,41 @@ from llm.templates import LONGEST, UNKNOWN, Templates, mask, mine
 )
 def test_variable_parts_are_masked_and_codes_that_name_an_event_are_kept(message: str, masked: str) -> None:
     assert mask(message).text == masked
+
+
+UUID = "aa1b2c3d-0000-4111-8222-333344445555"
+TEXTS = (
+    "x",
+    "12ms",
+    "-3.5e7",
+    "+4,096",
+    "0x2f",
+    "deadbeef0123",
+    "10.0.0.7:80",
+    "2026-01-01 ",
+    "HTTP/1.1",
+    "status: 404",
+)
+IDS = (UUID, f"req-{UUID}", f"GPU-{UUID}", "chatcmpl-a1", "id='x'", "(PCI:0000:9b:00): 79, ")
+CODES = (
+    'status="x"',
+    '" 502',
+    "exit code: 1",
+    ", client: x",
+    " (GPU Reset Required)",
+    " (Node Reboot Required)",
+    " (Drain P2P)",
+)
+
+
+@given(st.lists(st.sampled_from((*" _-7", *TEXTS, *IDS, *CODES)), max_size=12).map("".join))
+def test_every_mask_is_looked_for_wherever_it_may_begin(message: str) -> None:
+    masks = re.compile("|".join(f"(?P<{name}>{what})" for name, what in MASKS.items()), re.VERBOSE | re.I | re.A)
+
+    def hidden(found: re.Match[str]) -> str:
+        return f"<{found.group().replace(' ', '_') if found.lastgroup == 'code' else found.lastgroup}>"
+
+    assert mask(message).text == masks.sub(hidden, message)
 
 
 def test_masked_numbers_become_typed_fields() -> None:
