@@ -13,7 +13,6 @@ class (Cameron et al., "Bitwise Data Parallelism in Regular Expression Matching"
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_letters, digits
 from typing import Literal
 
 import numpy as np
@@ -24,18 +23,7 @@ Flags = NDArray[np.bool_]
 
 LOOKED_AT = 1200
 """Characters of a line that tell it from others: a little more than templates are mined from."""
-_BETWEEN, _HIDDEN, _INSTEAD = "\n", b"\0", b"#"
-
-_OTHER, _COMMA, _JOINING, _WORD, _LETTER, _DIGIT = range(6)
-"""Kinds of characters; whoever is of one of the last three is part of a word, of the last two, of a hexadecimal one."""
-_ALL_OF = {
-    _DIGIT: digits.encode(),
-    _LETTER: b"abcdef",
-    _WORD: f"{ascii_letters}_".encode(),
-    _JOINING: b".:/-",
-    _COMMA: b",",
-}
-_KINDS = bytes(next((kind for kind, all_of in _ALL_OF.items() if i in all_of), _OTHER) for i in range(256))
+_BETWEEN, _HIDDEN, _INSTEAD = "\n", "\0", "#"
 
 
 def shapes(texts: Sequence[str]) -> list[bytes]:
@@ -45,22 +33,28 @@ def shapes(texts: Sequence[str]) -> list[bytes]:
 
 
 def _shape(text: bytes) -> bytes:
-    hidden = _variable(text)
-    begins = hidden & ~_before(hidden)
-    left = np.where(hidden, ord(_HIDDEN), np.frombuffer(text, np.uint8))
-    left[begins] = ord(_INSTEAD)
-    return left.tobytes().translate(None, _HIDDEN)
+    characters = np.frombuffer(text, np.uint8)
+    hidden = _variable(characters)
+    left, begins = ~hidden, hidden & ~_before(hidden)
+    shape = characters * left.view(np.uint8) + begins.view(np.uint8) * ord(_INSTEAD)
+    return shape.tobytes().translate(None, _HIDDEN.encode())
 
 
-def _variable(text: bytes) -> Flags:
+def _variable(text: NDArray[np.uint8]) -> Flags:
     """Where times, ids and numbers are."""
-    kind = np.frombuffer(text.translate(_KINDS), np.uint8)
-    digit, word = kind == _DIGIT, kind >= _WORD
-    joined = word | (kind == _JOINING) | (kind == _COMMA) & _after(digit)
+    digit, comma = _among(text, "0", "9"), text == ord(",")
+    word = digit | _among(text, "a", "z") | _among(text, "A", "Z") | (text == ord("_"))
+    joined = word | _among(text, "-", "/") | (text == ord(":")) | comma & _after(digit)
     last = ~_after(joined)
     alone = digit & (last | _after(digit & (last | _after(digit & last))))
-    begins = _reached(digit, kind >= _LETTER, "big") & ~_before(word) & ~alone
+    begins = _reached(digit, digit | _among(text, "a", "f"), "big") & ~_before(word) & ~alone
     return _reached(begins, joined, "little")
+
+
+def _among(text: NDArray[np.uint8], first: str, last: str) -> Flags:
+    """Where a character is from the first to the last."""
+    among: Flags = text - ord(first) <= ord(last) - ord(first)  # what is less than the first, wraps around
+    return among
 
 
 def _before(flags: Flags) -> Flags:
