@@ -48,21 +48,25 @@ def deviations(case: Case) -> tuple[dict[str, float], dict[str, float]]:
     own: dict[str, float] = defaultdict(float)
     symptoms: dict[str, float] = defaultdict(float)
     gone: dict[str, list[float]] = defaultdict(list)
+
+    def others(service: str, metric: str) -> list[int]:
+        """Columns that tell what is common to those of a metric."""
+        alike = [other for other in of.get(service, ()) or case.components if other != service]
+        found = [place[name] for other in alike if (name := f"{other}_{metric}") in place]
+        return found if of.get(service) or len(found) >= STRANGERS else []
+
     for i, column in enumerate(case.columns):
         service, _, metric = column.partition("_")
         symptom = metric.startswith(SYMPTOMS)
-        candidates = of.get(service, ()) or case.components
-        others = [place[name] for other in candidates if other != service and (name := f"{other}_{metric}") in place]
-        if not of.get(service) and len(others) < STRANGERS:
-            others = []
         score = 0.0
         if far[i]:  # else nothing is left of it
-            left = np.maximum(np.abs(beyond(away[:, i], away[:, others])) - 1.0, 0.0)
+            left = np.maximum(np.abs(beyond(away[:, i], away[:, others(service, metric)])) - 1.0, 0.0)
             score = float(weight @ left) / (sharing[service] if metric.startswith(HOST) else 1)
         kind = symptoms if symptom else own
         kind[service] = max(kind[service], score)
         if not symptom:
-            gone[service].append(float(weight @ beyond(absent[:, i], absent[:, others])) if vanished[i] else 0.0)
+            lost = float(weight @ beyond(absent[:, i], absent[:, others(service, metric)])) if vanished[i] else 0.0
+            gone[service].append(lost)
     for service, shares in gone.items():
         own[service] += ABSENT * float(np.mean(shares))
     return dict(own), dict(symptoms)
