@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from llm.reading.headers import read
 from llm.reading.severity import implied
-from llm.templates import mask
+from llm.templates import masked
 from twin.telemetry.records import LogLine
 
 SERIOUS = frozenset({"ERROR", "CRITICAL"})
@@ -64,7 +64,7 @@ def said(lines: Iterable[LogLine]) -> Iterable[Said]:
 def told(time: float, component: str, level: str, message: str, text: str) -> Said:
     """A line whose header has been read; `message` is what follows it."""
     failing = level in SERIOUS or _SERVER_ERROR.search(message, 0, 1024) is not None
-    return Said(time, component, level, mask(message).text, text, failing)
+    return Said(time, component, level, masked(message), text, failing)
 
 
 class Heard(NamedTuple):

@@ -54,21 +54,29 @@ class Masked(NamedTuple):
     numbers: tuple[float, ...]
 
 
-def mask(message: str) -> Masked:
+def masked(message: str) -> str:
     """Hide numbers, ids and addresses of a message; at most `LONGEST` characters of it are read."""
+    return _MASK.sub(_instead, message[:LONGEST])
+
+
+def mask(message: str) -> Masked:
+    """The same, with the first numbers that are hidden."""
     numbers: list[float] = []
 
     def hide(found: re.Match[str]) -> str:
-        name = found.lastgroup
-        if name == "code":
-            return f"<{found.group().replace(' ', '_')}>"
-        if name == "num" and len(numbers) < FIELDS:
+        if found.lastgroup == "num" and len(numbers) < FIELDS:
             value = float(found.group().replace(",", ""))
             numbers.append(min(LARGEST, max(-LARGEST, value)))
-        return f"<{name}>"
+        return _instead(found)
 
     text = _MASK.sub(hide, message[:LONGEST])
     return Masked(text, tuple(numbers))
+
+
+def _instead(found: re.Match[str]) -> str:
+    """What stands for a hidden part: its name, or the code that it is."""
+    name = found.lastgroup
+    return f"<{name}>" if name != "code" else f"<{found.group().replace(' ', '_')}>"
 
 
 class Templates:

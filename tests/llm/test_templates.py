@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.templates import LONGEST, MASKS, UNKNOWN, Templates, mask, mine
+from llm.templates import LONGEST, MASKS, UNKNOWN, Templates, mask, masked, mine
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_every_mask_is_looked_for_wherever_it_may_begin(message: str) -> None:
     def hidden(found: re.Match[str]) -> str:
         return f"<{found.group().replace(' ', '_') if found.lastgroup == 'code' else found.lastgroup}>"
 
-    assert mask(message).text == masks.sub(hidden, message)
+    assert mask(message).text == masked(message) == masks.sub(hidden, message)
 
 
 def test_masked_numbers_become_typed_fields() -> None:
