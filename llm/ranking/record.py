@@ -64,24 +64,23 @@ class Record:
 
 def read_record(lines: Sequence[Line]) -> Record:
     """Read the lines of a case, which are in the order of time."""
-    kinds: dict[tuple[str, bytes], int] = {}
-    kind: list[int] = []
-    time: list[float] = []
+    numbers: dict[tuple[str, bytes], int] = {}
+    time, kind = np.empty(len(lines)), np.empty(len(lines), np.intp)
     for i in range(0, len(lines), TOGETHER):
-        times, services, texts = zip(*lines[i : i + TOGETHER], strict=True)
-        time += times
-        kind += [kinds.setdefault(one, len(kinds)) for one in zip(services, shapes(texts), strict=True)]
-    firsts = np.unique(kind, return_index=True)[1].tolist()
+        some = slice(i, i + TOGETHER)
+        time[some], services, texts = zip(*lines[some], strict=True)
+        kind[some] = [numbers.setdefault(one, len(numbers)) for one in zip(services, shapes(texts), strict=True)]
+    new = np.diff(np.maximum.accumulate(kind), prepend=-1)  # they are numbered in the order of their first lines
     read: dict[bytes, Said | None] = {}
     keys: dict[tuple[str, str], int] = {}
     like, key = [], []
-    for (service, shape), first in zip(kinds, firsts, strict=True):
+    for (service, shape), first in zip(numbers, np.flatnonzero(new).tolist(), strict=True):
         if shape not in read:
             read[shape] = _read(lines[first])
         one = read[shape]
         like.append(one)
         key.append(keys.setdefault((service, one.template), len(keys)) if one is not None else -1)
-    return Record(lines, np.array(time), np.array(kind, np.intp), like, np.array(key, np.intp), tuple(keys))
+    return Record(lines, time, kind, like, np.array(key, np.intp), tuple(keys))
 
 
 def _read(line: Line) -> Said | None:
