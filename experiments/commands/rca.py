@@ -13,6 +13,7 @@ from experiments.commands import rca_environment
 
 if TYPE_CHECKING:
     from experiments.bench.rca.cases import DataSet
+    from experiments.bench.rca.methods import Method
     from experiments.bench.rca.runner import Results
 
 app = typer.Typer(help="Root-cause analysis: data sets, methods, findings.", no_args_is_help=True)
@@ -104,7 +105,7 @@ def bench(
     from experiments.bench.rca import page, runner, tables
     from experiments.bench.rca.cases import read_dataset
     from experiments.bench.rca.methods import chosen
-    from experiments.bench.rca.scores import scores
+    from experiments.bench.rca.scores import leads, scores
     from experiments.errors import UserError
     from experiments.progress import Bar
     from experiments.tables import wide
@@ -120,6 +121,9 @@ def bench(
     lines = scores(found.outcomes, found.asked)
     title = f"rca bench {data.name}"
     wide().print(tables.scores_table(title, lines))
+    ahead = {lead.group: str(lead) for lead in leads(found.outcomes, found.asked, _own(using))}
+    for group, told in ahead.items():
+        print(f"{group}: {told}")
     failed = [outcome for outcome in found.outcomes if outcome.error]
     for outcome in failed[:5]:
         print(f"failed: {outcome.method} on {outcome.case}: {outcome.error}", file=sys.stderr)
@@ -129,7 +133,7 @@ def bench(
         "profile": data.profile,
         "digest": data.digest,
     }
-    written = page.render(title, about, {data.name: lines}, broken=found.broken)
+    written = page.render(title, about | ahead, {data.name: lines}, broken=found.broken)
     if html is not None:
         html.write_text(written, encoding="utf-8")
     if track:
@@ -170,7 +174,7 @@ def findings(
     from experiments.bench.rca.findings import GPU, PAPER, Evidence
     from experiments.bench.rca.findings import findings as tested
     from experiments.bench.rca.methods import chosen
-    from experiments.bench.rca.scores import ENOUGH, scores
+    from experiments.bench.rca.scores import ENOUGH, leads, scores
     from experiments.bench.rca.shifts import moved
     from experiments.errors import UserError
     from experiments.progress import Bar
@@ -186,6 +190,7 @@ def findings(
             stack.enter_context(chosen(_names(names), environment=environment, limit=limit))
             for names in (methods, richer)
         )
+        own = _own((*using, *using_richer))
         for data in _distinct(map(read_dataset, datasets)):
             paper = data.profile == PAPER
             there = using if paper else using_richer if richer else [m for m in using if not m.slow]
@@ -211,8 +216,13 @@ def findings(
     found_scores = {
         f"profile {profile}": scores(found.outcomes, found.asked) for profile, found in sorted(gathered.items())
     }
-    for title, lines in found_scores.items():
-        wide().print(tables.scores_table(title, lines))
+    for profile, found in sorted(gathered.items()):
+        title = f"profile {profile}"
+        wide().print(tables.scores_table(title, found_scores[title]))
+        ahead = {f"{title}, {lead.group}": str(lead) for lead in leads(found.outcomes, found.asked, own)}
+        for group, told in ahead.items():
+            print(f"{group}: {told}")
+        about |= ahead
     wide().print(tables.findings_table(verdicts))
     if html is not None:
         title = "findings of arXiv 2603.02057"
@@ -252,6 +262,10 @@ def _can_be_written(page: Path | None) -> None:
         raise UserError(f"--html {page}: cannot make its folder ({error.strerror}); name another file") from None
     if page.is_dir():
         raise UserError(f"--html {page} is a folder; name a file in it, such as {page / 'scores.html'}")
+
+
+def _own(methods: Iterable[Method]) -> set[str]:
+    return {method.name for method in methods if method.source == "ours"}
 
 
 def _names(methods: str | None) -> list[str] | None:

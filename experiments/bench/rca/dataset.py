@@ -24,6 +24,7 @@ from typing import Any
 
 from experiments.bench.mutations.record import twin_digest
 from experiments.bench.rca.cases import CASES, MANIFEST, TRUTH, read_rows
+from experiments.bench.rca.scores import UNSEEN
 from experiments.bench.rows import Row, at_most
 from experiments.errors import UserError
 from experiments.simulate import simulate
@@ -94,7 +95,7 @@ def _tags(scenario: Scenario, seen: frozenset[str] | None) -> tuple[str, ...]:
     mechanism = (f"mechanism {labels['mechanism']}",) if "mechanism" in labels else ()
     if seen is None:
         return mechanism
-    return (*mechanism, "scenario in train" if scenario.metadata.name in seen else "scenario not in train")
+    return (*mechanism, "scenario in train" if scenario.metadata.name in seen else UNSEEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ candidates scores on average; lift is the score minus chance, as RCAEval has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -16,6 +16,8 @@ from policies.statistics import Interval, clustered_interval
 
 ALL = "all"
 """Every kind of fault."""
+UNSEEN = "scenario not in train"
+"""The tag of cases whose scenario methods were not tuned on."""
 ENOUGH = 5
 """Data sets of other luck from which on they alone are what intervals are over."""
 
@@ -184,3 +186,42 @@ def difference(
         value(one, case, figure) - value(other, case, figure) for (one, other), case in zip(pairs, cases, strict=True)
     ]
     return within(interval(values, cases), -1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How far the best of our methods is ahead of the best of the published ones on one group of cases."""
+
+    group: str
+    ours: str
+    theirs: str
+    ahead: Interval
+    """AC@1 of ours minus theirs, paired by case."""
+
+    def __str__(self) -> str:
+        found = self.ahead
+        return f"{self.ours} minus {self.theirs}: AC@1 {found.mean:+.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def leads(outcomes: Iterable[Outcome], asked: Mapping[str, Asked], own: Collection[str]) -> list[Lead]:
+    """The best of our methods (`own`) against the best of the others, over all cases and those of scenarios that ours
+    were not tuned on. Who is best is decided by AC@1 over all cases, among those that were given all of them."""
+    by_method: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_method.setdefault(outcome.method, []).append(outcome)
+    reached = {
+        method: fmean(value(outcome, asked[outcome.case], "AC@1") for outcome in said)
+        for method, said in by_method.items()
+        if len(said) == len(asked)
+    }
+    sides = [{m for m in reached if (m in own) is ours} for ours in (True, False)]
+    if not all(sides):
+        return []
+    ours, theirs = (max(side, key=lambda method: (reached[method], method)) for side in sides)
+    found = []
+    for group in (ALL, UNSEEN):
+        cases = [outcome for outcome in by_method[ours] if group in asked[outcome.case].groups]
+        ahead = difference(cases, by_method[theirs], asked)
+        if ahead is not None:
+            found.append(Lead(group, ours, theirs, ahead))
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from statistics import fmean
 
@@ -9,6 +10,7 @@ import pytest
 
 from experiments.bench.rca.scores import (
     FIGURES,
+    UNSEEN,
     Asked,
     Outcome,
     accuracy,
@@ -16,6 +18,7 @@ from experiments.bench.rca.scores import (
     average_chance,
     chance,
     difference,
+    leads,
     scores,
 )
 from policies.statistics import clustered_interval, mean_interval
@@ -96,6 +99,23 @@ def test_a_difference_is_paired_by_case() -> None:
     assert found is not None
     assert (found.mean, found.low, found.count) == (1.0, 1.0, 4)
     assert difference(ours, [], questions) is None
+
+
+def test_the_best_of_ours_is_compared_with_the_best_published_one() -> None:
+    tags = ((), (UNSEEN,))
+    questions = {str(i): replace(asked("a", name=str(i), seed=i, scenario=str(i)), tags=tags[i % 2]) for i in range(6)}
+    right, wrong = ("a",), ("b",)
+    said = [
+        *(Outcome("ours", name, right, 0.1) for name in questions),
+        *(Outcome("worse", name, wrong, 0.1) for name in questions),
+        *(Outcome("theirs", name, right if name < "3" else wrong, 0.1) for name in questions),
+        *(Outcome("lucky", name, right, 0.1) for name in list(questions)[:2]),  # has not met all cases
+    ]
+    every, unseen = leads(said, questions, {"ours", "worse"})
+    assert (every.ours, every.theirs, every.group, every.ahead.mean) == ("ours", "theirs", "all", 0.5)
+    assert (unseen.group, unseen.ahead.mean) == (UNSEEN, pytest.approx(2 / 3))
+    assert str(every).startswith("ours minus theirs: AC@1 +0.50 [")
+    assert leads(said, questions, set()) == []
 
 
 def test_an_interval_over_clusters_of_one_size_is_that_of_their_means() -> None:
