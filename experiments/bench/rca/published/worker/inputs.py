@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 
 METRICS = ("data.csv", "simple_metrics.csv")
+IDENTIFIERS = ("traceID", "spanID", "parentSpanID")
+"""Read as text: an id such as 15e0351422843695078 is a number to pandas, whose exponent makes its parser crash."""
 LENGTH = 60
 """`--length` of the study's runs: half of it are the minutes on either side of the injection, in rows of a second."""
 DROPPED = ("_pod_", "_node_", "unknown")
@@ -44,7 +46,7 @@ class Inputs:
     @cached_property
     def traces(self) -> pd.DataFrame:
         """The spans, without those that are no service's or no operation's, as the study leaves them out."""
-        spans = pd.read_csv(self.folder / "traces.csv")
+        spans = pd.read_csv(self.folder / "traces.csv", dtype=dict.fromkeys(IDENTIFIERS, str))
         return spans.dropna(subset=["traceID", "serviceName", "operationName", "methodName"]).reset_index(drop=True)
 
     @cached_property

@@ -68,6 +68,18 @@ def workers(python: Path) -> Iterator[Workers]:
         yield made
 
 
+@pytest.mark.parametrize("method", ["baro", "microrank", "tracerca", "mmbaro", "pdiagnose"])
+def test_ids_that_look_like_enormous_numbers_are_text(workers: Workers, case: WriteCase, method: str) -> None:
+    folder = case()
+    traces = folder / "traces.csv"
+    text = traces.read_text()
+    some = [line.split(",")[2] for line in text.splitlines()[1:] if line][:3]
+    for i, span in enumerate(some):
+        text = text.replace(span, f"1{i}e0351422843695078")
+    traces.write_text(text)
+    assert workers.ask(method, folder, 1).ranks
+
+
 @pytest.mark.parametrize("method", PUBLISHED)
 def test_a_method_ranks_the_services_of_a_case(workers: Workers, case: WriteCase, method: str) -> None:
     answer = workers.ask(method, case(), 1)
