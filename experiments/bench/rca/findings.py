@@ -86,9 +86,12 @@ class Evidence:
     def gaps(self, methods: Sequence[str]) -> str:
         """Whom a claim about these methods does without, and who has seen a part of the cases only."""
         without = [m for m in methods if m in ABSENT]
-        partly = [f"{m} on {n} of {len(self.asked)}" for m in methods if 0 < (n := self._seen(m)) < len(self.asked)]
-        parts = ([f"without {', '.join(without)}, which cannot be had"] if without else []) + partly
-        return "; ".join(parts)
+        partly: dict[int, list[str]] = {}
+        for method in methods:
+            if 0 < self._seen(method) < len(self.asked):
+                partly.setdefault(self._seen(method), []).append(method)
+        told = [f"{', '.join(some)} on {n} of {len(self.asked)}" for n, some in partly.items()]
+        return "; ".join([f"without {', '.join(without)}, which cannot be had"] * bool(without) + told)
 
     def _seen(self, method: str) -> int:
         return len(self.by_method.get(method, {}))
