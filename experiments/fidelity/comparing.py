@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from experiments.fidelity.lives import Life, lived
 from experiments.fidelity.quick import Quick, lives
-from policies.statistics import Interval, paired_difference
 from twin.slo import recovery
 
 Told = Callable[[int, int, object], None]
@@ -28,14 +27,6 @@ class Pair:
     fast: NDArray[np.float64]
 
     @property
-    def medians(self) -> tuple[float, float]:
-        """Of the seeds that have it in both."""
-        both = np.isfinite(self.simpy) & np.isfinite(self.fast)
-        if not both.any():
-            return float("nan"), float("nan")
-        return float(np.median(self.simpy[both])), float(np.median(self.fast[both]))
-
-    @property
     def means(self) -> tuple[float, float]:
         """Of the seeds that have it in both."""
         both = np.isfinite(self.simpy) & np.isfinite(self.fast)
@@ -46,21 +37,6 @@ class Pair:
         """Relative difference of the means."""
         simpy, fast = self.means
         return fast / simpy - 1.0 if simpy else float("nan")
-
-    @property
-    def difference(self) -> Interval | None:
-        """Fast minus SimPy, on the same luck."""
-        both = np.isfinite(self.simpy) & np.isfinite(self.fast)
-        return paired_difference(self.fast[both].tolist(), self.simpy[both].tolist()) if both.sum() > 1 else None
-
-    @property
-    def wasserstein(self) -> float:
-        """Distance of the two distributions over seeds: the area between their quantile functions."""
-        one, other = (np.sort(values[np.isfinite(values)]) for values in (self.simpy, self.fast))
-        if not len(one) or not len(other):
-            return float("nan")
-        shares = (np.arange(200) + 0.5) / 200.0
-        return float(np.abs(np.quantile(one, shares) - np.quantile(other, shares)).mean())
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,6 @@ EFFECTS: dict[str, Effect] = {
     "correctable_errors": _nothing,
     "silent_corruption": _nothing,
     "row_to_remap": _nothing,
-    "pcie_width": _nothing,
     **dict.fromkeys(
         (
             "off_bus", "illegal_instruction", "illegal_address", "software_exception", "context_removed",
@@ -195,9 +194,6 @@ EFFECTS: dict[str, Effect] = {
     "frozen": _always("frozen"),
     "cpu_stress": _cpu_stress,
     "latency": _as_it_is("latency"),
-    "jitter": _nothing,
-    "correlation": _nothing,
-    "duplicate": _nothing,
     "blocked": _always("cut"),
     "upstream_port_wrong": _always("refuses"),
     "upstream_timeout": lambda seconds, component, engine: {"hurry": 1.0 / max(seconds, 1e-3)},
@@ -209,10 +205,8 @@ EFFECTS: dict[str, Effect] = {
     "objects_missing": _always("storeless"),
     "store_rate": lambda share, component, engine: {"starved": 1.0 - share},
     "arrival_rate": _more("demand"),
-    "arrival_ramp": _nothing,
     "prompt_length": _more("prompts"),
     "output_length": _more("outputs"),
-    "shifted_share": _nothing,
     "clock_offset": _nothing,
 }  # fmt: skip
 """What the fast twin makes of each parameter. What is not here cannot be compiled, and says so."""

@@ -98,8 +98,6 @@ class Episode:
     # --- what is asked --------------------------------------------------------------------------------------------
     arrivals: NDArray[np.float32]
     """[T, 3] requests of each tick, their mean prompt and their mean answer."""
-    patience: NDArray[np.float32]
-    """[] seconds that clients wait for an answer."""
     objective: NDArray[np.float32]
     """[3, 2] for success, ttft and e2e: the share that must, and within what; 0 and infinite where there is none."""
 
@@ -170,7 +168,6 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         start=programs,
         ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
         arrivals=_arrivals(world, tick, shape.ticks),
-        patience=np.float32(spec.workload.client_timeout or np.inf),  # type: ignore[arg-type]
         objective=_objectives(world),
         **_conditions(world, components, engine, shape.conditions),
     )
@@ -184,6 +181,9 @@ def _check(world: World) -> None:
         "a closed loop": form is not None and form.concurrency is not None,
         "conversations": workload.conversations is not None,
         "clients' retries": workload.retries is not None,
+        "clients' time-outs": workload.client_timeout is not None or workload.first_token_timeout is not None,
+        "shared prefixes": workload.prefix is not None,
+        "benign noise": world.spec.noise != "none",
         "background failures": world.spec.background != "none",
         "an output check": world.cluster.output_check is not None,  # type: ignore[attr-defined]
     }

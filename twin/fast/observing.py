@@ -12,7 +12,6 @@ from typing import Final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from twin.actions import PARAMETERS
@@ -140,7 +139,3 @@ def unseen() -> list[str]:
 
     shown = {name for kind in inference.KINDS for name in SHOWN[kind.kind]}
     return [name for name in FEATURES if name in shown - set(SEEN)]
-
-
-HIDDEN: Final = np.array([name not in SEEN for name in FEATURES])
-"""[F] features that are always absent."""

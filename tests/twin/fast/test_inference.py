@@ -152,6 +152,8 @@ def test_what_is_not_compiled_is_named() -> None:
         fast.compile("openstack-healthy", (0,))
     with pytest.raises(fast.NotCompiledError, match="'memory_leak' of fault"):
         fast.compile("engine-memory-leak", (0,))
+    with pytest.raises(fast.NotCompiledError, match=r"arrival_ramp|shifted_share"):
+        fast.compile("flash-crowd", (0,))  # nothing that changes how requests are served is left out in silence
     assert "memory_leak" in uncompiled() and "power_limit" not in uncompiled()
     assert "evacuate" not in COMPILED and len(PARAMETERS) == 2
 
