@@ -7,7 +7,7 @@ import sys
 _RAISED_BY = {
     "twin.scenario.errors": "ScenarioError",
     "twin.telemetry.folder": "FolderError",
-    "twin.fast.channels": "NotCompiledError",
+    "twin.fast.errors": "CompileError",
     "llm.ranking.case": "CaseError",
     "llm.reading.errors": "ReadingError",
     "llm.storage": "BundleError",

@@ -84,7 +84,7 @@ class World:
             self.topology = self._topology()
             self.exposition = exposition(((c.name, c.metrics) for c in self.components.values()), FEATURES)
             self.watch = Watch.of(self, alert_rules(self.spec))
-            self._plans = faults.plan(self)
+            self.plans = faults.plan(self)
             self._weather = faults.weather(self)
         except ScenarioError as error:
             raise (scenario.locate(error) if isinstance(scenario, Scenario) else error) from None
@@ -92,7 +92,7 @@ class World:
         self.clock.process(self._close_seconds())
         if self.spec.telemetry.mode == "scraped":
             self.clock.process(self._scrape())
-        for plan in self._plans:
+        for plan in self.plans:
             self.clock.process(self._live_through(plan))
         self._expect_failure()
 

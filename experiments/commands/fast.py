@@ -46,14 +46,14 @@ def fidelity(
     from experiments.errors import UserError
     from experiments.fidelity.comparing import FIGURES, compare
     from experiments.fidelity.coverage import scenarios_of
-    from experiments.fidelity.orders import categories
     from experiments.progress import Bar
     from experiments.tables import wide
+    from twin.actions import CATEGORIES
 
-    chosen = [name.strip() for name in actions.split(",")] if actions else list(categories())
-    unknown = [name for name in chosen if name not in categories()]
+    chosen = [name.strip() for name in actions.split(",")] if actions else None
+    unknown = [name for name in chosen or () if name not in CATEGORIES]
     if unknown:
-        raise UserError(f"the fast twin has no action '{unknown[0]}' (known: {', '.join(categories())})")
+        raise UserError(f"there is no action '{unknown[0]}' (known: {', '.join(CATEGORIES)})")
     table = Table(
         "scenario", "action", "seeds", *FIGURES, title="SimPy twin / fast twin, means over seeds", title_justify="left"
     )

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.fidelity.lives import Life, lived
-from experiments.fidelity.quick import Quick, lives
-from twin.slo import recovery
+from experiments.fidelity.life import Life
+from experiments.fidelity.orders import categories
+from experiments.fidelity.quick import lives
+from experiments.fidelity.slow import lived
+from twin.scenario import Scenario
+from twin.world import World
 
 Told = Callable[[int, int, object], None]
 TICKS = 10
@@ -49,64 +52,59 @@ class Line:
     figures: dict[str, Pair]
 
 
-FIGURES: dict[str, tuple[Callable[[Life], float], Callable[[Quick], float]]] = {
-    "throughput": (lambda a: a.completed / len(a.loss), lambda b: b.completed / (len(b.loss) * b.tick)),
-    "TTFT p50": (lambda a: _quantile(a.first, 0.5), lambda b: b.first_quantile(0.5)),
-    "TTFT p99": (lambda a: _quantile(a.first, 0.99), lambda b: b.first_quantile(0.99)),
-    "E2E p50": (lambda a: _quantile(a.whole, 0.5), lambda b: b.whole_quantile(0.5)),
-    "E2E p99": (lambda a: _quantile(a.whole, 0.99), lambda b: b.whole_quantile(0.99)),
-    "queue": (lambda a: float(a.queue.mean()), lambda b: float(b.queue.mean())),
-    "violation": (lambda a: float(a.violated.sum()), lambda b: float(b.violated.sum() * b.tick)),
-    "loss": (lambda a: float(a.loss.sum()), lambda b: float(b.loss.sum() * b.tick)),
-    "recovery": (lambda a: _recovery(a.violated, 1.0), lambda b: _recovery(b.violated, b.tick)),
+FIGURES: dict[str, Callable[[Life], float]] = {
+    "throughput": lambda life: life.completed / life.seconds,
+    "TTFT p50": lambda life: life.quantile("ttft", 0.5),
+    "TTFT p99": lambda life: life.quantile("ttft", 0.99),
+    "E2E p50": lambda life: life.quantile("e2e", 0.5),
+    "E2E p99": lambda life: life.quantile("e2e", 0.99),
+    "API p50": lambda life: life.quantile("api", 0.5),
+    "API p99": lambda life: life.quantile("api", 0.99),
+    "create p50": lambda life: life.quantile("create", 0.5),
+    "create p95": lambda life: life.quantile("create", 0.95),
+    "queue": lambda life: float(life.queue.mean()),
+    "violation": lambda life: float(life.violated.sum() * life.tick),
+    "loss": lambda life: float(life.loss.sum() * life.tick),
+    "recovery": lambda life: life.recovery(),
 }
-"""Name -> the figure of a life in either twin. Requests a second, seconds, requests."""
+"""Name -> the figure of a life. Requests a second, seconds, requests."""
 
 
 def compare(
     scenarios: Sequence[str],
-    categories: Sequence[str],
+    chosen: Sequence[str] | None,
     seeds: Sequence[int],
     workers: int = 2,
     told: Told = lambda done, total, line: None,
 ) -> Iterator[Line]:
-    """A line for each scenario and action that has a target there. Raises NotCompiledError."""
+    """A line for each scenario and action (all that the cluster has, where none is chosen) that has a target there.
+    Raises NotCompiledError."""
     context = multiprocessing.get_context("spawn")
-    total, done = len(scenarios) * len(categories), 0
+    tried = {name: chosen or categories(World(Scenario.load(name), seeds[0])) for name in scenarios}
+    total, done = sum(map(len, tried.values())), 0
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         futures = {
             (scenario, category, seed): pool.submit(lived, scenario, seed, category)
             for scenario in scenarios
-            for category in categories
+            for category in tried[scenario]
             for seed in seeds
         }
         for scenario in scenarios:
-            quick = lives(scenario, seeds, categories, TICKS)
-            for category in categories:
+            quick = lives(scenario, seeds, tried[scenario], TICKS)
+            for category in tried[scenario]:
                 ours = quick.get(category, {})
                 theirs = {seed: futures[scenario, category, seed].result() for seed in seeds}
-                pairs = [(theirs[s], ours[s]) for s in seeds if theirs[s] is not None and s in ours]
+                pairs = [(life, ours[s]) for s, life in theirs.items() if life is not None and s in ours]
                 done += 1
                 told(done, total, f"{scenario} {category}")
                 if pairs:
                     yield Line(scenario, category, len(pairs), _figures(pairs))
 
 
-def _figures(pairs: Sequence[tuple[Life | None, Quick]]) -> dict[str, Pair]:
+def _figures(pairs: Sequence[tuple[Life, Life]]) -> dict[str, Pair]:
     return {
         name: Pair(
-            np.array([simpy(a) for a, _ in pairs if a is not None], float), np.array([fast(b) for _, b in pairs], float)
+            np.array([figure(simpy) for simpy, _ in pairs], float), np.array([figure(fast) for _, fast in pairs], float)
         )
-        for name, (simpy, fast) in FIGURES.items()
+        for name, figure in FIGURES.items()
     }
-
-
-def _quantile(values: NDArray[np.float32], share: float) -> float:
-    return float(np.quantile(values, share)) if len(values) else float("nan")
-
-
-def _recovery(violated: NDArray[np.bool_], tick: float) -> float:
-    """Seconds to recovery; NaN where nothing was violated."""
-    seconds = np.repeat(violated, round(tick)) if tick >= 1.0 else violated
-    found = recovery([bool(v) for v in seconds], 0.0, float(len(seconds)))
-    return float("nan") if found.seconds is None else found.seconds

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twin.actions import CATEGORIES
-from twin.fast.channels import NotCompiledError
-from twin.fast.episodes import episode, shape_of
-from twin.fast.operations import COMPILED
+from twin.fast import NotCompiledError
+from twin.fast.twin import CLUSTERS, cluster_of
 from twin.scenario import Scenario, Suite, catalogue
 from twin.spaces import Layout
 from twin.world import World
@@ -24,7 +23,8 @@ def missing(name: str) -> str:
     world = World(scenario, 0)
     tick = world.spec.control.interval / 10
     try:
-        episode(world, tick, shape_of([world], tick, Layout(world.topology).size))
+        cluster = cluster_of(world.spec.cluster.kind)
+        cluster.episode(world, tick, cluster.shape([world], tick, Layout(world.topology).size))
     except NotCompiledError as error:
         return error.what
     return ""
@@ -32,7 +32,8 @@ def missing(name: str) -> str:
 
 def missing_categories() -> list[str]:
     """Actions that the fast twin does not carry out."""
-    return [category for category in CATEGORIES if category not in COMPILED]
+    compiled = frozenset().union(*(cluster.CARRIED_OUT for cluster in CLUSTERS.values()))
+    return [category for category in CATEGORIES if category not in compiled]
 
 
 def scenarios_of(what: Sequence[str]) -> list[str]:

@@ -7,7 +7,8 @@
 It is a surrogate, which carries a proof: docs/fast.md. Policies may learn in it and are judged in the SimPy twin.
 """
 
-from twin.fast.channels import NotCompiledError
+from twin.fast.cluster import Tick
+from twin.fast.errors import CompileError, NotCompiledError
 from twin.fast.twin import FastTwin, Lane, Params, compile
 
-__all__ = ["FastTwin", "Lane", "NotCompiledError", "Params", "compile"]
+__all__ = ["CompileError", "FastTwin", "Lane", "NotCompiledError", "Params", "Tick", "compile"]

@@ -1,128 +1,34 @@
-"""What a policy sees of the arrays: the observation of `twin.spaces`, from the same quantities as the exporters.
-
-`SEEN` says what is computed of each kind of component; other features are absent, as behind an exporter that does not
-have them. Values are those of the decision's last tick, rates those of the whole decision.
-"""
+"""What a policy sees of the arrays: the observation of `twin.spaces`, in either cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from twin.actions import PARAMETERS
-from twin.fast import operations
-from twin.fast.episodes import GATEWAY, GPU, HEAD, NODE, NOWHERE, OTHERS, PROGRAM, Episode
-from twin.fast.state import State
-from twin.telemetry.features import FEATURES
+from twin.fast.cluster import Cluster
+from twin.spaces import AGE_LIMIT
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Flow:
-    """What came through in a decision, per second: [R] each but for those of the gateway."""
-
-    prompts: Array
-    completed: Array
-    failed: Array
-    first_token: Array
-    """[R] seconds to first token, summed over what came in a second."""
-    whole: Array
-    """[R] seconds to the last token, summed alike."""
-    busy: Array
-    """[R] share of the time in which a kernel was resident."""
-    arrived: Array
-    """[] at the gateway."""
-    refused: Array
-    """[] there."""
-
-    @classmethod
-    def none(cls, replicas: int) -> Flow:
-        """Nothing yet."""
-        rows, nothing = jnp.zeros(replicas), jnp.float32(0.0)
-        return cls(rows, rows, rows, rows, rows, rows, nothing, nothing)
-
-
-Column = Callable[[Episode, State, Flow], Array]
-"""-> [R] of replicas or of seats' GPUs, [D] of nodes, [] of head and gateway."""
-
-OF_REPLICA: Final[Mapping[str, Column]] = {
-    "vllm:num_requests_running": lambda w, s, f: s.decoding.sum(axis=1),
-    "vllm:num_requests_waiting": lambda w, s, f: s.queued,
-    "vllm:kv_cache_usage_perc": lambda w, s, f: jnp.minimum(
-        1.0, s.decoding.sum(axis=1) * (s.asked[0] + s.asked[1] / 2.0) / w.most[1]
-    ),
-    "vllm:prompt_tokens_total": lambda w, s, f: f.prompts * s.asked[0],
-    "vllm:generation_tokens_total": lambda w, s, f: f.completed * s.asked[1],
-    'vllm:request_success_total{finished_reason="stop"}': lambda w, s, f: f.completed,
-    "vllm:time_to_first_token_seconds_sum": lambda w, s, f: f.first_token,
-    "vllm:time_to_first_token_seconds_count": lambda w, s, f: f.prompts,
-    "vllm:e2e_request_latency_seconds_sum": lambda w, s, f: f.whole,
-    "vllm:e2e_request_latency_seconds_count": lambda w, s, f: f.completed,
-}
-OF_GPU: Final[Mapping[str, Column]] = {
-    "DCGM_FI_DEV_GPU_UTIL": lambda w, s, f: 100.0 * f.busy,
-}
-OF_HEAD: Final[Mapping[str, Column]] = {
-    "ray_serve_num_router_requests_total": lambda w, s, f: f.arrived - f.refused,
-    "ray_serve_deployment_queued_queries": lambda w, s, f: s.waiting,
-    "ray_serve_num_ongoing_http_requests": lambda w, s, f: s.decoding.sum() + s.queued.sum() + s.waiting,
-    "ray_serve_deployment_replica_healthy": lambda w, s, f: s.up[:-OTHERS].sum(),
-}
-OF_GATEWAY: Final[Mapping[str, Column]] = {
-    "nginx_http_requests_total": lambda w, s, f: f.arrived,
-    "nginx_connections_active": lambda w, s, f: 2.0 * (s.decoding.sum() + s.queued.sum() + s.waiting),
-    'nginx_http_response_count_total{status="2xx"}': lambda w, s, f: f.completed.sum(),
-    'nginx_http_response_count_total{status="5xx"}': lambda w, s, f: f.failed.sum() + f.refused,
-}
-SEEN: Final = (*OF_REPLICA, *OF_GPU, *OF_HEAD, *OF_GATEWAY)
-"""Features that are computed."""
-
-
-def observe(world: Episode, constant: Mapping[str, Array], state: State, flow: Flow, now: Array) -> dict[str, Array]:
-    """The observation of `twin.spaces` for one lane; `constant` has what never changes (kind, adjacent)."""
-    role, index = jnp.asarray(world.role), jnp.asarray(world.index)
-    replicas = world.exists.shape[0]
-    number = jnp.where(role == PROGRAM, index, 0)
-    replica = (role == PROGRAM) & (index < replicas)
-    rows = {
-        "replica": (replica, jnp.minimum(number, replicas - 1), OF_REPLICA),
-        "gpu": (role == GPU, jnp.where(role == GPU, index, 0), OF_GPU),
-        "head": ((role == PROGRAM) & (index == replicas + HEAD), None, OF_HEAD),
-        "gateway": ((role == PROGRAM) & (index == replicas + GATEWAY), None, OF_GATEWAY),
-    }
-    there = _answers(world, state)
-    columns: dict[str, tuple[Array, Array]] = {}
-    for mask, at, table in rows.values():
-        for name, column in table.items():
-            value = column(world, state, flow)
-            columns[name] = (mask & there, value if at is None else value[at])
-    empty = jnp.zeros(role.shape[0])
-    features = jnp.stack([jnp.where(*columns[n], 0.0) if n in columns else empty for n in FEATURES], axis=1)
-    present = jnp.stack([columns[n][0] if n in columns else empty.astype(bool) for n in FEATURES], axis=1)
-    legal = operations.legal(world, state, now)
-    category, target, parameter = _masks(legal)
+def observe(
+    cluster: Cluster, episode: Any, constant: Mapping[str, Array], state: Any, flow: Any, now: Array
+) -> dict[str, Array]:
+    """The observation of one lane; `constant` has what never changes (kind, adjacent)."""
+    values, present = cluster.features(episode, state, flow)
+    category, target, parameter = _masks(cluster.legal(episode, state, now))
     return {
-        "features": features,
+        "features": values,
         "present": present.astype(jnp.int8),
-        "age": jnp.where(present, 0.0, 600.0),
+        "age": jnp.where(present, 0.0, AGE_LIMIT),
         **constant,
-        "busy": operations.occupied(world, state).astype(jnp.int8),
+        "busy": cluster.occupied(episode, state).astype(jnp.int8),
         "mask_category": category,
         "mask_target": target,
         "mask_parameter": parameter,
     }
-
-
-def _answers(world: Episode, state: State) -> Array:
-    """[N] whether a component's exporter answers: it is up, and its machine."""
-    role, index = jnp.asarray(world.role), jnp.asarray(world.index)
-    up = state.up[jnp.where(role == PROGRAM, index, 0)]
-    return jnp.where(role == PROGRAM, up, (role == GPU) | (role == NODE)) & (role != NOWHERE)
 
 
 def _masks(legal: Array) -> tuple[Array, Array, Array]:
@@ -130,12 +36,3 @@ def _masks(legal: Array) -> tuple[Array, Array, Array]:
     target = legal.at[0].set(False).at[0, 0].set(True)
     parameter = jnp.repeat(target[:, :, None], len(PARAMETERS), axis=2).at[0, :, 1:].set(False)
     return tuple(mask.astype(jnp.int8) for mask in (target.any(axis=1), target, parameter))  # type: ignore[return-value]
-
-
-def unseen() -> list[str]:
-    """Features of the inference cluster's components that are not computed."""
-    from twin import inference
-    from twin.telemetry.features import SHOWN
-
-    shown = {name for kind in inference.KINDS for name in SHOWN[kind.kind]}
-    return [name for name in FEATURES if name in shown - set(SEEN)]

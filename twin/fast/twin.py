@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -14,15 +14,16 @@ from jax import Array
 
 from twin.actions import CATEGORIES
 from twin.env import ACTION_COST
-from twin.fast import operations
-from twin.fast.dynamics import Tick, live
-from twin.fast.episodes import Episode, episode, shape_of, stacked
-from twin.fast.observing import Flow, observe
-from twin.fast.state import State, first
+from twin.fast import inference
+from twin.fast.cluster import Cluster, Tick
+from twin.fast.errors import CompileError, NotCompiledError
+from twin.fast.observing import observe
 from twin.scenario import Scenario, Suite
 from twin.spaces import Layout
 from twin.world import World
 
+CLUSTERS: Mapping[str, Cluster] = {"inference": inference}  # type: ignore[dict-item]
+"""By `spec.cluster.kind`."""
 EPISODES = 16
 """Seeds of each scenario that are drawn beforehand, where nothing else is asked."""
 TICKS = 10
@@ -49,7 +50,8 @@ class Lane:
 
     episode: Array
     """[] int32: which of the pool it lives through."""
-    state: State
+    state: Any
+    """Of its cluster."""
     illegal: Array
     """[] actions that were not legal in this episode."""
 
@@ -62,9 +64,10 @@ class FastTwin:
     the same step, as gymnax does).
     """
 
-    pool: Episode
+    cluster: Cluster
+    pool: Any
     """[E, …]"""
-    begun: State
+    begun: Any
     """[E, …] each episode after its warm-up."""
     constant: dict[str, Array]
     """[E, N] kind, [E, N, N] adjacent."""
@@ -91,17 +94,16 @@ class FastTwin:
         """Categories, targets, parameters."""
         return len(CATEGORIES), self.components, 2
 
-    def world(self, number: Array) -> Episode:
+    def world(self, number: Array) -> Any:
         """One episode of the pool."""
-        chosen: Episode = jax.tree.map(lambda field: field[number], self.pool)
-        return chosen
+        return jax.tree.map(lambda field: field[number], self.pool)
 
     def reset(self, key: Array, params: Params | None = None) -> tuple[dict[str, Array], Lane]:
         """Begin an episode, drawn from the pool."""
         choose, luck = jax.random.split(key)
         lane = self._begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
         world = self.world(lane.episode)
-        return self._observe(world, lane, Flow.none(world.exists.shape[0])), lane
+        return self._observe(world, lane, self.cluster.still(world)), lane
 
     def step(
         self, key: Array, lane: Lane, action: Array, params: Params | None = None
@@ -119,7 +121,7 @@ class FastTwin:
         observed = self._observe(self.world(following.episode), following, flow)
         return observed, following, reward, done, info
 
-    def decide(self, world: Episode, lane: Lane, action: Array) -> tuple[Lane, Array, Flow, dict[str, Array]]:
+    def decide(self, world: Any, lane: Lane, action: Array) -> tuple[Lane, Array, Any, dict[str, Array]]:
         """One decision of an episode, without an end: lane, reward, what came through, and info."""
         following, legal, told = self.live_on(world, lane, action)
         dt, seconds = self.tick_seconds, self.default_params.interval_seconds
@@ -129,11 +131,13 @@ class FastTwin:
         info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": following.illegal}
         return following, reward, flow, info
 
-    def live_on(self, world: Episode, lane: Lane, action: Array) -> tuple[Lane, Array, Tick]:
+    def live_on(self, world: Any, lane: Lane, action: Array) -> tuple[Lane, Array, Tick]:
         """The same, tick by tick: lane, whether the action was legal, and what is told of each tick."""
         dt = self.tick_seconds
-        state, legal = operations.order(world, lane.state, action, lane.state.tick * dt)
-        state, told = jax.lax.scan(lambda s, _: live(world, s, dt, self.chance), state, None, length=self.ticks)
+        state, legal = self.cluster.order(world, lane.state, action, lane.state.tick * dt)
+        state, told = jax.lax.scan(
+            lambda s, _: self.cluster.live(world, s, dt, self.chance), state, None, length=self.ticks
+        )
         return Lane(lane.episode, state, lane.illegal + ~legal), legal, told
 
     def whole(self, number: Array, actions: Array, luck: Array) -> Tick:
@@ -153,9 +157,9 @@ class FastTwin:
         state = jax.tree.map(lambda field: field[number], self.begun)
         return Lane(number, replace(state, luck=luck), jnp.int32(0))
 
-    def _observe(self, world: Episode, lane: Lane, flow: Flow) -> dict[str, Array]:
+    def _observe(self, world: Any, lane: Lane, flow: Any) -> dict[str, Array]:
         constant = {name: value[lane.episode] for name, value in self.constant.items()}
-        return observe(world, constant, lane.state, flow, lane.state.tick * self.tick_seconds)
+        return observe(self.cluster, world, constant, lane.state, flow, lane.state.tick * self.tick_seconds)
 
 
 def compile(
@@ -167,35 +171,40 @@ def compile(
     """Scenarios as arrays: every scenario under every seed is drawn once, for resets to choose from.
 
     `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiledError for what the
-    arrays do not have, ScenarioError for a scenario that cannot be built, ValueError for one with more components than
-    the largest padded size or where control intervals or SLO windows differ.
+    arrays do not have, ScenarioError for a scenario that cannot be built, CompileError for one with more components
+    than the largest padded size or where control intervals or SLO windows differ.
     """
     scenarios = _scenarios(what)
     worlds = [(scenario, seed, World(scenario, seed)) for scenario in scenarios for seed in seeds]
     specs = [world.spec for _, _, world in worlds]
+    kinds = {spec.cluster.kind for spec in specs}
+    if len(kinds) > 1:
+        raise CompileError(f"clusters of kind {' and '.join(sorted(kinds))} in one twin: compile each by itself")
+    cluster = cluster_of(specs[0].cluster.kind)
     for name, values in (
         ("control.interval", {spec.control.interval for spec in specs}),
         ("control.warmup", {spec.control.warmup for spec in specs}),
         ("slo.window", {spec.slo.window for spec in specs}),
     ):
         if len(values) > 1:
-            raise ValueError(f"scenarios with {name} of {', '.join(f'{v:g} s' for v in sorted(values))} in one twin")
+            raise CompileError(f"scenarios with {name} of {', '.join(f'{v:g} s' for v in sorted(values))} in one twin")
     spec = specs[0]
     tick = spec.control.interval / ticks
     layouts = [Layout(world.topology) for _, _, world in worlds]
-    size = max(layout.size for layout in layouts)
-    shape = shape_of([world for _, _, world in worlds], tick, size)
-    pool = jax.tree.map(jnp.asarray, stacked([episode(world, tick, shape) for _, _, world in worlds]))
+    size = max(_size(layout, scenario) for layout, (scenario, _, _) in zip(layouts, worlds, strict=True))
+    shape = cluster.shape([world for _, _, world in worlds], tick, size)
+    pool = _stacked([cluster.episode(world, tick, shape) for _, _, world in worlds])
     window = max(1, round(spec.slo.window / tick))
     params = Params(spec.control.interval, spec.slo.window, spec.control.warmup)
     warm = round(spec.control.warmup / tick)
 
-    def warmed(world: Episode, luck: Array) -> State:
-        begun = first(world, luck, window, tick)
-        return jax.lax.scan(lambda s, _: (live(world, s, tick, chance)[0], None), begun, None, length=warm)[0]
+    def warmed(world: Any, luck: Array) -> Any:
+        begun = cluster.first(world, luck, window, tick)
+        return jax.lax.scan(lambda s, _: (cluster.live(world, s, tick, chance)[0], None), begun, None, length=warm)[0]
 
     lucks = jax.random.split(jax.random.key(0), len(worlds))
     return FastTwin(
+        cluster=cluster,
         pool=pool,
         begun=jax.jit(jax.vmap(warmed))(pool, lucks),
         constant=_constant(layouts, size),
@@ -205,6 +214,25 @@ def compile(
         names=tuple(f"{scenario.metadata.name} {seed}" for scenario, seed, _ in worlds),
         chance=chance,
     )
+
+
+def _size(layout: Layout, scenario: Scenario) -> int:
+    try:
+        return layout.size
+    except ValueError as error:
+        raise CompileError(f"{scenario.metadata.name}: {error}") from None
+
+
+def cluster_of(kind: str) -> Cluster:
+    """The functions of a kind of cluster. Raises NotCompiledError."""
+    if kind not in CLUSTERS:
+        raise NotCompiledError(f"a cluster of kind {kind}")
+    return CLUSTERS[kind]
+
+
+def _stacked(episodes: Sequence[Any]) -> Any:
+    """Episodes of one shape with a leading axis."""
+    return jax.tree.map(lambda *fields: jnp.asarray(np.stack(fields)), *episodes)
 
 
 def _scenarios(what: Any) -> list[Scenario]:

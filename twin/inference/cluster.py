@@ -88,7 +88,7 @@ class InferenceTwin:
         self.router.gateway = self.gateway
         self.router.join_mesh(self.gateway.name)
         self.store = ModelStore(world, "model-store", head_node)
-        self._active = preset.replicas
+        self.deployed = preset.replicas
         workers = preset.replicas
         if preset.head_serves:
             workers -= 1
@@ -142,7 +142,7 @@ class InferenceTwin:
         self.router.boot()
         self.gateway.boot()
         self.store.boot()
-        for replica in self.router.replicas[: self._active]:
+        for replica in self.router.replicas[: self.deployed]:
             self.store.remember(replica.node, IMAGE)
             self.store.remember(replica.node, self._model.name)
             replica.boot()

@@ -12,11 +12,11 @@ import pytest
 from twin import fast
 from twin.actions import CATEGORIES, PARAMETERS
 from twin.env import ClusterEnv
-from twin.fast.channels import CHANNEL, effects, uncompiled
-from twin.fast.dynamics import live
-from twin.fast.episodes import LAYERS, _engine
-from twin.fast.operations import COMPILED, NUMBER
-from twin.fast.state import first
+from twin.fast.conditions import LAYERS
+from twin.fast.inference import CARRIED_OUT, first, live
+from twin.fast.inference.channels import CHANNEL, effects, uncompiled
+from twin.fast.inference.episodes import _engine
+from twin.fast.orders import NUMBER
 from twin.inference.workload import arrivals
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
@@ -57,12 +57,12 @@ def test_requests_come_when_they_come_in_the_other_twin() -> None:
 
 def test_a_fault_is_where_and_when_it_is_in_the_other_twin() -> None:
     for i, seed in enumerate(SEEDS):
-        (plan,) = World(Scenario.load("replica-crash"), seed)._plans
+        (plan,) = World(Scenario.load("replica-crash"), seed).plans
         component, condition = plan.conditions[0]
-        assert crash().pool.begins[i, 0] == pytest.approx(plan.at, abs=1e-3)
-        assert LAYERS[crash().pool.layer[i, 0]] is condition.layer
+        assert crash().pool.conditions.begins[i, 0] == pytest.approx(plan.at, abs=1e-3)
+        assert LAYERS[crash().pool.conditions.layer[i, 0]] is condition.layer
         names = list(World(Scenario.load("replica-crash"), seed).components)
-        assert names[crash().pool.place[i, 0]] == component.name
+        assert names[crash().pool.conditions.place[i, 0]] == component.name
 
 
 @pytest.mark.parametrize("name", ["replica-crash", "gpu-power-cap"])
@@ -88,7 +88,7 @@ def test_requests_are_neither_made_nor_lost() -> None:
     came = ticks.arrived.sum(axis=1)
     went = (ticks.completed + ticks.failed).sum(axis=1)
     assert warm == 60
-    assert before + came == pytest.approx(went + ticks.running[:, -1], rel=1e-4)
+    assert before + came == pytest.approx(went + ticks.queue[:, -1], rel=1e-4)
 
 
 def test_a_crash_is_felt_and_heals_itself() -> None:
@@ -98,7 +98,7 @@ def test_a_crash_is_felt_and_heals_itself() -> None:
 
 
 def test_moving_a_replica_takes_longer_than_restarting_it() -> None:
-    away = {c: told("inference-healthy", c).routed[:, :, 0] == 0.0 for c in ("restart", "migrate", "reboot")}
+    away = {c: told("inference-healthy", c).flow.prompts[:, :, 0] == 0.0 for c in ("restart", "migrate", "reboot")}
     seconds = {category: gone.sum(axis=1).mean() for category, gone in away.items()}
     assert 20.0 < seconds["restart"] < seconds["migrate"] < seconds["reboot"]
 
@@ -155,7 +155,7 @@ def test_what_is_not_compiled_is_named() -> None:
     with pytest.raises(fast.NotCompiledError, match=r"arrival_ramp|shifted_share"):
         fast.compile("flash-crowd", (0,))  # nothing that changes how requests are served is left out in silence
     assert "memory_leak" in uncompiled() and "power_limit" not in uncompiled()
-    assert "evacuate" not in COMPILED and len(PARAMETERS) == 2
+    assert "evacuate" not in CARRIED_OUT and len(PARAMETERS) == 2
 
 
 def test_one_tick_by_itself() -> None:

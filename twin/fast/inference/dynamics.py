@@ -14,11 +14,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast import operations
-from twin.fast.channels import CHANNEL
-from twin.fast.episodes import GATEWAY, GPU, HEAD, LAYER, NODE, PROGRAM, STORE, Episode
-from twin.fast.observing import Flow
-from twin.fast.state import STAGES, State
+from twin.fast.cluster import Tick
+from twin.fast.conditions import LAYER, present
+from twin.fast.inference import operations
+from twin.fast.inference.channels import CHANNEL
+from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, STORE, Episode
+from twin.fast.inference.features import Flow
+from twin.fast.inference.state import STAGES, State
+from twin.fast.latency import EDGES, spread
+from twin.fast.objectives import LEAST, counted, judge
 from twin.mechanics.durations import DURATIONS
 from twin.mechanics.engine_step import IMPORT_SECONDS
 from twin.mechanics.layers import Layer
@@ -27,10 +31,6 @@ from twin.mechanics.supervision import CRASH_LOOP_BASE, CRASH_LOOP_LIMIT, CRASH_
 from twin.mechanics.vllm import EXECUTE_TIMEOUT
 
 PROCESS, CONTEXT = LAYER[Layer.PROCESS], LAYER[Layer.CONTEXT]
-FEW = 8
-"""Bad requests a tick up to which they are counted one by one."""
-LEAST = 1e-6
-"""Seconds or requests that nothing is divided by less than."""
 MEMORY = 20.0
 """Seconds over which the rate of requests is taken."""
 TAIL = 1.9
@@ -41,46 +41,15 @@ CROWDED = 0.97
 """Share of an engine's time that prompts take at most in the estimate of how long one waits."""
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Tick:
-    """What is told of a tick. Requests, seconds."""
-
-    loss: Array
-    """[] the largest bad share over the objectives."""
-    violated: Array
-    """[] whether the window violates the SLO."""
-    arrived: Array
-    """[]"""
-    completed: Array
-    """[]"""
-    failed: Array
-    """[]"""
-    routed: Array
-    """[R] requests that a replica got."""
-    first_token: Array
-    """[R] seconds to the first token of those that wait for nobody."""
-    crowded: Array
-    """[R] the share that waits for others."""
-    spread: Array
-    """[R] seconds that these wait on average."""
-    whole: Array
-    """[R] seconds to the last token at the present pace."""
-    running: Array
-    """[] requests in all engines."""
-    flow: Flow
-    """What a policy may see of it, for the tick's seconds."""
-
-
 def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[State, Tick]:
     """One tick of `dt` seconds. Without `chance`, what is bad is counted as it is expected, in fractions."""
     replicas = world.exists.shape[0]
     now = state.tick * dt + dt / 2.0
     state, stopped = operations.progress(world, state, now)
-    on = (jnp.asarray(world.begins) <= now) & (now < jnp.asarray(world.ends)) & ~state.healed
+    on = present(world.conditions, state.healed, now)
     seat, node = operations.seats(world, state)
     hits = _hits(world, on, seat, node)
-    channel = jnp.where(hits[:, :, None], jnp.asarray(world.channels)[:, None, :], 0.0).max(axis=0)
+    channel = jnp.where(hits[:, :, None], jnp.asarray(world.conditions.channels)[:, None, :], 0.0).max(axis=0)
     state, died = _lives(world, state, channel, hits, stopped, seat, now)
     engines = channel[:replicas]
     head, gateway = channel[replicas + HEAD], channel[replicas + GATEWAY]
@@ -133,15 +102,10 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     bad_first = (routed * late_first).sum() + unheard
     bad_whole = (work.completed * late_whole).sum() + failed
     expected = jnp.stack([failed, bad_first, bad_whole])
-    judged = jnp.stack([work.completed.sum() + failed, routed.sum() + unheard, work.completed.sum() + failed])
-    bad = jnp.minimum(_counts(expected, state, chance), judged)
-    good = judged - bad
-    within = (state.tick % state.good.shape[1]) == jnp.arange(state.good.shape[1])
-    goods, bads = jnp.where(within, good[:, None], state.good), jnp.where(within, bad[:, None], state.bad)
-    counts = objective[:, 0] > 0.0
-    loss = jnp.where(counts, bad / jnp.maximum(good + bad, LEAST), 0.0).max()
-    sums = bads.sum(axis=1), (goods + bads).sum(axis=1)
-    violated = (counts & (sums[0] > (1.0 - objective[:, 0] + 1e-6) * sums[1] + LEAST)).any()
+    everybody = jnp.stack([work.completed.sum() + failed, routed.sum() + unheard, work.completed.sum() + failed])
+    bad = jnp.minimum(counted(expected, jax.random.fold_in(state.luck, state.tick), chance), everybody)
+    good = everybody - bad
+    judged, loss, violated = judge(state.judged, objective, good, bad, state.tick)
     served = state.served + (work.completed.sum() / dt - state.served) * jnp.minimum(1.0, dt / 60.0)
     after = replace(
         state,
@@ -152,8 +116,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         hung=jnp.where(gone[:replicas], 0.0, work.hung),
         asked=lengths,
         rate=rate,
-        good=goods,
-        bad=bads,
+        judged=judged,
         served=served,
         best=jnp.maximum(state.best, served),
     )
@@ -163,12 +126,8 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         arrived=arrived,
         completed=work.completed.sum(),
         failed=failed,
-        routed=routed,
-        first_token=first,
-        crowded=work.crowded,
-        spread=work.spread,
-        whole=whole,
-        running=work.decoding.sum() + work.queued.sum(),
+        queue=work.decoding.sum() + work.queued.sum(),
+        latency=jnp.stack([_first_tokens(routed, first, work), _answers(work.completed, whole)]),
         flow=Flow(
             prompts=routed,
             completed=work.completed,
@@ -188,7 +147,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
 
 def _hits(world: Episode, on: Array, seat: Array, node: Array) -> Array:
     """[K, P] whether a condition that holds touches a program: itself, the GPUs of its seat, or its machine."""
-    place = jnp.maximum(jnp.asarray(world.place), 0)
+    place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
     role, index = jnp.asarray(world.role)[place][:, None], jnp.asarray(world.index)[place][:, None]
     numbers = jnp.arange(seat.shape[0])[None, :]
     itself = (role == PROGRAM) & (index == numbers)
@@ -243,8 +202,8 @@ def _lives(
 
 def _begun_anew(world: Episode, starting: Array, hits: Array, seat: Array) -> Array:
     """[K] conditions that a new process leaves behind: on its own memory, and on its context on the GPUs."""
-    place = jnp.maximum(jnp.asarray(world.place), 0)
-    role, layer = jnp.asarray(world.role)[place], jnp.asarray(world.layer)
+    place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
+    role, layer = jnp.asarray(world.role)[place], jnp.asarray(world.conditions.layer)
     volatile = ((role == PROGRAM) & (layer == PROCESS)) | ((role == GPU) & (layer == CONTEXT))
     return volatile & (hits & starting[None, :]).any(axis=1)
 
@@ -323,21 +282,6 @@ def _advanced(stages: Array, moved: Array) -> tuple[Array, Array]:
     return after, jnp.maximum(stages.sum(axis=1) - after.sum(axis=1), 0.0)
 
 
-def _counts(expected: Array, state: State, chance: bool) -> Array:
-    """Poisson draws [3] of these means where they are small, which is where it matters that requests are whole; else
-    the means."""
-    if not chance:
-        return expected
-    draw = jax.random.uniform(jax.random.fold_in(state.luck, state.tick), expected.shape)
-    term = total = jnp.exp(-expected)
-    count = jnp.zeros_like(expected)
-    for k in range(1, FEW):
-        count = count + (draw > total)
-        term = term * expected / k
-        total = total + term
-    return jnp.where(expected < FEW / 2.0, count, expected)
-
-
 def _tail(limit: Array, first: Array, work: _Work) -> Array:
     """[R] the share of first tokens later than a limit: some wait for others, for times with an exponential tail."""
     return jnp.where(first >= limit, 1.0, work.crowded * _beyond(limit, first, work.spread))
@@ -346,3 +290,14 @@ def _tail(limit: Array, first: Array, work: _Work) -> Array:
 def _beyond(limit: Array, mean: Array, spread: Array) -> Array:
     """The share beyond a limit of what is `mean` on average and has an exponential tail of that spread."""
     return jnp.where(mean >= limit, 1.0, jnp.exp(-jnp.minimum((limit - mean) / jnp.maximum(spread, LEAST), 60.0)))
+
+
+def _first_tokens(routed: Array, first: Array, work: _Work) -> Array:
+    """[B] those who came, by their time to first token."""
+    later = work.crowded[:, None] * _beyond(jnp.asarray(EDGES)[None, :], first[:, None], work.spread[:, None])
+    return spread(routed, 1.0 - jnp.where(first[:, None] > EDGES[None, :], 1.0, later))
+
+
+def _answers(completed: Array, whole: Array) -> Array:
+    """[B] those who were answered, by the time to their last token."""
+    return spread(completed, (whole[:, None] <= EDGES[None, :]).astype(jnp.float32))

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast.episodes import OTHERS, Episode
+from twin.fast import objectives, orders
+from twin.fast.inference.episodes import OTHERS, SIGNALS, Episode
+from twin.fast.objectives import Judged
+from twin.fast.orders import Orders
 
 STAGES = 8
 """Stages of an answer: requests move through them at the pace of their engine."""
-OPERATIONS = 8
-"""Actions that can be in flight at a time."""
 
 
 @jax.tree_util.register_dataclass
@@ -63,22 +64,10 @@ class State:
     """[] until when."""
     cordoned: Array
     """[D] nodes on which nothing is placed."""
-    category: Array
-    """[J] int32: category of an operation in flight, 0 where there is none."""
-    target: Array
-    """[J] int32: the component."""
-    gentle: Array
-    """[J] bool."""
+    orders: Orders
     spare: Array
     """[J] int32: the replica whose seat it has reserved, -1 where none."""
-    interrupts: Array
-    """[J] when it stops what it must stop."""
-    finishes: Array
-    """[J] when it is done."""
-    good: Array
-    """[3, W] requests that met each objective, by tick of the window."""
-    bad: Array
-    """[3, W]"""
+    judged: Judged
     served: Array
     """[] requests a second that were answered, over a minute or so; the best of the time so far is what a load limit is
     a share of."""
@@ -89,9 +78,8 @@ class State:
 def first(world: Episode, luck: Array, window: int, tick: float) -> State:
     """All that is deployed runs; nobody has come yet. `window`: ticks of the SLO's."""
     replicas, programs = world.exists.shape[0], world.exists.shape[0] + OTHERS
-    conditions, nodes = world.place.shape[0], world.gpus_of_node.shape[0]
+    conditions, nodes = world.conditions.place.shape[0], world.gpus_of_node.shape[0]
     up = jnp.concatenate([jnp.asarray(world.active), jnp.ones(OTHERS, bool)])
-    none = jnp.zeros(OPERATIONS)
     lengths, rate = _usual(world, tick)
     return State(
         tick=jnp.int32(0),
@@ -115,14 +103,9 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
         limit=jnp.float32(jnp.inf),
         limited=jnp.float32(0.0),
         cordoned=jnp.zeros(nodes, bool),
-        category=none.astype(jnp.int32),
-        target=none.astype(jnp.int32),
-        gentle=none.astype(bool),
-        spare=jnp.full(OPERATIONS, -1, jnp.int32),
-        interrupts=jnp.full(OPERATIONS, jnp.inf),
-        finishes=jnp.full(OPERATIONS, jnp.inf),
-        good=jnp.zeros((3, window)),
-        bad=jnp.zeros((3, window)),
+        orders=orders.none(),
+        spare=jnp.full(orders.SLOTS, -1, jnp.int32),
+        judged=objectives.none(len(SIGNALS), window),
         served=jnp.float32(0.0),
         best=jnp.float32(0.0),
     )

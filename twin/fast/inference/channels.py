@@ -1,9 +1,8 @@
-"""What a condition does to a program, as numbers that a tensor can hold.
+"""What a condition does to a program of the inference cluster, as numbers that a tensor can hold.
 
-A condition changes one parameter of the mechanics (`twin.mechanics.conditions`); what that does to a program near it is
-computed here, once, by the same mechanics that the SimPy twin uses, and kept as *channels*: how many times longer a
-decode step takes, whether the process can live, whether packets pass. The arrays know channels only, so they hold no
-physics of their own (honesty rule 5). Where several conditions meet on one program, the strongest counts.
+How many times longer a decode step takes, whether the process can live, whether packets pass: computed by the same
+mechanics that the SimPy twin uses, so that the arrays hold no physics of their own (honesty rule 5). Where several
+conditions meet on one program, the strongest counts.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from twin.fast.conditions import Effects
+from twin.fast.errors import NotCompiledError
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import step_cost
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio, slowed
@@ -49,14 +50,6 @@ CHANNELS: Final = (
 CHANNEL: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CHANNELS)}
 
 
-class NotCompiledError(ValueError):
-    """Something of a scenario that the fast twin does not have."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"the fast twin does not have {what}; `healtwin fast coverage` lists what it has")
-        self.what = what
-
-
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What channels of GPUs and hosts are computed from."""
@@ -84,7 +77,6 @@ class Engine:
         return cost.gpu_seconds(self.prompt, 1, 0.0, self.prompt * self.prompt / 2.0)
 
 
-Effects = dict[str, float]
 Effect = Callable[[float, "Component", Engine], Effects]
 """(value of the parameter, component that carries the condition, engines of the cluster) -> channels."""
 

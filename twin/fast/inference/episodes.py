@@ -6,15 +6,18 @@ and targets of that seed there, so that the two twins are compared on the same l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.fast.channels import CHANNEL, CHANNELS, Engine, NotCompiledError, effects
+from twin.fast.conditions import Conditions, drawn, slots
+from twin.fast.errors import NotCompiledError
+from twin.fast.inference.channels import CHANNEL, Engine, effects
+from twin.fast.objectives import objectives
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
@@ -45,8 +48,6 @@ if TYPE_CHECKING:
     from twin.inference.replica import Replica
     from twin.world import World
 
-LAYERS: Final = tuple(Layer)
-LAYER: Final = {layer: i for i, layer in enumerate(LAYERS)}
 PROGRAM, GPU, NODE, NOWHERE = range(4)
 """Roles of components: a program, a GPU of a seat, a machine, none of these."""
 HEAD, GATEWAY, STORE = range(3)
@@ -102,16 +103,7 @@ class Episode:
     """[3, 2] for success, ttft and e2e: the share that must, and within what; 0 and infinite where there is none."""
 
     # --- what breaks ----------------------------------------------------------------------------------------------
-    place: NDArray[np.int32]
-    """[K] the component that carries the condition; -1 where the slot is not used."""
-    layer: NDArray[np.int32]
-    """[K]"""
-    begins: NDArray[np.float32]
-    """[K]"""
-    ends: NDArray[np.float32]
-    """[K] infinite where it stays until it is healed."""
-    channels: NDArray[np.float32]
-    """[K, E]"""
+    conditions: Conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +119,6 @@ class Shape:
 
 def episode(world: World, tick: float, shape: Shape) -> Episode:
     """The episode of a world that has not lived yet. Raises NotCompiledError."""
-    spec = world.spec
-    if spec.cluster.kind != "inference":
-        raise NotCompiledError(f"a cluster of kind {spec.cluster.kind}")
     _check(world)
     cluster: InferenceTwin = world.cluster  # type: ignore[assignment]
     replicas = cluster.router.replicas
@@ -147,7 +136,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         role=role,
         index=index,
         exists=_padded([True] * len(replicas), count, False),
-        active=_padded([i < cluster._active for i in range(len(replicas))], count, False),
+        active=_padded([i < cluster.deployed for i in range(len(replicas))], count, False),
         node_of_seat=_padded([nodes.index(replica.node) for replica in replicas], count, 0).astype(np.int32),
         gpus_of_node=_padded(
             [sum(c.kind == "gpu" for c in node.all_residents()) for node in nodes], shape.nodes, 0
@@ -168,8 +157,10 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         start=programs,
         ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
         arrivals=_arrivals(world, tick, shape.ticks),
-        objective=_objectives(world),
-        **_conditions(world, components, engine, shape.conditions),
+        objective=objectives(world.slo.objectives, SIGNALS),
+        conditions=drawn(
+            world, shape.conditions, CHANNEL, lambda condition, place: effects(condition, place, engine), _noticed
+        ),
     )
 
 
@@ -192,13 +183,12 @@ def _check(world: World) -> None:
         raise NotCompiledError(", ".join(missing))
 
 
-def shape_of(worlds: Iterable[World], tick: float, padded: int) -> Shape:
+def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
     """The sizes that hold the episodes of all these worlds, whose observations are padded to `padded` components."""
-    everything = list(worlds)
-    replicas = [sum(c.kind == "vllm" for c in world.components.values()) for world in everything]
-    nodes = [sum(c.kind == "node" for c in world.components.values()) for world in everything]
-    conditions = [sum(len(plan.conditions) for plan in world._plans) for world in everything]
-    ticks = [round(world.spec.horizon / tick) for world in everything]
+    replicas = [sum(c.kind == "vllm" for c in world.components.values()) for world in worlds]
+    nodes = [sum(c.kind == "node" for c in world.components.values()) for world in worlds]
+    conditions = [slots(world) for world in worlds]
+    ticks = [round(world.spec.horizon / tick) for world in worlds]
     return Shape(max(replicas), max(nodes), padded, max(1, *conditions), max(ticks))
 
 
@@ -263,32 +253,6 @@ def _arrivals(world: World, tick: float, ticks: int) -> NDArray[np.float32]:
     return found.astype(np.float32)
 
 
-def _objectives(world: World) -> NDArray[np.float32]:
-    wanted = {objective.signal: objective for objective in world.slo.objectives}
-    rows = [
-        (wanted[s].share, wanted[s].limit if wanted[s].limit is not None else np.inf) if s in wanted else (0.0, np.inf)
-        for s in SIGNALS
-    ]
-    return np.array(rows, np.float32)
-
-
-def _conditions(world: World, components: Sequence[Component], engine: Engine, slots: int) -> dict[str, NDArray[Any]]:
-    place, layer = np.full(slots, -1, np.int32), np.zeros(slots, np.int32)
-    begins, ends = np.full(slots, np.inf, np.float32), np.full(slots, np.inf, np.float32)
-    channels = np.zeros((slots, len(CHANNELS)), np.float32)
-    numbers = {component.name: i for i, component in enumerate(components)}
-    slot = 0
-    for plan in world._plans:
-        for component, condition in plan.conditions:
-            place[slot], layer[slot] = numbers[component.name], LAYER[condition.layer]
-            begins[slot] = plan.at
-            ends[slot] = min(plan.until or np.inf, plan.at + _noticed(condition))
-            for name, value in effects(condition, component, engine).items():
-                channels[slot, CHANNEL[name]] = value
-            slot += 1
-    return {"place": place, "layer": layer, "begins": begins, "ends": ends, "channels": channels}
-
-
 def _noticed(condition: Condition) -> float:
     """Seconds until the cluster itself ends a condition: Serve's controller replaces a proxy whose process does not
     answer; the check that is missed first is half a period away."""
@@ -299,10 +263,3 @@ def _noticed(condition: Condition) -> float:
 
 def _padded(values: Sequence[Any], size: int, rest: Any) -> NDArray[Any]:
     return np.array([*values, *[rest] * (size - len(values))])
-
-
-def stacked(episodes: Sequence[Episode]) -> Episode:
-    """Episodes of one shape with a leading axis."""
-    return Episode(
-        **{field.name: np.stack([getattr(one, field.name) for one in episodes]) for field in fields(Episode)}
-    )

@@ -13,8 +13,10 @@ import numpy as np
 from jax import Array
 
 from twin.actions import CATEGORIES
-from twin.fast.episodes import GATEWAY, GPU, HEAD, LAYER, LAYERS, NODE, PROGRAM, Episode
-from twin.fast.state import OPERATIONS, State
+from twin.fast import orders
+from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, Episode
+from twin.fast.inference.state import State
+from twin.fast.orders import NUMBER, listed
 from twin.mechanics.durations import (
     BOOT_PER_GPU,
     DRAIN_LIMIT,
@@ -24,9 +26,6 @@ from twin.mechanics.durations import (
     SHED_FOR,
     SHED_SHARE,
 )
-from twin.mechanics.layers import RESETS, Part
-
-NUMBER: Final = {category: i for i, category in enumerate(CATEGORIES)}
 
 ON_PROGRAM = ("restart", "recreate", "rollback-config")
 ON_REPLICA = ("limit-kv", "migrate", "scale-in", "route-around")
@@ -41,27 +40,12 @@ INTERRUPTS = (
 NEW_CONTAINER = ("recreate", "rollback-config", "limit-kv")
 MOVES = ("migrate", "drain")
 NEEDS_SPARE = (*MOVES, "scale-out", "replace")
-COMPILED: Final = frozenset((*ON_PROGRAM, *ON_REPLICA, *ON_HEAD, *ON_GATEWAY, *ON_GPU, *ON_NODE, "noop"))
+CARRIED_OUT: Final = frozenset((*ON_PROGRAM, *ON_REPLICA, *ON_HEAD, *ON_GATEWAY, *ON_GPU, *ON_NODE, "noop"))
 """Categories that the fast twin carries out."""
-
-
-def _listed(names: tuple[str, ...]) -> Array:
-    return jnp.asarray(np.isin(CATEGORIES, names))
-
-
-def _resets() -> Array:
-    """[C, 3, L] which layers a category renews on the target, its residents, its device."""
-    found = np.zeros((len(CATEGORIES), 3, len(LAYERS)), bool)
-    for category, resets in RESETS.items():
-        for reset in resets:
-            for layer in reset.layers:
-                found[NUMBER[category], tuple(Part).index(reset.part), LAYER[layer]] = True
-    return jnp.asarray(found)
 
 
 _SECONDS = np.array([DURATIONS[category] for category in CATEGORIES], np.float32)
 _BOOTS = np.isin(CATEGORIES, ("reboot", "power-cycle"))
-_RENEWS = np.asarray(_resets())
 
 
 def legal(world: Episode, state: State, now: Array) -> Array:
@@ -107,10 +91,10 @@ def legal(world: Episode, state: State, now: Array) -> Array:
 
 def occupied(world: Episode, state: State) -> Array:
     """[N] whether an action in flight is on a component, on what is placed on it, or has reserved it."""
-    active = state.category > 0
+    active = state.orders.active
     numbers = jnp.arange(world.role.shape[0])
-    on_target = (state.target[:, None] == numbers[None, :]) & active[:, None]
-    residents = _below(world, state, state.target) & active[:, None]
+    on_target = (state.orders.target[:, None] == numbers[None, :]) & active[:, None]
+    residents = _below(world, state, state.orders.target) & active[:, None]
     reserved = (
         (jnp.asarray(world.role) == PROGRAM)[None, :]
         & (jnp.asarray(world.index)[None, :] == state.spare[:, None])
@@ -123,56 +107,47 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
     """Begin an action [3] (category, target, parameter); an illegal one changes nothing. Returns whether it was legal
     (waiting is)."""
     category, target, parameter = action[0], action[1], action[2]
-    free = state.category == 0
-    slot = jnp.argmax(free)
-    allowed = legal(world, state, now)[category, target] & free.any()
+    slot = orders.free(state.orders)
+    allowed = legal(world, state, now)[category, target] & slot.any()
     gentle = parameter == 0
     working = state.decoding.sum() + state.queued.sum() > 0.0
-    drains = jnp.where(gentle & _listed(INTERRUPTS)[category] & working, _drain_seconds(world, state, target), 0.0)
+    drains = jnp.where(gentle & listed(INTERRUPTS)[category] & working, _drain_seconds(world, state), 0.0)
     seconds = jnp.asarray(_SECONDS)[category]
     machine = jnp.where(jnp.asarray(world.role)[target] == NODE, jnp.asarray(world.index)[target], 0)
     more = BOOT_PER_GPU * jnp.maximum(jnp.asarray(world.gpus_of_node)[machine] - 1.0, 0.0)
     seconds = seconds + jnp.where(jnp.asarray(_BOOTS)[category], more, 0.0)
     of_gpu = (category == NUMBER["replace"]) & (jnp.asarray(world.role)[target] == GPU)
     seconds = jnp.where(of_gpu, REPLACE_GPU, seconds)
-    spare = jnp.where(_listed(NEEDS_SPARE)[category], _spare_for(world, state, target), -1)
-    here = (jnp.arange(OPERATIONS) == slot) & allowed
-
-    def put(old: Array, new: Array) -> Array:
-        return jnp.where(here, new, old)
-
+    spare = jnp.where(listed(NEEDS_SPARE)[category], _spare_for(world, state, target), -1)
+    here = slot & allowed
     begun = replace(
         state,
-        category=put(state.category, category),
-        target=put(state.target, target),
-        gentle=put(state.gentle, gentle),
-        spare=put(state.spare, spare),
-        interrupts=put(state.interrupts, now + drains),
-        finishes=put(state.finishes, now + drains + seconds),
+        orders=orders.begun(state.orders, here, action, now, drains, seconds),
+        spare=jnp.where(here, spare, state.spare),
     )
     return begun, allowed | (category == 0)
 
 
 def draining(world: Episode, state: State, now: Array) -> Array:
     """[R] replicas that finish what they have and get nothing new."""
-    waits = (state.category > 0) & (now < state.interrupts) & _listed(INTERRUPTS)[state.category]
+    waits = (state.orders.active) & (now < state.orders.interrupts) & listed(INTERRUPTS)[state.orders.category]
     return (_affected(world, state) & waits[:, None]).any(axis=0)[: world.exists.shape[0]]
 
 
 def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
     """What operations do at this moment. Returns the state and [P], the programs that are stopped."""
     replicas = world.exists.shape[0]
-    category, active = state.category, state.category > 0
-    interrupting = active & (now >= state.interrupts) & _listed(INTERRUPTS)[category]
-    finishing = active & (now >= state.finishes)
+    category = state.orders.category
+    interrupting = orders.interrupting(state.orders, now, listed(INTERRUPTS))
+    finishing = orders.finishing(state.orders, now)
     affected = _affected(world, state)
     stopped = (affected & interrupting[:, None]).any(axis=0)
     healed = state.healed | _renewed(world, state, affected, finishing)
     started = (affected & (finishing & interrupting)[:, None]).any(axis=0)
     given_up = (affected & (finishing & (category == NUMBER["scale-in"]))[:, None]).any(axis=0)
-    moves = finishing & _listed(MOVES)[category] & (state.spare >= 0)
+    moves = finishing & listed(MOVES)[category] & (state.spare >= 0)
     moved = (affected & moves[:, None]).any(axis=0)
-    contained = (affected & (finishing & _listed(NEW_CONTAINER)[category])[:, None]).any(axis=0)
+    contained = (affected & (finishing & listed(NEW_CONTAINER)[category])[:, None]).any(axis=0)
     fresh = jnp.where(moved, 2, jnp.where(contained, 1, state.fresh))
     wanted = finishing & (category == NUMBER["scale-out"]) & (state.spare >= 0)
     added = ((jnp.arange(replicas)[None, :] == state.spare[:, None]) & wanted[:, None]).any(axis=0)
@@ -186,13 +161,13 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
     restores = (affected & (finishing & (category == NUMBER["rollback-config"]))[:, None]).any(axis=0)[:replicas]
     sequences = jnp.where(halves, jnp.maximum(8.0, jnp.floor(state.sequences / 2)), state.sequences)
     around = finishing & (category == NUMBER["route-around"])
-    until = now + jnp.where(state.gentle, EXCLUDED_FOR["gentle"], EXCLUDED_FOR["immediate"])
+    until = now + jnp.where(state.orders.gentle, EXCLUDED_FOR["gentle"], EXCLUDED_FOR["immediate"])
     excluded = jnp.where(affected[:, :replicas] & around[:, None], until[:, None], 0.0).max(axis=0)
     sheds = finishing & (category == NUMBER["shed-load"])
-    share = jnp.where(state.gentle, SHED_SHARE["gentle"], SHED_SHARE["immediate"])
+    share = jnp.where(state.orders.gentle, SHED_SHARE["gentle"], SHED_SHARE["immediate"])
     limit = jnp.where(sheds, share * state.best, 0.0).max()
     machines = jnp.arange(len(state.cordoned))
-    index = jnp.asarray(world.index)[state.target]
+    index = jnp.asarray(world.index)[state.orders.target]
     nodes = jnp.asarray(world.node_of_seat)[state.seat]
     cordons = finishing & ((category == NUMBER["cordon"]) | (category == NUMBER["drain"]))
     cordons = (machines[None, :] == index[:, None]) & cordons[:, None]
@@ -214,9 +189,7 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
         limit=jnp.where(sheds.any(), jnp.maximum(limit, 0.1), state.limit),
         limited=jnp.where(sheds.any(), now + SHED_FOR, state.limited),
         cordoned=(state.cordoned | cordons.any(axis=0) | gone.any(axis=0)) & ~opens.any(axis=0),
-        category=jnp.where(finishing, 0, category),
-        interrupts=jnp.where(finishing, jnp.inf, state.interrupts),
-        finishes=jnp.where(finishing, jnp.inf, state.finishes),
+        orders=orders.cleared(state.orders, finishing),
         spare=jnp.where(finishing, -1, state.spare),
     )
     return after, stopped
@@ -228,14 +201,14 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
 def _affected(world: Episode, state: State) -> Array:
     """[J, P] the programs that each operation is about: its target, or what runs on it."""
     replicas, programs = world.exists.shape[0], state.up.shape[0]
-    role, index = jnp.asarray(world.role)[state.target], jnp.asarray(world.index)[state.target]
+    role, index = jnp.asarray(world.role)[state.orders.target], jnp.asarray(world.index)[state.orders.target]
     numbers = jnp.arange(programs)
     seat, node = seats(world, state)
     itself = (role == PROGRAM)[:, None] & (numbers[None, :] == index[:, None])
     on_gpu = (role == GPU)[:, None] & (seat[None, :] == index[:, None])
     on_node = (role == NODE)[:, None] & (node[None, :] == index[:, None])
     there = jnp.concatenate([state.deployed, jnp.ones(programs - replicas, bool)])
-    return (itself | on_gpu | on_node) & there[None, :] & (state.category > 0)[:, None]
+    return (itself | on_gpu | on_node) & there[None, :] & (state.orders.active)[:, None]
 
 
 def seats(world: Episode, state: State) -> tuple[Array, Array]:
@@ -265,13 +238,13 @@ def _below(world: Episode, state: State, target: Array) -> Array:
 def _renewed(world: Episode, state: State, affected: Array, finishing: Array) -> Array:
     """[K] conditions on layers that an operation which is done has renewed."""
     role, index = jnp.asarray(world.role), jnp.asarray(world.index)
-    place = jnp.maximum(jnp.asarray(world.place), 0)
+    place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
     seat, _ = seats(world, state)
-    target = state.target
+    target = state.orders.target
     on_target = target[:, None] == place[None, :]
     residents = _below(world, state, target)[:, place]
     # A replica that moves is renewed itself, whatever the order was about.
-    moving = _listed(MOVES)[state.category]
+    moving = listed(MOVES)[state.orders.category]
     program = role[place] == PROGRAM
     subject = affected[:, jnp.where(program, index[place], 0)] & program[None, :]
     on_target = jnp.where(moving[:, None], subject, on_target)
@@ -280,9 +253,9 @@ def _renewed(world: Episode, state: State, affected: Array, finishing: Array) ->
         & (role[place] == GPU)[None, :]
         & (seat[jnp.where(role[target] == PROGRAM, index[target], 0)][:, None] == index[place][None, :])
     )
-    renews = jnp.asarray(_RENEWS)[state.category][:, :, jnp.asarray(world.layer)]
     reached = jnp.stack([on_target, residents, device], axis=1)
-    return (reached & renews & finishing[:, None, None]).any(axis=(0, 1)) & (jnp.asarray(world.place) >= 0)
+    renewed = orders.renews(state.orders, reached, jnp.asarray(world.conditions.layer), finishing)
+    return renewed & (jnp.asarray(world.conditions.place) >= 0)
 
 
 def _spares(world: Episode, state: State) -> Array:
@@ -318,7 +291,7 @@ def _exchanged(state: State, affected: Array, moves: Array) -> Array:
     return jnp.where(comes.any(axis=0), (comes * state.seat[mover][:, None]).sum(axis=0), seat).astype(jnp.int32)
 
 
-def _drain_seconds(world: Episode, state: State, target: Array) -> Array:
+def _drain_seconds(world: Episode, state: State) -> Array:
     """How long what is in flight takes, at most `DRAIN_LIMIT`: an answer at the present pace."""
     running = state.decoding.sum(axis=1).max()
     step = world.step[0] + world.step[1] * running + world.step[2] * running * (state.asked[0] + state.asked[1] / 2)

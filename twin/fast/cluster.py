@@ -1,0 +1,82 @@
+"""What the fast twin needs to know of a kind of cluster: a module of functions for each (`inference`, `openstack`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import jax
+from jax import Array
+
+if TYPE_CHECKING:
+    from twin.world import World
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Tick:
+    """What is told of a tick. Requests, seconds."""
+
+    loss: Array
+    """[] the largest bad share over the objectives."""
+    violated: Array
+    """[] whether the window violates the SLO."""
+    arrived: Array
+    """[]"""
+    completed: Array
+    """[]"""
+    failed: Array
+    """[]"""
+    queue: Array
+    """[] requests that somebody works on or that wait."""
+    latency: Array
+    """[S, B] what was completed, by its latency (`twin.fast.latency`), for each of `Cluster.LATENCIES`."""
+    flow: Any
+    """What a policy may see of it."""
+
+
+class Cluster(Protocol):
+    """The functions of a kind of cluster. An episode is one life of a scenario as arrays: everything random is drawn
+    in it. It has `role` [N], `conditions` and `objective` [S, 2]; a state has `tick`, `luck`, `healed` and `orders`."""
+
+    LATENCIES: Sequence[str]
+    """Signals of the SLO whose latencies ticks tell."""
+    CARRIED_OUT: frozenset[str]
+    """Categories of actions."""
+
+    @staticmethod
+    def shape(worlds: Sequence[World], tick: float, padded: int) -> Any:
+        """The sizes that hold the episodes of all these worlds, whose observations are padded to `padded`."""
+
+    @staticmethod
+    def episode(world: World, tick: float, shape: Any) -> Any:
+        """The episode of a world that has not lived yet. Raises NotCompiledError."""
+
+    @staticmethod
+    def first(episode: Any, luck: Array, window: int, tick: float) -> Any:
+        """The state in which it begins; `window`: ticks of the SLO's."""
+
+    @staticmethod
+    def live(episode: Any, state: Any, dt: float, chance: bool) -> tuple[Any, Tick]:
+        """One tick of `dt` seconds. Without `chance`, what is drawn in it is as it is expected."""
+
+    @staticmethod
+    def order(episode: Any, state: Any, action: Array, now: Array) -> tuple[Any, Array]:
+        """Begin an action [3]; an illegal one changes nothing. Returns whether it was legal (waiting is)."""
+
+    @staticmethod
+    def legal(episode: Any, state: Any, now: Array) -> Array:
+        """[C, N] what may be ordered now; the row of waiting is empty."""
+
+    @staticmethod
+    def occupied(episode: Any, state: Any) -> Array:
+        """[N] on what an action is in flight."""
+
+    @staticmethod
+    def still(episode: Any) -> Any:
+        """The flow of a tick in which nothing happens."""
+
+    @staticmethod
+    def features(episode: Any, state: Any, flow: Any) -> tuple[Array, Array]:
+        """[N, F] values of `twin.telemetry.features.FEATURES`, and whether they are there."""

@@ -1,0 +1,26 @@
+"""The inference cluster as arrays: nginx, Ray Serve, vLLM replicas on GPUs, a store of weights."""
+
+from twin.fast.inference.dynamics import live
+from twin.fast.inference.episodes import Episode, Shape, episode, shape
+from twin.fast.inference.features import features, still
+from twin.fast.inference.operations import CARRIED_OUT, legal, occupied, order
+from twin.fast.inference.state import State, first
+
+LATENCIES = ("ttft", "e2e")
+
+__all__ = [
+    "CARRIED_OUT",
+    "LATENCIES",
+    "Episode",
+    "Shape",
+    "State",
+    "episode",
+    "features",
+    "first",
+    "legal",
+    "live",
+    "occupied",
+    "order",
+    "shape",
+    "still",
+]

@@ -1,0 +1,77 @@
+"""Service-level objectives over a window of ticks, as `twin.slo` has them over one of seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+from twin.slo import Objective
+
+FEW = 8
+"""Bad requests a tick up to which they are counted one by one."""
+LEAST = 1e-6
+"""Requests that nothing is divided by less than."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Judged:
+    """Requests that met each of S objectives and that did not, in a ring of W ticks: the SLO's window."""
+
+    good: Array
+    """[S, W]"""
+    bad: Array
+    """[S, W]"""
+
+
+def none(signals: int, window: int) -> Judged:
+    """Nobody has been judged."""
+    return Judged(jnp.zeros((signals, window)), jnp.zeros((signals, window)))
+
+
+def objectives(wanted: Sequence[Objective], signals: Sequence[str]) -> NDArray[np.float32]:
+    """[S, 2] the share that must show each signal, and within what; 0 and infinite where none is asked for."""
+    found = {objective.signal: objective for objective in wanted}
+    rows = [
+        (found[s].share, np.inf if (limit := found[s].limit) is None else limit) if s in found else (0.0, np.inf)
+        for s in signals
+    ]
+    return np.array(rows, np.float32)
+
+
+def judge(judged: Judged, objective: Array, good: Array, bad: Array, tick: Array) -> tuple[Judged, Array, Array]:
+    """A tick's good and bad [S] for objectives [S, 2]: the window, the loss [], whether the SLO is violated []."""
+    window = judged.good.shape[1]
+    here = (tick % window) == jnp.arange(window)
+    after = Judged(
+        jnp.where(here, good[:, None], judged.good),
+        jnp.where(here, bad[:, None], judged.bad),
+    )
+    counts = objective[:, 0] > 0.0
+    loss = jnp.where(counts, bad / jnp.maximum(good + bad, LEAST), 0.0).max()
+    wrong = after.bad.sum(axis=1)
+    everything = wrong + after.good.sum(axis=1)
+    # An epsilon for shares such as 1 - 0.99, which is not 0.01.
+    violated = (counts & (wrong > (1.0 - objective[:, 0] + 1e-6) * everything + LEAST)).any()
+    return after, loss, violated
+
+
+def counted(expected: Array, luck: Array, chance: bool) -> Array:
+    """Poisson draws [S] of these means where they are small, which is where it matters that requests are whole; else
+    the means. `luck`: a key of this tick's. Without `chance`, the means."""
+    if not chance:
+        return expected
+    draw = jax.random.uniform(luck, expected.shape)
+    term = total = jnp.exp(-expected)
+    count = jnp.zeros_like(expected)
+    for k in range(1, FEW):
+        count = count + (draw > total)
+        term = term * expected / k
+        total = total + term
+    return jnp.where(expected < FEW / 2.0, count, expected)
