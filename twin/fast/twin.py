@@ -101,9 +101,7 @@ class FastTwin:
     def reset(self, key: Array, params: Params | None = None) -> tuple[dict[str, Array], Lane]:
         """Begin an episode, drawn from the pool."""
         choose, luck = jax.random.split(key)
-        lane = self._begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
-        world = self.world(lane.episode)
-        return self._observe(world, lane, self.cluster.still(world)), lane
+        return self.begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
 
     def step(
         self, key: Array, lane: Lane, action: Array, params: Params | None = None
@@ -112,24 +110,36 @@ class FastTwin:
 
         Returns observation, lane, reward, done and info: `loss` and `violated` seconds of the decision, `illegal`
         actions of the episode so far."""
-        world = self.world(lane.episode)
-        lived, reward, flow, info = self.decide(world, lane, action)
-        done = lived.state.tick >= self.last[lane.episode]
+        lived, reward, flow, info = self._decide(lane, action)
+        done = self._over(lived)
         choose, luck = jax.random.split(key)
-        anew = self._begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
+        anew = self._lane(jax.random.randint(choose, (), 0, len(self.last)), luck)
         following = jax.tree.map(partial(jnp.where, done), anew, lived)
-        observed = self._observe(self.world(following.episode), following, flow)
-        return observed, following, reward, done, info
+        return self._observe(following, flow), following, reward, done, info
 
-    def decide(self, world: Any, lane: Lane, action: Array) -> tuple[Lane, Array, Any, dict[str, Array]]:
-        """One decision of an episode, without an end: lane, reward, what came through, and info."""
-        following, legal, told = self.live_on(world, lane, action)
+    def begin(self, number: Array, luck: Array) -> tuple[dict[str, Array], Lane]:
+        """Begin one episode of the pool, after its warm-up."""
+        lane = self._lane(number, luck)
+        return self._observe(lane, self.cluster.still(self.world(number))), lane
+
+    def go_on(self, lane: Lane, action: Array) -> tuple[dict[str, Array], Lane, Array, Array, dict[str, Array]]:
+        """As `step`, without beginning anew: what is told after the end of the episode means nothing."""
+        lived, reward, flow, info = self._decide(lane, action)
+        return self._observe(lived, flow), lived, reward, self._over(lived), info
+
+    def _decide(self, lane: Lane, action: Array) -> tuple[Lane, Array, Any, dict[str, Array]]:
+        """One decision: lane, reward, what came through, and info."""
+        following, legal, told = self.live_on(self.world(lane.episode), lane, action)
         dt, seconds = self.tick_seconds, self.default_params.interval_seconds
         loss = told.loss.sum() * dt
         reward = -loss - jnp.where(legal, jnp.asarray(COST)[action[0]], 0.0)
         flow = jax.tree.map(lambda each: each.sum(axis=0) / seconds, told.flow)
         info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": following.illegal}
         return following, reward, flow, info
+
+    def _over(self, lane: Lane) -> Array:
+        over: Array = lane.state.tick >= self.last[lane.episode]
+        return over
 
     def live_on(self, world: Any, lane: Lane, action: Array) -> tuple[Lane, Array, Tick]:
         """The same, tick by tick: lane, whether the action was legal, and what is told of each tick."""
@@ -149,17 +159,18 @@ class FastTwin:
             following, _, told = self.live_on(world, lane, action)
             return following, told
 
-        _, told = jax.lax.scan(decision, self._begin(number, luck), actions)
+        _, told = jax.lax.scan(decision, self._lane(number, luck), actions)
         flat: Tick = jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), told)
         return flat
 
-    def _begin(self, number: Array, luck: Array) -> Lane:
+    def _lane(self, number: Array, luck: Array) -> Lane:
         state = jax.tree.map(lambda field: field[number], self.begun)
         return Lane(number, replace(state, luck=luck), jnp.int32(0))
 
-    def _observe(self, world: Any, lane: Lane, flow: Any) -> dict[str, Array]:
+    def _observe(self, lane: Lane, flow: Any) -> dict[str, Array]:
         constant = {name: value[lane.episode] for name, value in self.constant.items()}
-        return observe(self.cluster, world, constant, lane.state, flow, lane.state.tick * self.tick_seconds)
+        now = lane.state.tick * self.tick_seconds
+        return observe(self.cluster, self.world(lane.episode), constant, lane.state, flow, now)
 
 
 def compile(
