@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,14 +39,25 @@ def fidelity(
     actions: Annotated[
         str | None, typer.Option("--actions", metavar="A[,A]", help="Categories (default: all, and doing nothing).")
     ] = None,
+    policies: Annotated[
+        list[str] | None,
+        typer.Option("--policy", help="Rank these: names, or folders of learnt ones (default: a dozen; 'none')."),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes of the SimPy twin.")] = 2,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Folder for lives of the SimPy twin, which are then not lived again.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write tables and pictures as a page too.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Keep it as an MLflow run.")] = True,
 ) -> None:
-    """Both twins on the same scenarios, seeds and actions: throughput, latencies, violations, recovery."""
-    from rich.table import Table
+    """Both twins on the same scenarios, seeds, actions and policies: what the fast twin can be trusted with."""
+    import sys
 
     from experiments.errors import UserError
-    from experiments.fidelity.comparing import FIGURES, compare
-    from experiments.fidelity.coverage import scenarios_of
+    from experiments.fidelity import page, tables
+    from experiments.fidelity.coverage import suites_of
+    from experiments.fidelity.policies import POLICIES
+    from experiments.fidelity.proof import Plan, prove
     from experiments.progress import Bar
     from experiments.tables import wide
     from twin.actions import CATEGORIES
@@ -54,16 +66,29 @@ def fidelity(
     unknown = [name for name in chosen or () if name not in CATEGORIES]
     if unknown:
         raise UserError(f"there is no action '{unknown[0]}' (known: {', '.join(CATEGORIES)})")
-    table = Table(
-        "scenario", "action", "seeds", *FIGURES, title="SimPy twin / fast twin, means over seeds", title_justify="left"
-    )
-    with Bar("scenarios x actions") as bar:
-        for line in compare(scenarios_of(what), chosen, range(seeds), workers, bar):
-            cells = [_cell(line.figures[name].means) for name in FIGURES]
-            table.add_row(line.scenario, line.category, str(line.seeds), *cells)
-    wide().print(table)
+    ranked = list(POLICIES) if not policies else [] if policies == ["none"] else policies
+    for name in ranked:
+        if name not in POLICIES and not Path(name).is_dir():
+            raise UserError(f"no policy '{name}': give {', '.join(POLICIES)}, or the folder of a learnt policy")
+    plan = Plan(suites_of(what), range(seeds), chosen, ranked)
+    with Bar("lives") as bar:
+        proof = prove(plan, workers, keep, bar)
+    if not proof.steady:
+        raise UserError("; ".join(f"{name}: the fast twin does not have {why}" for name, why in proof.left_out.items()))
+    console = wide()
+    for table in tables.tables(proof):
+        console.print(table)
+    for line in tables.sentences(proof):
+        console.print(line, markup=False, highlight=False)
+    title = f"fast fidelity {' '.join(what)}"
+    written = page.render(title, proof)
+    if html is not None:
+        html.write_text(written, encoding="utf-8")
+    if track:
+        from experiments import tracking
 
-
-def _cell(means: tuple[float, float]) -> str:
-    simpy, fast = means
-    return f"{simpy:.3g} / {fast:.3g}"
+        about = {"suites": " ".join(what), "seeds": seeds, "actions": actions or "all", "policies": ", ".join(ranked)}
+        with tracking.run(title, "fast fidelity", parameters=about, command=sys.argv[1:]) as run:
+            run.log(tables.metrics(proof))
+            run.text(written, "fidelity.html")
+        print(f"run: {run.id}")

@@ -41,9 +41,15 @@ def scenarios_of(what: Sequence[str]) -> list[str]:
     ScenarioError."""
     if not what:
         return list(catalogue.shipped("Scenario"))
-    found: dict[str, None] = {}
+    return list(dict.fromkeys(name for scenarios in suites_of(what).values() for name in scenarios))
+
+
+def suites_of(what: Sequence[str]) -> dict[str, list[str]]:
+    """Suite -> its scenarios; scenarios that are named by themselves are together. Raises ScenarioError."""
+    found: dict[str, list[str]] = {}
     for name in what:
-        suite = catalogue.kind_of(name) == "Suite"
-        names = [scenario.metadata.name for scenario in Suite.load(name).scenarios] if suite else [name]
-        found.update(dict.fromkeys(names))
-    return list(found)
+        if catalogue.kind_of(name) == "Suite":
+            found[name] = [scenario.metadata.name for scenario in Suite.load(name).scenarios]
+        else:
+            found.setdefault("scenarios", []).append(name)
+    return found

@@ -1,4 +1,4 @@
-"""What is done about a fault in a comparison: one action near what it hit, or nothing."""
+"""What is done about a fault in a comparison: one action near what it hit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from twin.actions import Action
 from twin.components import Component
-from twin.fast.twin import cluster_of
 from twin.world import World
 
 REACTION = 40.0
 """Seconds after a fault at which something is done about it, on the next decision."""
-NOTHING = "noop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Order:
 def order(world: World, category: str) -> Order | None:
     """The action of a category against the first fault of a world that has not lived yet; None where it has no
     target there or no fault. It is ordered immediately, without a drain."""
-    if category == NOTHING or not world.plans:
+    if not world.plans:
         return None
     plan = world.plans[0]
     target = next((c for c in _around(world, plan.conditions[0][0]) if world.legal(category, c)), None)
@@ -36,11 +34,6 @@ def order(world: World, category: str) -> Order | None:
     interval = world.spec.control.interval
     time = math.ceil((plan.at + REACTION) / interval) * interval
     return None if time >= world.spec.horizon else Order(Action(category, target.name, "immediate"), time)
-
-
-def categories(world: World) -> tuple[str, ...]:
-    """Those that both twins carry out there, and doing nothing."""
-    return (NOTHING, *sorted(cluster_of(world.spec.cluster.kind).CARRIED_OUT - {NOTHING}))
 
 
 def _around(world: World, hit: Component) -> Iterator[Component]:

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import multiprocessing
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.fidelity import kept
 from experiments.fidelity.life import Life
-from experiments.fidelity.orders import NOTHING, order
+from experiments.fidelity.orders import order
+from experiments.fidelity.policies import policy_of
+from experiments.fidelity.trial import NOTHING, Trial
+from twin.env import ACTION_COST, ClusterEnv
 from twin.fast.latency import counted
-from twin.fast.twin import cluster_of
-from twin.scenario import Scenario
 from twin.slo import SloMeter
 from twin.world import World
 
+LATENCIES = ("ttft", "e2e", "api", "create")
+"""Signals whose latencies are counted."""
 
-def lived(scenario: str, seed: int, category: str) -> Life | None:
-    """The life under one order; None where the order has no target there, or is refused."""
-    world = World(Scenario.load(scenario, ("spec.telemetry=off",)), seed)
-    ordered = order(world, category)
-    if category != NOTHING and ordered is None:
+
+def lives(trials: Sequence[Trial], workers: int, keep: Path | None = None) -> Iterator[tuple[Trial, Life | None]]:
+    """Each trial and its life, in their order; None where the order has no target there, or is refused. Lives that are
+    in the folder `keep` are read, others are written there."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from zip(trials, pool.map(_found, trials, [keep] * len(trials), chunksize=4), strict=True)
+
+
+def _found(trial: Trial, keep: Path | None) -> Life | None:
+    if keep is None:
+        return lived(trial)
+    path = kept.path_of(keep, trial)
+    if not path.exists():
+        kept.write(path, lived(trial))
+    return kept.read(path)
+
+
+def lived(trial: Trial) -> Life | None:
+    """One life; None where the order has no target there, or is refused."""
+    return _with_policy(trial, trial.policy) if trial.policy else _with_order(trial)
+
+
+def _with_order(trial: Trial) -> Life | None:
+    world = World(trial.load(), trial.seed)
+    ordered = order(world, trial.doing)
+    if trial.doing != NOTHING and ordered is None:
         return None
     warm, step, horizon = world.spec.control.warmup, world.spec.control.interval, world.spec.horizon
     found = _Latencies(world, warm)
@@ -39,7 +68,27 @@ def lived(scenario: str, seed: int, category: str) -> Life | None:
         violated=np.array(world.slo.violated[first:last]),
         queue=np.repeat(np.array(queue, np.float32), int(step))[: last - first],
         completed=float(found.completed),
-        latency={signal: found.of(signal) for signal in cluster_of(world.spec.cluster.kind).LATENCIES},
+        latency={signal: found.of(signal) for signal in LATENCIES},
+    )
+
+
+def _with_policy(trial: Trial, name: str) -> Life:
+    env, policy = ClusterEnv(trial.load()), policy_of(name)
+    observation, _ = env.reset(seed=trial.seed)
+    policy.reset(trial.seed)
+    ended = False
+    while not ended:
+        observation, _, terminated, truncated, _ = env.step(policy.act(observation))
+        ended = terminated or truncated
+    world = env.world
+    first, last = int(world.spec.control.warmup), int(world.spec.horizon)
+    return Life(
+        tick=1.0,
+        loss=np.array(world.slo.loss[first:last], np.float32),
+        violated=np.array(world.slo.violated[first:last]),
+        queue=np.zeros(0, np.float32),
+        completed=float("nan"),
+        cost=sum(ACTION_COST[ticket.action.category] for ticket in world.tickets if ticket.legal),
     )
 
 

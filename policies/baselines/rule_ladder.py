@@ -20,7 +20,8 @@ from policies.baselines.watch import Rungs, Watch
 from twin.mechanics.durations import SHED_FOR
 from twin.spaces import Observation
 
-RULES: tuple[Callable[[Watch, Reading], Rungs], ...] = (
+Rule = Callable[[Watch, Reading], Rungs]
+RULES: tuple[Rule, ...] = (
     gpu_rules.xid,
     service_rules.memory_low,
     service_rules.machine_away,
@@ -50,8 +51,8 @@ class RuleLadder:
 
     name = "rule-ladder"
 
-    def __init__(self, config: LadderConfig | None = None) -> None:
-        self.config = config or LadderConfig()
+    def __init__(self, config: LadderConfig | None = None, rules: tuple[Rule, ...] = RULES) -> None:
+        self.config, self.rules = config or LadderConfig(), rules
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -62,7 +63,7 @@ class RuleLadder:
         """The first rule's action that is due, legal and let through by the circuit breaker; else no-op."""
         reading = Reading(observation)
         self._watch.remember(reading)
-        for rule in RULES:
+        for rule in self.rules:
             for key, rungs in rule(self._watch, reading):
                 action = self._climb(reading, key, rungs)
                 if action is not None:

@@ -10,7 +10,8 @@ from jax import Array
 
 from twin.actions import PARAMETERS
 from twin.fast.cluster import Cluster
-from twin.spaces import AGE_LIMIT
+from twin.spaces import AGE_LIMIT, SEVERITIES
+from twin.telemetry.records import LEVELS
 
 
 def observe(
@@ -25,6 +26,8 @@ def observe(
         "age": jnp.where(present, 0.0, AGE_LIMIT),
         **constant,
         "busy": cluster.occupied(episode, state).astype(jnp.int8),
+        "lines": jnp.zeros((values.shape[0], len(LEVELS))),
+        "alarms": jnp.zeros((values.shape[0], len(SEVERITIES))),
         "mask_category": category,
         "mask_target": target,
         "mask_parameter": parameter,

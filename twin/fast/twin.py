@@ -183,28 +183,30 @@ def compile(
 
     `what` is a scenario, the name or file of one, a suite, or several scenarios. Raises NotCompiledError for what the
     arrays do not have, ScenarioError for a scenario that cannot be built, CompileError for one with more components
-    than the largest padded size or where control intervals or SLO windows differ.
+    than the largest padded size or where clusters, control intervals or SLO windows differ.
     """
-    scenarios = _scenarios(what)
-    worlds = [(scenario, seed, World(scenario, seed)) for scenario in scenarios for seed in seeds]
-    specs = [world.spec for _, _, world in worlds]
-    kinds = {spec.cluster.kind for spec in specs}
-    if len(kinds) > 1:
-        raise CompileError(f"clusters of kind {' and '.join(sorted(kinds))} in one twin: compile each by itself")
-    cluster = cluster_of(specs[0].cluster.kind)
+    drawn = list(seeds)
+    return compile_worlds([World(scenario, seed) for scenario in _scenarios(what) for seed in drawn], ticks, chance)
+
+
+def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = True) -> FastTwin:
+    """The same of worlds that have not lived yet, one episode each."""
+    specs = [world.spec for world in worlds]
     for name, values in (
+        ("cluster.kind", {spec.cluster.kind for spec in specs}),
         ("control.interval", {spec.control.interval for spec in specs}),
         ("control.warmup", {spec.control.warmup for spec in specs}),
         ("slo.window", {spec.slo.window for spec in specs}),
     ):
         if len(values) > 1:
-            raise CompileError(f"scenarios with {name} of {', '.join(f'{v:g} s' for v in sorted(values))} in one twin")
+            raise CompileError(f"scenarios with {name} of {', '.join(sorted(map(str, values)))} in one twin")
     spec = specs[0]
+    cluster = cluster_of(spec.cluster.kind)
     tick = spec.control.interval / ticks
-    layouts = [Layout(world.topology) for _, _, world in worlds]
-    size = max(_size(layout, scenario) for layout, (scenario, _, _) in zip(layouts, worlds, strict=True))
-    shape = cluster.shape([world for _, _, world in worlds], tick, size)
-    pool = _stacked([cluster.episode(world, tick, shape) for _, _, world in worlds])
+    layouts = [Layout(world.topology) for world in worlds]
+    size = max(_size(layout, world) for layout, world in zip(layouts, worlds, strict=True))
+    shape = cluster.shape(worlds, tick, size)
+    pool = _stacked([cluster.episode(world, tick, shape) for world in worlds])
     window = max(1, round(spec.slo.window / tick))
     params = Params(spec.control.interval, spec.slo.window, spec.control.warmup)
     warm = round(spec.control.warmup / tick)
@@ -222,16 +224,16 @@ def compile(
         last=jnp.array([int(spec.horizon / tick) for spec in specs], jnp.int32),
         default_params=params,
         ticks=ticks,
-        names=tuple(f"{scenario.metadata.name} {seed}" for scenario, seed, _ in worlds),
+        names=tuple(f"{world.scenario.metadata.name} {world.spec.seed}" for world in worlds),
         chance=chance,
     )
 
 
-def _size(layout: Layout, scenario: Scenario) -> int:
+def _size(layout: Layout, world: World) -> int:
     try:
         return layout.size
     except ValueError as error:
-        raise CompileError(f"{scenario.metadata.name}: {error}") from None
+        raise CompileError(f"{world.scenario.metadata.name}: {error}") from None
 
 
 def cluster_of(kind: str) -> Cluster:
