@@ -35,11 +35,14 @@ def gae(
     *,
     gamma: float,
     lam: float,
+    final: Array | None = None,
 ) -> Advantages:
     """Advantages after Schulman et al., High-Dimensional Continuous Control Using GAE (ICLR 2016), equation 16.
 
     rewards, terminated, truncated, resets, elapsed [T, E]: what step t returned; `resets` marks the steps that only
     reset; `elapsed` in seconds. values [T + 1, E]: of the observation before each step, and after the last.
+    final [T, E]: where the next episode begins in the step that ends one (SAME_STEP autoreset), the value of the final
+    observation of the steps that end one; then there are no resets.
     `gamma` is the discount of one second, `lam` the decay of the trace per decision.
 
     A terminated step has no future; a truncated one is worth the value of its final observation. No trace crosses
@@ -54,7 +57,8 @@ def gae(
     for t in reversed(range(steps)):
         discount = gamma ** elapsed[t]
         ended = terminated[t].astype(bool) | truncated[t].astype(bool)
-        future = np.where(terminated[t].astype(bool), 0.0, discount * values[t + 1])
+        after = values[t + 1] if final is None else np.where(ended, final[t], values[t + 1])
+        future = np.where(terminated[t].astype(bool), 0.0, discount * after)
         delta = rewards[t] + future - values[t]
         following = np.where(valid[t], delta + np.where(ended, 0.0, discount * lam * following), 0.0)
         advantages[t] = following

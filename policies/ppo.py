@@ -24,7 +24,7 @@ from policies.actor import NetworkPolicy
 from policies.gae import gae
 from policies.network import NetworkConfig, PolicyNetwork
 from policies.policy import Policy
-from policies.rollout import EpisodeState, MakeEnv, Rollout, Seat, collect, stack
+from policies.rollout import MakeEnv, Rollout, Seats, Source
 from twin.streams import Streams
 
 HEADS = 4
@@ -121,14 +121,14 @@ class _Training:
     network: PolicyNetwork
     optimizer: torch.optim.Adam
     generator: torch.Generator
-    seats: list[Seat]
+    source: Source
     steps: int = 0
     updates: int = 0
 
 
 def train(
     config: PpoConfig,
-    make_env: MakeEnv,
+    environments: MakeEnv | Source,
     *,
     folder: Path,
     seed: int,
@@ -139,6 +139,8 @@ def train(
     teacher: Callable[[], Policy] | None = None,
 ) -> TrainResult:
     """Train until `total_steps` environment steps or `seconds` of wall clock, whichever is first.
+
+    `environments` makes each of `config.environments`, or is a source of rollouts of its own.
 
     Checkpoints go to `folder` every `checkpoint_updates` updates and at the end; with `resume` the one that is there is
     continued (or a new training begun where there is none). `on_update(steps, metrics)` is called after each update;
@@ -153,14 +155,13 @@ def train(
         raise ValueError("imitation_updates needs a teacher")
     began = time.monotonic()
     torch.set_num_threads(1)  # batches are small; more threads are slower and change the order of sums
-    training = _begin(config, make_env, seed, teacher if config.imitation_updates else None)
+    training = _begin(config, environments, seed, teacher if config.imitation_updates else None)
     saved = checkpoint.read(folder) if resume else None
     if saved is not None:
         _restore(training, seed, *saved)
     else:
-        for seat in training.seats:
-            seat.begin()
-        first = stack([seat.observation for seat in training.seats], training.network.config.inputs)
+        training.source.begin()
+        first = training.source.observed()
         training.network.normaliser.update(first["features"], first["present"])
         _save(training, folder, seed)
     longest = 0.0
@@ -178,23 +179,24 @@ def train(
             _save(training, folder, seed)
         on_update(training.steps, metrics)
     _save(training, folder, seed)
-    for seat in training.seats:
-        seat.env.close()
+    training.source.close()
     return TrainResult(NetworkPolicy(training.network), training.steps, training.updates, stopped)
 
 
-def _begin(config: PpoConfig, make_env: MakeEnv, seed: int, teacher: Callable[[], Policy] | None) -> _Training:
+def _begin(
+    config: PpoConfig, environments: MakeEnv | Source, seed: int, teacher: Callable[[], Policy] | None
+) -> _Training:
     streams = Streams(seed)
-    seats = [Seat(make_env(i), i, streams, teacher() if teacher else None) for i in range(config.environments)]
+    source = Seats(environments, config.environments, seed, teacher) if callable(environments) else environments
     sizes = NetworkConfig.of(
-        seats[0].env.observation_space, width=config.width, layers=config.layers, heads=HEADS, idle=config.idle
+        source.observation_space, width=config.width, layers=config.layers, heads=HEADS, idle=config.idle
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams["train/network"].bits() >> 1)
         network = PolicyNetwork(sizes)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, eps=1e-5)
     generator = torch.Generator().manual_seed(streams["train/actions"].bits() >> 1)
-    return _Training(config, network, optimizer, generator, seats)
+    return _Training(config, network, optimizer, generator, source)
 
 
 def _update(training: _Training) -> dict[str, float]:
@@ -202,7 +204,7 @@ def _update(training: _Training) -> dict[str, float]:
     config, network = training.config, training.network
     began = time.monotonic()
     taught = training.updates < config.imitation_updates
-    rollout = collect(network, training.seats, config.rollout_steps, training.generator, taught=taught)
+    rollout = training.source.collect(network, config.rollout_steps, training.generator, taught=taught)
     advantages = gae(
         rollout.rewards * config.reward_scale,
         rollout.values,
@@ -212,6 +214,7 @@ def _update(training: _Training) -> dict[str, float]:
         rollout.elapsed,
         gamma=config.gamma,
         lam=config.gae_lambda,
+        final=rollout.final,
     )
     valid = torch.from_numpy(advantages.valid.reshape(-1))
     batch = _Batch(
@@ -346,13 +349,13 @@ def _save(training: _Training, folder: Path, seed: int) -> None:
     tensors = {f"network.{name}": tensor for name, tensor in training.network.state_dict().items()}
     tensors |= checkpoint.optimizer_tensors(training.optimizer)
     tensors["generator"] = training.generator.get_state()
-    states = [seat.state for seat in training.seats]
-    tensors |= {f"environment.{i}.actions": torch.from_numpy(state.actions) for i, state in enumerate(states)}
+    kept, episodes = training.source.saved()
+    tensors |= {f"environment.{name}": tensor for name, tensor in kept.items()}
     state = {
         "identity": _identity(training, seed),
         "steps": training.steps,
         "updates": training.updates,
-        "episodes": [state.episode for state in states],
+        "episodes": episodes,
     }
     checkpoint.write(folder, tensors, state)
 
@@ -368,5 +371,6 @@ def _restore(training: _Training, seed: int, tensors: dict[str, Tensor], state: 
     checkpoint.load_optimizer(training.optimizer, tensors)
     training.generator.set_state(tensors["generator"])
     training.steps, training.updates = state["steps"], state["updates"]
-    for i, seat in enumerate(training.seats):
-        seat.restore(EpisodeState(state["episodes"][i], tensors[f"environment.{i}.actions"].numpy()))
+    prefix = "environment."
+    kept = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    training.source.restore(kept, state["episodes"])

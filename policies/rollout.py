@@ -6,13 +6,14 @@ A world cannot be copied, but it is a function of its seed and of the actions: a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -103,11 +104,82 @@ class Rollout:
     elapsed: NDArray[np.float32]
     episodes: tuple[tuple[float, int], ...]
     """Return (unscaled) and length of every episode that ended."""
+    final: NDArray[np.float32] | None = None
+    """[T, E] see `policies.gae`."""
 
     @property
     def transitions(self) -> int:
         """Steps that were no resets."""
         return int((~self.resets).sum())
+
+
+class Source(Protocol):
+    """Where rollouts come from."""
+
+    observation_space: spaces.Space[Any]
+
+    def begin(self) -> None:
+        """Begin the first episodes."""
+
+    def observed(self) -> dict[str, Tensor]:
+        """The observations of now, [E, ...]."""
+
+    def collect(
+        self, network: PolicyNetwork, steps: int, generator: torch.Generator, *, taught: bool = False
+    ) -> Rollout:
+        """Step every environment `steps` times. With `taught`, teachers act instead of the network."""
+
+    def saved(self) -> tuple[dict[str, Tensor], Any]:
+        """Tensors and JSON that `restore` needs."""
+
+    def restore(self, tensors: Mapping[str, Tensor], state: Any) -> None:
+        """Stand again where `saved` stood."""
+
+    def close(self) -> None:
+        """No environment is used any more."""
+
+
+class Seats:
+    """Environments of Gymnasium, one by one: a `Source`."""
+
+    def __init__(
+        self, make_env: MakeEnv, environments: int, seed: int, teacher: Callable[[], Policy] | None = None
+    ) -> None:
+        streams = Streams(seed)
+        self.seats = [Seat(make_env(i), i, streams, teacher() if teacher else None) for i in range(environments)]
+        self.observation_space = self.seats[0].env.observation_space
+
+    def begin(self) -> None:
+        """Begin the first episodes."""
+        for seat in self.seats:
+            seat.begin()
+
+    def observed(self) -> dict[str, Tensor]:
+        """The observations of now, [E, ...]."""
+        observations = [seat.observation for seat in self.seats]
+        return stack(observations, tuple(observations[0]))
+
+    def collect(
+        self, network: PolicyNetwork, steps: int, generator: torch.Generator, *, taught: bool = False
+    ) -> Rollout:
+        """See `collect`."""
+        return collect(network, self.seats, steps, generator, taught=taught)
+
+    def saved(self) -> tuple[dict[str, Tensor], Any]:
+        """Which episode each lives through, and what was done in it."""
+        states = [seat.state for seat in self.seats]
+        tensors = {f"{i}.actions": torch.from_numpy(state.actions) for i, state in enumerate(states)}
+        return tensors, [state.episode for state in states]
+
+    def restore(self, tensors: Mapping[str, Tensor], state: Any) -> None:
+        """Live through those episodes again."""
+        for i, seat in enumerate(self.seats):
+            seat.restore(EpisodeState(state[i], tensors[f"{i}.actions"].numpy()))
+
+    def close(self) -> None:
+        """No environment is used any more."""
+        for seat in self.seats:
+            seat.env.close()
 
 
 def collect(
