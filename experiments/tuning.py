@@ -174,6 +174,7 @@ def _tried(
                 None,
                 budget.steps_per_trial,
                 interpreter,
+                "simpy",
                 False,
                 record,
             )

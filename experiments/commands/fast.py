@@ -92,3 +92,46 @@ def fidelity(
             run.log(tables.metrics(proof))
             run.text(written, "fidelity.html")
         print(f"run: {run.id}")
+
+
+@app.command()
+def transfer(
+    judge: Annotated[list[str], typer.Argument(help="Scenarios, or suites, to be judged on in the SimPy twin.")],
+    training: Annotated[str, typer.Option("--training", help="The suite both policies learn from.")] = "training",
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="Wall clock of each training.")] = 600.0,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds of each scenario.")] = 30,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the trainings.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the two policies.")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that judge.")] = 2,
+) -> None:
+    """Train a policy in each twin for the same wall time, and judge both in the SimPy twin, paired."""
+    import sys
+
+    from rich.table import Table
+
+    from experiments import tracking
+    from experiments.comparison import in_words
+    from experiments.fidelity.coverage import scenarios_of
+    from experiments.fidelity.transfer import transfer
+    from experiments.progress import Bar
+    from experiments.runs import new_folder
+    from experiments.tables import wide
+    from twin.scenario import Suite
+
+    suite, judged, folder = Suite.load(training), scenarios_of(judge), out or new_folder("transfer")
+    title = f"fast transfer to {' '.join(judge)}"
+    about = {"training": training, "judged": " ".join(judge), "seconds": seconds, "seeds": seeds, "seed": seed}
+    with tracking.run(title, "fast transfer", parameters=about, command=sys.argv[1:]) as run, Bar("lives") as bar:
+        found = transfer(suite, judged, range(seeds), seconds, folder, seed=seed, workers=workers, parent=run, told=bar)
+        run.log({"gain": found.gain.mean, "gain_low": found.gain.low, "gain_high": found.gain.high})
+        run.log({f"steps_{twin}": float(steps) for twin, steps in found.steps.items()})
+    table = Table("policy", "return, s of outage", title=f"judged on {len(judged)} scenarios x {seeds} seeds")
+    for name, interval in found.returns.items():
+        table.add_row(name, in_words(interval))
+    console = wide()
+    console.print(table)
+    learnt = ", ".join(f"{steps:,} decisions in the {twin} twin" for twin, steps in found.steps.items())
+    console.print(f"learnt from {learnt}, {seconds:g} s of wall clock each", highlight=False)
+    console.print(f"fast - SimPy: return {in_words(found.gain, signed=True)} s", highlight=False)
+    console.print(f"              SLO violated {in_words(found.violation, signed=True)} s", highlight=False)
+    print(f"run: {run.id}")

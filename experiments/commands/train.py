@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -67,6 +67,9 @@ def policy(
     interpreter: Annotated[
         Path | None, typer.Option("--interpreter", help="Folder of an interpreter whose diagnosis the policy sees.")
     ] = None,
+    twin: Annotated[
+        Literal["simpy", "fast"], typer.Option("--twin", help="The one it learns in; it is judged in the SimPy twin.")
+    ] = "simpy",
     seconds: Seconds = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after this many environment steps.")] = None,
     seed: SeedOption = 0,
@@ -78,14 +81,14 @@ def policy(
     force: Force = False,
 ) -> None:
     """Train a policy with hierarchical PPO in episodes of a suite."""
-    from experiments.policy_training import configured, train_policy
+    from experiments.policy_training import DEFAULT, FAST, configured, train_policy
     from experiments.progress import Ticker
     from experiments.runs import new_folder
     from twin.scenario import Suite
     from twin.telemetry.folder import prepare
 
     loaded = Suite.load(suite)
-    config = configured(settings(ppo or []))
+    config = configured(settings(ppo or []), FAST if twin == "fast" else DEFAULT)
     if seconds is None and steps is None:
         seconds = 90.0
     folder = out or new_folder("policy")
@@ -99,6 +102,7 @@ def policy(
             seconds=seconds,
             steps=steps,
             interpreter=interpreter,
+            twin=twin,
             resume=resume,
             on_update=ticker,
         )

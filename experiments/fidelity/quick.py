@@ -17,6 +17,7 @@ from experiments.fidelity.orders import order
 from experiments.fidelity.policies import policy_of
 from experiments.fidelity.trial import NOTHING, Trial
 from twin import fast
+from twin.fast.twin import shared
 from twin.scenario import Scenario
 from twin.spaces import Layout
 from twin.world import World
@@ -47,12 +48,8 @@ def _together(trials: Sequence[Trial]) -> dict[Any, list[Trial]]:
     for trial in trials:
         name = trial.scenario, trial.faultless
         if name not in keys:
-            world = World(Trial(trial.scenario, trial.seed, NOTHING, trial.faultless).load(), trial.seed)
-            spec = world.spec
-            keys[name] = (
-                spec.cluster.kind, Layout(world.topology).size, spec.control.interval, spec.control.warmup,
-                spec.slo.window, spec.horizon,
-            )  # fmt: skip
+            world = World(replace(trial, doing=NOTHING).load(), trial.seed)
+            keys[name] = shared(world), world.spec.horizon
         groups[keys[name]].append(trial)
     return groups
 

@@ -9,6 +9,16 @@ It is a surrogate, which carries a proof: docs/fast.md. Policies may learn in it
 
 from twin.fast.cluster import Tick
 from twin.fast.errors import CompileError, NotCompiledError
-from twin.fast.twin import FastTwin, Lane, Params, compile, compile_worlds
+from twin.fast.twin import FastTwin, Lane, Params, compile, compile_each, compile_worlds
 
-__all__ = ["CompileError", "FastTwin", "Lane", "NotCompiledError", "Params", "Tick", "compile", "compile_worlds"]
+__all__ = [
+    "CompileError",
+    "FastTwin",
+    "Lane",
+    "NotCompiledError",
+    "Params",
+    "Tick",
+    "compile",
+    "compile_each",
+    "compile_worlds",
+]

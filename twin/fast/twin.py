@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -234,6 +234,37 @@ def _size(layout: Layout, world: World) -> int:
         return layout.size
     except ValueError as error:
         raise CompileError(f"{world.scenario.metadata.name}: {error}") from None
+
+
+def compile_each(
+    what: str | Scenario | Suite | Sequence[Scenario],
+    seeds: Iterable[int] = range(EPISODES),
+    ticks: int = TICKS,
+    chance: bool = True,
+) -> tuple[FastTwin, ...]:
+    """As `compile`, for scenarios of several kinds or sizes of cluster: a twin for each."""
+    drawn, groups = list(seeds), dict[Shared, list[World]]()
+    for scenario in _scenarios(what):
+        for world in (World(scenario, seed) for seed in drawn):
+            groups.setdefault(shared(world), []).append(world)
+    return tuple(compile_worlds(worlds, ticks, chance) for worlds in groups.values())
+
+
+class Shared(NamedTuple):
+    """What the episodes of one twin have in common."""
+
+    kind: str
+    size: int
+    interval: float
+    warmup: float
+    window: float
+
+
+def shared(world: World) -> Shared:
+    """What a world must share with others to be compiled with them."""
+    spec = world.spec
+    size = _size(Layout(world.topology), world)
+    return Shared(spec.cluster.kind, size, spec.control.interval, spec.control.warmup, spec.slo.window)
 
 
 def cluster_of(kind: str) -> Cluster:
