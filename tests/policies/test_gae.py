@@ -99,3 +99,19 @@ def test_the_rollout_has_the_layout_of_gymnasiums_next_step_autoreset(broken_com
         assert reward[0] == pytest.approx(rollout.rewards[t, 0])
         assert (terminated[0], truncated[0]) == (rollout.terminated[t, 0], rollout.truncated[t, 0])
     assert rollout.resets[:, 0].nonzero()[0].tolist() == [8, 17]
+
+
+def test_where_the_next_episode_begins_at_once_the_final_observation_counts() -> None:
+    """The same episode of three steps in both layouts of autoreset."""
+    column = np.array
+    rewards, final = [1.0, 2.0, 3.0], 7.0
+    apart = gae(
+        column([[r] for r in rewards] + [[0.0]]), column([[0.5], [0.6], [0.7], [final], [0.9]]), np.zeros((4, 1)),
+        column([[0], [0], [1], [0]]), column([[0], [0], [0], [1]]), np.ones((4, 1)), gamma=0.9, lam=0.8,
+    )  # fmt: skip
+    at_once = gae(
+        column([[r] for r in rewards]), column([[0.5], [0.6], [0.7], [0.9]]), np.zeros((3, 1)),
+        column([[0], [0], [1]]), np.zeros((3, 1)), np.ones((3, 1)), gamma=0.9, lam=0.8,
+        final=column([[0.0], [0.0], [final]]),
+    )  # fmt: skip
+    assert np.allclose(apart.advantages[:3], at_once.advantages) and at_once.valid.all()
