@@ -7,7 +7,7 @@ import sys
 _RAISED_BY = {
     "twin.scenario.errors": "ScenarioError",
     "twin.telemetry.folder": "FolderError",
-    "twin.fast.errors": "CompileError",
+    "twin.fast.errors": "FastError",
     "llm.ranking.case": "CaseError",
     "llm.reading.errors": "ReadingError",
     "llm.storage": "BundleError",

@@ -51,6 +51,38 @@ def bucket(components: int) -> int:
     raise ValueError(f"{components} components: an observation holds at most {BUCKETS[-1]}")
 
 
+def action_space(size: int) -> spaces.MultiDiscrete:
+    """MultiDiscrete([C, N, P]) of N = `size` components."""
+    return spaces.MultiDiscrete([len(CATEGORIES), size, len(PARAMETERS)])
+
+
+def observation_space(size: int) -> spaces.Dict:
+    """Of N = `size` components; see the module's docstring."""
+    n, f, c, p = size, len(FEATURES), len(CATEGORIES), len(PARAMETERS)
+
+    def real(*shape: int, low: float = -np.inf, high: float = np.inf) -> spaces.Box:
+        return spaces.Box(low, high, shape, np.float32)
+
+    def bits(*shape: int) -> spaces.Box:
+        return spaces.Box(0, 1, shape, np.int8)
+
+    return spaces.Dict(
+        {
+            "features": real(n, f),
+            "present": bits(n, f),
+            "age": real(n, f, low=0.0, high=AGE_LIMIT),
+            "kind": spaces.Box(0, len(KINDS), (n,), np.int64),
+            "adjacent": bits(n, n),
+            "busy": bits(n),
+            "lines": real(n, len(LEVELS), low=0.0),
+            "alarms": real(n, len(SEVERITIES), low=0.0),
+            "mask_category": bits(c),
+            "mask_target": bits(c, n),
+            "mask_parameter": bits(c, n, p),
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Layout:
     """The shapes of one topology's spaces, and the parts of an observation that never change."""
@@ -65,34 +97,12 @@ class Layout:
     @cached_property
     def action_space(self) -> spaces.MultiDiscrete:
         """MultiDiscrete([C, N, P])."""
-        return spaces.MultiDiscrete([len(CATEGORIES), self.size, len(PARAMETERS)])
+        return action_space(self.size)
 
     @cached_property
     def observation_space(self) -> spaces.Dict:
         """See the module's docstring."""
-        n, f, c, p = self.size, len(FEATURES), len(CATEGORIES), len(PARAMETERS)
-
-        def real(*shape: int, low: float = -np.inf, high: float = np.inf) -> spaces.Box:
-            return spaces.Box(low, high, shape, np.float32)
-
-        def bits(*shape: int) -> spaces.Box:
-            return spaces.Box(0, 1, shape, np.int8)
-
-        return spaces.Dict(
-            {
-                "features": real(n, f),
-                "present": bits(n, f),
-                "age": real(n, f, low=0.0, high=AGE_LIMIT),
-                "kind": spaces.Box(0, len(KINDS), (n,), np.int64),
-                "adjacent": bits(n, n),
-                "busy": bits(n),
-                "lines": real(n, len(LEVELS), low=0.0),
-                "alarms": real(n, len(SEVERITIES), low=0.0),
-                "mask_category": bits(c),
-                "mask_target": bits(c, n),
-                "mask_parameter": bits(c, n, p),
-            }
-        )
+        return observation_space(self.size)
 
     @cached_property
     def kind(self) -> NDArray[np.int64]:

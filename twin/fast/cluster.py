@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
+import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from twin.world import World
@@ -80,3 +82,8 @@ class Cluster(Protocol):
     @staticmethod
     def features(episode: Any, state: Any, flow: Any) -> tuple[Array, Array]:
         """[N, F] values of `twin.telemetry.features.FEATURES`, and whether they are there."""
+
+    @staticmethod
+    def holders(episode: Any) -> Mapping[str, NDArray[np.int32]]:
+        """Field of a state or a flow -> the number of the component that each position of its first axis belongs to
+        (one number where all of it is one component's), -1 where there is none; others are the whole cluster's."""

@@ -43,6 +43,16 @@ class Params:
     """Lived through before the first decision."""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Of what an episode was made."""
+
+    scenario: str
+    seed: int
+    components: tuple[str, ...]
+    """Names, in the order of the arrays."""
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Lane:
@@ -75,8 +85,8 @@ class FastTwin:
     """[E] int32: ticks of each episode."""
     default_params: Params
     ticks: int
-    names: tuple[str, ...]
-    """[E] scenario and seed of each episode."""
+    origins: tuple[Origin, ...]
+    """[E]"""
     chance: bool = True
 
     @property
@@ -115,6 +125,9 @@ class FastTwin:
         choose, luck = jax.random.split(key)
         anew = self._lane(jax.random.randint(choose, (), 0, len(self.last)), luck)
         following = jax.tree.map(partial(jnp.where, done), anew, lived)
+        # Nothing of the episode that ended is told of the one that begins.
+        still = self.cluster.still(self.world(following.episode))
+        flow = jax.tree.map(partial(jnp.where, done), still, flow)
         return self._observe(following, flow), following, reward, done, info
 
     def begin(self, number: Array, luck: Array) -> tuple[dict[str, Array], Lane]:
@@ -200,6 +213,8 @@ def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = T
     ):
         if len(values) > 1:
             raise CompileError(f"scenarios with {name} of {', '.join(sorted(map(str, values)))} in one twin")
+    if any(spec.control.stop_when_healthy for spec in specs):
+        raise NotCompiledError("control.stopWhenHealthy")
     spec = specs[0]
     cluster = cluster_of(spec.cluster.kind)
     tick = spec.control.interval / ticks
@@ -224,7 +239,9 @@ def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = T
         last=jnp.array([int(spec.horizon / tick) for spec in specs], jnp.int32),
         default_params=params,
         ticks=ticks,
-        names=tuple(f"{world.scenario.metadata.name} {world.spec.seed}" for world in worlds),
+        origins=tuple(
+            Origin(world.scenario.metadata.name, world.spec.seed, tuple(world.components)) for world in worlds
+        ),
         chance=chance,
     )
 

@@ -3,6 +3,7 @@
 from twin.fast.inference.dynamics import live
 from twin.fast.inference.episodes import Episode, Shape, episode, shape
 from twin.fast.inference.features import features, still
+from twin.fast.inference.holders import holders
 from twin.fast.inference.operations import CARRIED_OUT, legal, occupied, order
 from twin.fast.inference.state import State, first
 
@@ -17,6 +18,7 @@ __all__ = [
     "episode",
     "features",
     "first",
+    "holders",
     "legal",
     "live",
     "occupied",

@@ -1,0 +1,159 @@
+"""The Gymnasium face of the fast twin: a vector environment with the spaces of `healtwin/Cluster-v0`.
+
+    env = gymnasium.make_vec("twin:healtwin/FastCluster-v0", num_envs=1024, scenario="gpu-power-cap", arrays="jax")
+
+A policy that decides in the one decides in the other. An episode that is over begins anew in the same step
+(`AutoresetMode.SAME_STEP`): `info["final_obs"]` and `info["final_info"]` tell of the one that ended.
+
+Of an observation in NumPy nothing is copied but `kind` (jax has no int64 here), and nothing at all of one in jax,
+which torch reads in place: `torch.from_dlpack(observation["features"])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from jax import Array
+from numpy.typing import NDArray
+
+from twin.fast.finite import sound, unsound
+from twin.fast.twin import EPISODES, TICKS, FastTwin, Lane, compile
+from twin.scenario import Scenario, Suite
+from twin.spaces import action_space, observation_space
+
+Batch = dict[str, Any]
+"""Arrays [num_envs, …], of NumPy or of jax."""
+
+
+class FastVectorEnv(VectorEnv[Batch, Any, Any]):
+    """`num_envs` clusters at once. The horizon is a truncation; nothing terminates.
+
+    `info`: `loss` and `violated` seconds of the decision, `illegal` actions of the episode so far, `elapsed` seconds of
+    the decision. With `arrays="jax"`, `final_obs` is a whole batch in which the rows of `_final_obs` count; with
+    "numpy" it is an array of one observation for each environment, as Gymnasium's own have it.
+
+    Raises NotANumberError from `step` where a number is none, CompileError for scenarios that cannot be compiled.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+
+    def __init__(
+        self,
+        scenario: FastTwin | str | Scenario | Suite | Sequence[Scenario],
+        num_envs: int = 1,
+        seeds: Iterable[int] = range(EPISODES),
+        ticks: int = TICKS,
+        arrays: Literal["numpy", "jax"] = "numpy",
+    ) -> None:
+        self.twin = scenario if isinstance(scenario, FastTwin) else compile(scenario, seeds, ticks)
+        self.num_envs = num_envs
+        self.single_observation_space = observation_space(self.twin.components)
+        self.single_action_space = action_space(self.twin.components)
+        self._in_jax = arrays == "jax"
+        self._key = jax.random.key(0)
+        self._lane: Lane | None = None
+        self._begin = jax.jit(lambda key: jax.vmap(self.twin.reset)(jax.random.split(key, num_envs)))
+        self._advance = jax.jit(self._advanced)
+        self._renew = jax.jit(self._renewed)
+
+    # Made when they are asked for: the bounds of a large batch take as much memory as its observations.
+    @cached_property
+    def observation_space(self) -> gymnasium.Space[Any]:  # type: ignore[override]
+        """Of the batch."""
+        return batch_space(self.single_observation_space, self.num_envs)
+
+    @cached_property
+    def action_space(self) -> gymnasium.Space[Any]:  # type: ignore[override]
+        """Of the batch."""
+        return batch_space(self.single_action_space, self.num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Batch, dict[str, Any]]:
+        """Begin an episode in every environment, drawn from the pool by `seed`."""
+        super().reset(seed=seed)
+        if seed is not None or self._lane is None:
+            self._key = jax.random.key(int(self.np_random.integers(2**31)))
+        observed, self._lane = self._begin(self._next_key())
+        nothing = np.zeros(self.num_envs, np.float32)
+        info = {"loss": nothing, "violated": nothing, "illegal": np.zeros(self.num_envs, np.int32), "elapsed": nothing}
+        return self._given(observed), self._info(info)
+
+    def step(self, actions: Any) -> tuple[Batch, Any, Any, Any, dict[str, Any]]:
+        """Order an action [num_envs, 3] in each, live until the next decision, begin anew where the horizon is
+        reached. Actions outside their mask change nothing and are counted in `info["illegal"]`."""
+        if self._lane is None:
+            raise gymnasium.error.ResetNeeded("step() before reset()")
+        before, ordered = self._lane, jnp.asarray(actions, jnp.int32)
+        observed, self._lane, reward, done, info, fine, flags = self._advance(before, ordered)
+        all_fine, any_done = np.asarray(flags).tolist()
+        if not all_fine:
+            wrong = int(np.argmin(np.asarray(fine)))
+            lane = jax.tree.map(lambda field: field[wrong], before)
+            raise unsound(self.twin, lane, ordered[wrong][None])
+        found = self._info(info)
+        if any_done:
+            found |= self._final(observed, found, np.asarray(done))
+            observed, self._lane, illegal = self._renew(self._next_key(), observed, self._lane, done)
+            found["illegal"] = self._array(illegal)
+        terminated = jnp.zeros_like(done)
+        return self._given(observed), self._reward(reward), self._array(terminated), self._array(done), found
+
+    def _advanced(self, lanes: Lane, actions: Array) -> tuple[Any, ...]:
+        observed, lived, reward, done, info = jax.vmap(self.twin.go_on)(lanes, actions)
+        fine = jax.vmap(sound)(lived, observed, reward, info)
+        seconds = jnp.full(self.num_envs, self.twin.default_params.interval_seconds)
+        flags = jnp.stack([fine.all(), done.any()])
+        return observed, lived, reward, done, {**info, "elapsed": seconds}, fine, flags
+
+    def _renewed(self, key: Array, observed: Batch, lanes: Lane, done: Array) -> tuple[Batch, Lane, Array]:
+        """Observations and lanes, of new episodes where the old ones are done, and their counts of illegal actions."""
+        anew = jax.vmap(self.twin.reset)(jax.random.split(key, self.num_envs))
+
+        def chosen(new: Array, old: Array) -> Array:
+            return jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        observed, lanes = jax.tree.map(chosen, anew, (observed, lanes))
+        return observed, lanes, lanes.illegal
+
+    def _final(self, observed: Batch, info: dict[str, Any], done: NDArray[np.bool_]) -> dict[str, Any]:
+        final: Any = self._given(observed)
+        if not self._in_jax:
+            rows = np.full(self.num_envs, None, dtype=object)
+            for i in np.flatnonzero(done):
+                rows[i] = {name: values[i] for name, values in final.items()}
+            final = rows
+        told = {name: values for name, values in info.items() if not name.startswith("_")}
+        return {
+            "final_obs": final,
+            "_final_obs": done,
+            "final_info": {**told, **{f"_{name}": done for name in told}},
+            "_final_info": done,
+        }
+
+    def _info(self, info: dict[str, Any]) -> dict[str, Any]:
+        there = np.ones(self.num_envs, bool)
+        return {name: self._array(values) for name, values in info.items()} | {f"_{name}": there for name in info}
+
+    def _given(self, observed: Batch) -> Batch:
+        """An observation as it was asked for."""
+        given = {name: self._array(values) for name, values in observed.items()}
+        if not self._in_jax:
+            given["kind"] = given["kind"].astype(np.int64)
+        return given
+
+    def _array(self, values: Any) -> Any:
+        return jnp.asarray(values) if self._in_jax else np.asarray(values)
+
+    def _reward(self, reward: Array) -> Any:
+        return reward if self._in_jax else np.asarray(reward, np.float64)
+
+    def _next_key(self) -> Array:
+        self._key, key = jax.random.split(self._key)
+        return key
