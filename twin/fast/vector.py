@@ -11,9 +11,9 @@ which torch reads in place: `torch.from_dlpack(observation["features"])`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import gymnasium
 import jax
@@ -27,10 +27,42 @@ from numpy.typing import NDArray
 from twin.fast.finite import sound, unsound
 from twin.fast.twin import EPISODES, TICKS, FastTwin, Lane, compile
 from twin.scenario import Scenario, Suite
-from twin.spaces import action_space, observation_space
+from twin.spaces import SEVERITIES, action_space, observation_space
+from twin.telemetry.records import LEVELS
 
 Batch = dict[str, Any]
 """Arrays [num_envs, …], of NumPy or of jax."""
+
+
+class _Programs(NamedTuple):
+    """What is compiled of a twin: of keys, lanes and actions [num_envs, …]."""
+
+    begin: Callable[[Array], tuple[Batch, Lane]]
+    go_on: Callable[[Lane, Array], tuple[Any, ...]]
+    """-> observation, lanes, reward, done, info, which lanes are sound, and whether [all are, any is done]."""
+    renew: Callable[[Array, Batch, Lane, Array], tuple[Batch, Lane]]
+    """Observations and lanes: of new episodes where the old ones are done."""
+
+
+@lru_cache(maxsize=4)
+def _programs(twin: FastTwin) -> _Programs:
+    """For all environments of a twin, so that the second one of it is compiled already."""
+
+    def go_on(lanes: Lane, actions: Array) -> tuple[Any, ...]:
+        observed, lived, reward, done, info = jax.vmap(twin.go_on)(lanes, actions)
+        fine = jax.vmap(sound)(lived, observed, reward, info)
+        seconds = jnp.full_like(reward, twin.default_params.interval_seconds)
+        flags = jnp.stack([fine.all(), done.any()])
+        return observed, lived, reward, done, {**info, "elapsed": seconds}, fine, flags
+
+    def renew(keys: Array, observed: Batch, lanes: Lane, done: Array) -> tuple[Batch, Lane]:
+        def chosen(new: Array, old: Array) -> Array:
+            return jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        both: tuple[Batch, Lane] = jax.tree.map(chosen, jax.vmap(twin.reset)(keys), (observed, lanes))
+        return both
+
+    return _Programs(jax.jit(jax.vmap(twin.reset)), jax.jit(go_on), jax.jit(renew))
 
 
 class FastVectorEnv(VectorEnv[Batch, Any, Any]):
@@ -60,9 +92,10 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         self._in_jax = arrays == "jax"
         self._key = jax.random.key(0)
         self._lane: Lane | None = None
-        self._begin = jax.jit(lambda key: jax.vmap(self.twin.reset)(jax.random.split(key, num_envs)))
-        self._advance = jax.jit(self._advanced)
-        self._renew = jax.jit(self._renewed)
+        self._programs = _programs(self.twin)
+        # The arrays do not write logs and raise no alarms: nobody sees any.
+        rows = (num_envs, self.twin.components)
+        self._unseen = {"lines": jnp.zeros((*rows, len(LEVELS))), "alarms": jnp.zeros((*rows, len(SEVERITIES)))}
 
     # Made when they are asked for: the bounds of a large batch take as much memory as its observations.
     @cached_property
@@ -80,7 +113,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         super().reset(seed=seed)
         if seed is not None or self._lane is None:
             self._key = jax.random.key(int(self.np_random.integers(2**31)))
-        observed, self._lane = self._begin(self._next_key())
+        observed, self._lane = self._programs.begin(self._next_keys())
         nothing = np.zeros(self.num_envs, np.float32)
         info = {"loss": nothing, "violated": nothing, "illegal": np.zeros(self.num_envs, np.int32), "elapsed": nothing}
         return self._given(observed), self._info(info)
@@ -91,7 +124,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         if self._lane is None:
             raise gymnasium.error.ResetNeeded("step() before reset()")
         before, ordered = self._lane, jnp.asarray(actions, jnp.int32)
-        observed, self._lane, reward, done, info, fine, flags = self._advance(before, ordered)
+        observed, self._lane, reward, done, info, fine, flags = self._programs.go_on(before, ordered)
         all_fine, any_done = np.asarray(flags).tolist()
         if not all_fine:
             wrong = int(np.argmin(np.asarray(fine)))
@@ -100,27 +133,10 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         found = self._info(info)
         if any_done:
             found |= self._final(observed, found, np.asarray(done))
-            observed, self._lane, illegal = self._renew(self._next_key(), observed, self._lane, done)
-            found["illegal"] = self._array(illegal)
+            observed, self._lane = self._programs.renew(self._next_keys(), observed, self._lane, done)
+            found["illegal"] = self._array(self._lane.illegal)
         terminated = jnp.zeros_like(done)
         return self._given(observed), self._reward(reward), self._array(terminated), self._array(done), found
-
-    def _advanced(self, lanes: Lane, actions: Array) -> tuple[Any, ...]:
-        observed, lived, reward, done, info = jax.vmap(self.twin.go_on)(lanes, actions)
-        fine = jax.vmap(sound)(lived, observed, reward, info)
-        seconds = jnp.full(self.num_envs, self.twin.default_params.interval_seconds)
-        flags = jnp.stack([fine.all(), done.any()])
-        return observed, lived, reward, done, {**info, "elapsed": seconds}, fine, flags
-
-    def _renewed(self, key: Array, observed: Batch, lanes: Lane, done: Array) -> tuple[Batch, Lane, Array]:
-        """Observations and lanes, of new episodes where the old ones are done, and their counts of illegal actions."""
-        anew = jax.vmap(self.twin.reset)(jax.random.split(key, self.num_envs))
-
-        def chosen(new: Array, old: Array) -> Array:
-            return jnp.where(done.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        observed, lanes = jax.tree.map(chosen, anew, (observed, lanes))
-        return observed, lanes, lanes.illegal
 
     def _final(self, observed: Batch, info: dict[str, Any], done: NDArray[np.bool_]) -> dict[str, Any]:
         final: Any = self._given(observed)
@@ -143,7 +159,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
 
     def _given(self, observed: Batch) -> Batch:
         """An observation as it was asked for."""
-        given = {name: self._array(values) for name, values in observed.items()}
+        given = {name: self._array(values) for name, values in (self._unseen | observed).items()}
         if not self._in_jax:
             given["kind"] = given["kind"].astype(np.int64)
         return given
@@ -154,6 +170,6 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
     def _reward(self, reward: Array) -> Any:
         return reward if self._in_jax else np.asarray(reward, np.float64)
 
-    def _next_key(self) -> Array:
+    def _next_keys(self) -> Array:
         self._key, key = jax.random.split(self._key)
-        return key
+        return jax.random.split(key, self.num_envs)
