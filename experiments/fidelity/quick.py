@@ -17,6 +17,7 @@ from experiments.fidelity.orders import order
 from experiments.fidelity.policies import policy_of
 from experiments.fidelity.trial import NOTHING, Trial
 from twin import fast
+from twin.fast.finite import check
 from twin.fast.twin import shared
 from twin.scenario import Scenario
 from twin.spaces import Layout
@@ -88,7 +89,9 @@ class _Group:
         numbers, lucks = self._lanes(there)
         given = [actions[trial] for trial in there]
         padded = given + [np.zeros((self.decisions, 3), np.int32)] * (LANES - len(given))
-        told = jax.tree.map(np.asarray, self.run(numbers, jnp.asarray(np.stack(padded)), lucks))  # type: ignore[arg-type]
+        ordered = jnp.asarray(np.stack(padded))  # type: ignore[arg-type]
+        told = jax.tree.map(np.asarray, self.run(numbers, ordered, lucks))
+        check(self.twin, told, numbers, lucks, ordered)
         return {trial: self._life(told, i) for i, trial in enumerate(there)}
 
     def under_policies(self, trials: Sequence[Trial]) -> dict[Trial, Life]:
@@ -96,7 +99,9 @@ class _Group:
         policies = [policy_of(str(trial.policy)) for trial in trials]
         for trial, policy in zip(trials, policies, strict=True):
             policy.reset(trial.seed)
-        observed, lanes = self.begin(*self._lanes(trials))
+        numbers, lucks = self._lanes(trials)
+        observed, lanes = self.begin(numbers, lucks)
+        done: list[NDArray[np.int32]] = []
         rewards, violated = np.zeros(len(trials)), []
         losses = []
         for _ in range(self.decisions):
@@ -105,6 +110,8 @@ class _Group:
             for i, policy in enumerate(policies):
                 actions[i] = policy.act({name: values[i] for name, values in seen.items()})
             observed, lanes, reward, _, info = self.go_on(lanes, jnp.asarray(actions))
+            done.append(actions)
+            check(self.twin, (observed, reward, info), numbers, lucks, np.stack(done, axis=1))
             rewards += np.asarray(reward, np.float64)[: len(trials)]
             losses.append(np.asarray(info["loss"]))
             violated.append(np.asarray(info["violated"]))

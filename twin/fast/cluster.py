@@ -85,5 +85,6 @@ class Cluster(Protocol):
 
     @staticmethod
     def holders(episode: Any) -> Mapping[str, NDArray[np.int32]]:
-        """Field of a state or a flow -> the number of the component that each position of its first axis belongs to
-        (one number where all of it is one component's), -1 where there is none; others are the whole cluster's."""
+        """Field of a state, or `flow.` and field of a flow -> the number of the component that each position of its
+        first axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole
+        cluster's."""

@@ -51,6 +51,16 @@ def unsound(twin: FastTwin, lane: Lane, actions: Any) -> NotANumberError:
     return NotANumberError(WHOLE, "observation", tick, origin.scenario, origin.seed, given)
 
 
+def check(twin: FastTwin, told: Any, numbers: Array, lucks: Array, actions: Any) -> None:
+    """Raise NotANumberError where a float of what is told [L, …] of lanes is none: episodes `numbers` [L] that began
+    with `lucks` [L] and went on under `actions` [L, D, 3]."""
+    rows = [np.isfinite(np.asarray(leaf)).reshape(len(leaf), -1).all(axis=1) for leaf in _floats(told)]
+    wrong = np.flatnonzero(~np.all(rows, axis=0))
+    if len(wrong):
+        i = wrong[0]
+        raise unsound(twin, twin.begin(numbers[i], lucks[i])[1], actions[i])
+
+
 def _lived(twin: FastTwin, world: Any, lane: Lane, actions: Any) -> Iterator[tuple[Any, Any]]:
     """The state as it is, then each tick's with what is told of it."""
     dt, state = twin.tick_seconds, lane.state
@@ -65,7 +75,7 @@ def _lived(twin: FastTwin, world: Any, lane: Lane, actions: Any) -> Iterator[tup
 
 def _whose(name: str, bad: NDArray[np.bool_], holders: Any, components: tuple[str, ...]) -> str:
     """The component, or components, whose positions of a field are bad."""
-    held = holders.get(name.rsplit(".", 1)[-1])
+    held = holders.get(name)
     if held is None:
         return WHOLE
     rows = bad.reshape(len(held), -1).any(axis=1) if len(held) > 1 else np.array([bad.any()])

@@ -12,15 +12,15 @@ from twin.fast.inference.episodes import GATEWAY, HEAD, PROGRAM, Episode
 OF_PROGRAMS: Final = ("up", "ready", "born", "deaths", "fresh")
 OF_REPLICAS: Final = (
     "seat", "deployed", "decoding", "queued", "hung", "excluded", "sequences", "rate",
-    "prompts", "completed", "failed", "first_token", "whole", "busy",
+    "flow.prompts", "flow.completed", "flow.failed", "flow.first_token", "flow.whole", "flow.busy",
 )  # fmt: skip
-OF_GATEWAY: Final = ("asked", "limit", "limited", "arrived", "refused")
+OF_GATEWAY: Final = ("asked", "limit", "limited", "flow.arrived", "flow.refused")
 OF_HEAD: Final = ("waiting",)
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
-    """Field of `State` or `Flow` -> the number of the component that each position of its first axis belongs to (one
-    number where all of it belongs to one), -1 where there is none. Fields that are not here are the whole cluster's."""
+    """Field of a state, or `flow.` and field of a flow -> the number of the component that each position of its first
+    axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole cluster's."""
     replicas = world.exists.shape[0]
     role, index = np.asarray(world.role), np.asarray(world.index)
     programs = np.full(world.start.shape[0], -1, np.int32)
