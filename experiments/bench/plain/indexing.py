@@ -42,7 +42,14 @@ def gather(
 
 
 def scatter(
-    operand: Array, indices: Array, updates: Array, *, dimension_numbers: Any, adds: bool, unique_indices: bool, **_: Any
+    operand: Array,
+    indices: Array,
+    updates: Array,
+    *,
+    dimension_numbers: Any,
+    adds: bool,
+    unique_indices: bool,
+    **_: Any,
 ) -> Array:
     """The operand with updates put in, or added, where `indices` [..., K] say; those outside are left out."""
     d = dimension_numbers

@@ -29,7 +29,8 @@ CALLS: Final = {
 class Step:
     """One call. Numbers of slots: what it reads, what it writes, what nobody reads after it."""
 
-    call: Callable[..., Any]
+    call: Any
+    """A function, or a loop that becomes one when it is known what is read of it."""
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     drops: tuple[int, ...] = ()
@@ -118,10 +119,14 @@ class _Builder:
         slots = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *inputs), strict=True))
 
         def read(atom: Any) -> int:
-            return self.constant(np.asarray(atom.val, atom.aval.dtype)) if isinstance(atom, core.Literal) else slots[atom]
+            return (
+                self.constant(np.asarray(atom.val, atom.aval.dtype)) if isinstance(atom, core.Literal) else slots[atom]
+            )
 
         for equation in jaxpr.eqns:
-            slots.update(zip(equation.outvars, self._equation(equation, [read(v) for v in equation.invars]), strict=True))
+            slots.update(
+                zip(equation.outvars, self._equation(equation, [read(v) for v in equation.invars]), strict=True)
+            )
         return [read(atom) for atom in jaxpr.outvars]
 
     def _equation(self, equation: Any, reads: list[int]) -> list[int]:
@@ -147,8 +152,14 @@ class _Builder:
         return writes
 
     def _scan(self, parameters: Any, reads: list[int]) -> list[int]:
-        loop = _loop(self, parameters, reads)
-        return self._step(loop, reads, len(parameters["jaxpr"].jaxpr.outvars))
+        return self._step(_Loop(self, parameters, reads), reads, len(parameters["jaxpr"].jaxpr.outvars))
+
+    def filled(self, takes: Sequence[int], arrays: Sequence[Any]) -> list[Any]:
+        """Slots with the constants and these arrays."""
+        slots = list(self._slots)
+        for slot, array in zip(takes, arrays, strict=True):
+            slots[slot] = array
+        return slots
 
     def value(self, slot: int) -> Any:
         """The constant in a slot; None where there is none."""
@@ -158,10 +169,10 @@ class _Builder:
         """What was added, as far as it is read."""
         return Plan(_needed(self._steps, set(gives), self._constants | set(takes)), self._slots, takes, gives)
 
-    def parted(self, same: set[int], gives: Sequence[int]) -> tuple[list[Step], list[Step]]:
+    def parted(self, same: set[int], read: set[int]) -> tuple[list[Step], list[Step]]:
         """The steps of a loop's body: those that are the same in every turn, where the slots `same` are, and those of
         each turn."""
-        steps = _needed(self._steps, set(gives), set())
+        steps = _needed(self._steps, read, set())
         before: list[Step] = []
         turn: list[Step] = []
         for step in steps:
@@ -170,7 +181,7 @@ class _Builder:
                 before.append(Step(step.call, step.reads, step.writes))
             else:
                 turn.append(Step(step.call, step.reads, step.writes))
-        return before, _needed(turn, set(gives), same | self._constants)
+        return before, _needed(turn, read, same | self._constants)
 
 
 def _needed(steps: Sequence[Step], read: set[int], kept: set[int]) -> list[Step]:
@@ -180,44 +191,53 @@ def _needed(steps: Sequence[Step], read: set[int], kept: set[int]) -> list[Step]
     for step in reversed(steps):
         if later.isdisjoint(step.writes):
             continue
+        call = step.call.telling([slot in later for slot in step.writes]) if isinstance(step.call, _Loop) else step.call
         unread = {slot for slot in (*step.reads, *step.writes) if slot not in later and slot not in kept}
-        found.append(Step(step.call, step.reads, step.writes, tuple(unread)))
+        found.append(Step(call, step.reads, step.writes, tuple(unread)))
         later |= set(step.reads)
     return found[::-1]
 
 
-def _loop(outer: _Builder, parameters: Any, reads: Sequence[int]) -> Callable[..., list[Any]]:
-    """A scan as a loop: constants, then what is carried, then what is gone through."""
-    closed, length = parameters["jaxpr"], parameters["length"]
-    fixed, carried = parameters["num_consts"], parameters["num_carry"]
-    body, reverse = _Builder(), parameters["reverse"]
-    takes = []
-    for i, slot in enumerate(reads):
-        value = outer.value(slot) if i < fixed else None
-        takes.append(body.slot() if value is None else body.constant(value))
-    inner = closed.jaxpr
-    gives = body.go_into(inner, [body.constant(value) for value in closed.consts], takes)
-    unchanged = {takes[fixed + i] for i in range(carried) if gives[i] == takes[fixed + i]}
-    before, turn = body.parted(set(takes[:fixed]) | unchanged, gives)
-    carries = range(fixed, fixed + carried)
-    order = range(length - 1, -1, -1) if reverse else range(length)
+class _Loop:
+    """A scan: constants, then what is carried, then what is gone through; it gives what is carried and what is told of
+    each turn."""
 
-    def call(*arrays: Any) -> list[Any]:
-        slots = list(body._slots)
-        for slot, array in zip(takes[: fixed + carried], arrays, strict=False):
-            slots[slot] = array
-        _follow(before, slots)
-        told: list[list[Any]] = [[] for _ in gives[carried:]]
-        for t in order:
-            for slot, array in zip(takes[fixed + carried :], arrays[fixed + carried :], strict=True):
-                slots[slot] = array[t]
-            _follow(turn, slots)
-            for kept, slot in zip(told, gives[carried:], strict=True):
-                kept.append(slots[slot])
-            after = [slots[slot] for slot in gives[:carried]]
-            for i, value in zip(carries, after, strict=True):
-                slots[takes[i]] = value
-        stacked = [np.stack(values[::-1] if reverse else values) for values in told]
-        return [*[slots[takes[i]] for i in carries], *stacked]
+    def __init__(self, outer: _Builder, parameters: Any, reads: Sequence[int]) -> None:
+        closed = parameters["jaxpr"]
+        self._fixed, self._carried = parameters["num_consts"], parameters["num_carry"]
+        order = range(parameters["length"])
+        self._order = order[::-1] if parameters["reverse"] else order
+        self._body = _Builder()
+        values = [outer.value(slot) if i < self._fixed else None for i, slot in enumerate(reads)]
+        self._takes = [self._body.slot() if value is None else self._body.constant(value) for value in values]
+        constants = [self._body.constant(value) for value in closed.consts]
+        self._gives = self._body.go_into(closed.jaxpr, constants, self._takes)
 
-    return call
+    def telling(self, wanted: Sequence[bool]) -> Callable[..., list[Any]]:
+        """The loop, as far as its results are wanted: of each turn nothing else is told."""
+        body, takes, order, fixed, carried = self._body, self._takes, self._order, self._fixed, self._carried
+        every = fixed + carried
+        gives = self._gives[:carried]
+        told = [slot if want else None for slot, want in zip(self._gives[carried:], wanted[carried:], strict=True)]
+        unchanged = {taken for taken, given in zip(takes[fixed:every], gives, strict=True) if taken == given}
+        read = {*gives, *(slot for slot in told if slot is not None)}
+        before, turn = body.parted({*takes[:fixed], *unchanged}, read)
+
+        def call(*arrays: Any) -> list[Any]:
+            slots = body.filled(takes[:every], arrays[:every])
+            _follow(before, slots)
+            kept: list[list[Any]] = [[] for _ in told]
+            for t in order:
+                for slot, array in zip(takes[every:], arrays[every:], strict=True):
+                    slots[slot] = array[t]
+                _follow(turn, slots)
+                for values, slot in zip(kept, told, strict=True):
+                    if slot is not None:
+                        values.append(slots[slot])
+                after = [slots[slot] for slot in gives]
+                for slot, value in zip(takes[fixed:every], after, strict=True):
+                    slots[slot] = value
+            turns = [values[:: order.step] if values else None for values in kept]
+            return [*after, *(None if values is None else np.stack(values) for values in turns)]
+
+        return call
