@@ -1,4 +1,5 @@
-"""`bench fast`: how many decisions of how many components the fast twin lives through, beside gymnax's CartPole."""
+"""`bench fast`: how many decisions of how many components the fast twin lives through, beside gymnax's CartPole and the
+same twin carried out by NumPy."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,8 +17,9 @@ from experiments.bench.rows import Row, at_least, at_most, per_cpu_second, skipp
 
 LANES, DECISIONS, TICKS = 1024, 8, 5
 MOST_LANES = 16_384
-COMPONENT_TICKS, COMPILED, CACHED, MEMORY = 6e6, 20.0, 3.0, 2.0
-"""Bars: component-ticks a CPU-second, seconds to compile at first and from the cache, GiB of `MOST_LANES`."""
+COMPONENT_TICKS, FASTER, COMPILED, CACHED, MEMORY = 6e6, 3.0, 20.0, 3.0, 2.0
+"""Bars: component-ticks a CPU-second, times the NumPy version's speed, seconds to compile at first and from the cache,
+GiB of `MOST_LANES`."""
 
 SCENARIO = """
 apiVersion: healtwin/v1
@@ -56,6 +59,11 @@ def _speed(components: int, seconds: float) -> Iterator[Row]:
     rate = per_cpu_second(lambda: _measured(run, lanes), seconds)
     anchor = f"{LANES:,} environments, {TICKS} ticks a decision, observations read"
     yield Row(f"{components} components: decisions", rate, "1/CPU-s", anchor=anchor)
+    plain = _by_numpy(twin, lanes, seconds)
+    yield Row(
+        f"{components} components: decisions of the NumPy version", plain, "1/CPU-s", anchor="one thread, float32"
+    )
+    yield at_least(f"{components} components: fast twin / NumPy version", rate / plain, "", FASTER, "CPU time")
     ticks = rate * TICKS * twin.components
     yield at_least(f"{components} components: component-ticks", ticks, "1/CPU-s", COMPONENT_TICKS, anchor)
     lane = sum(leaf.nbytes for leaf in jax.tree.leaves(lanes)) / LANES
@@ -64,6 +72,28 @@ def _speed(components: int, seconds: float) -> Iterator[Row]:
     yield at_most(
         f"{components} components: state of {MOST_LANES:,} environments", size, "GiB", MEMORY, f"{lane:,.0f} B each"
     )
+
+
+def _by_numpy(twin: Any, lanes: Any, seconds: float) -> float:
+    """The same decisions a CPU-second by NumPy, one after the other, of which every observation is read too."""
+    import jax
+    import numpy as np
+
+    from experiments.bench.plain import decision
+
+    decide, now = decision(twin, lanes)
+    luck = np.random.default_rng(0)
+
+    def work() -> float:
+        nonlocal now
+        actions = luck.integers(0, twin.num_actions, (LANES, 3), dtype=np.int32)
+        keys = luck.integers(0, 2**32, (LANES, 2), dtype=np.uint32)
+        observed, now, reward, _, _ = decide(keys, now, actions)
+        assert np.isfinite(reward.sum() + sum(float(part.sum()) for part in jax.tree.leaves(observed)))
+        return float(LANES)
+
+    work()
+    return per_cpu_second(work, seconds)
 
 
 def _measured(run: Callable[..., Any], lanes: Any) -> float:
@@ -105,7 +135,7 @@ def _cartpole(seconds: float) -> Row:
     """gymnax's own CartPole with random actions, as many environments."""
     row = f"gymnax CartPole-v1, {LANES:,} environments"
     if find_spec("gymnax") is None:
-        return skipped(row, "gymnax is not installed (pip install gymnax)")
+        return skipped(row, "gymnax is not installed (pip install 'healtwin[bench]')")
     import gymnax  # type: ignore[import-not-found]
     import jax
 
@@ -126,7 +156,7 @@ def _cartpole(seconds: float) -> Row:
         _finished(run(states, jax.random.key(2)))
         return float(LANES * steps)
 
-    return Row(row, per_cpu_second(work, seconds), "steps/CPU-s", anchor=f"gymnax {gymnax.__version__}")
+    return Row(row, per_cpu_second(work, seconds), "steps/CPU-s", anchor=f"gymnax {version('gymnax')}")
 
 
 def _compilation() -> Iterator[Row]:

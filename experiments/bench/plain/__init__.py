@@ -6,6 +6,6 @@ environments at once and in float32, without what nobody reads, what is computed
 tick.
 """
 
-from experiments.bench.plain.plan import Plan, planned
+from experiments.bench.plain.twin import decision
 
-__all__ = ["Plan", "planned"]
+__all__ = ["decision"]

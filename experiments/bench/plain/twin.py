@@ -1,0 +1,34 @@
+"""The fast twin's decision as a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.bench.plain.plan import planned, words
+from twin.fast import FastTwin
+
+Decision = Callable[[NDArray[np.uint32], Any, NDArray[np.int32]], tuple[Any, ...]]
+"""(words of keys [L, 2], lanes, actions [L, 3]) -> observation, lanes, reward, done, info: `FastTwin.step` of L lanes,
+all in NumPy."""
+
+
+def decision(twin: FastTwin, lanes: Any) -> tuple[Decision, Any]:
+    """A decision of lanes such as these, by NumPy; and the lanes as NumPy has them."""
+    lanes = jax.tree.map(words, lanes)
+    count = len(lanes.episode)
+    keys, actions = jnp.zeros((count, 2), jnp.uint32), jnp.zeros((count, 3), jnp.int32)
+    plan, told = planned(jax.vmap(twin.step), keys, lanes, actions)
+
+    def decide(keys: NDArray[np.uint32], lanes: Any, actions: NDArray[np.int32]) -> tuple[Any, ...]:
+        # Overflows and the like are as silent as they are in XLA.
+        with np.errstate(all="ignore"):
+            found: tuple[Any, ...] = jax.tree.unflatten(told, plan(*jax.tree.leaves((keys, lanes, actions))))
+        return found
+
+    return decide, jax.tree.map(np.asarray, lanes)
