@@ -166,9 +166,7 @@ def judged(
     for met, missed, share in zip(good, bad, shares, strict=True):
         if share == 0.0:  # nothing is asked for
             continue
-        here = met[newest] + missed[newest]
-        if here > 0.0:
-            loss = max(loss, missed[newest] / here)
+        loss = max(loss, missed[newest] / max(met[newest] + missed[newest], 1e-6))  # traces of requests are nobody
         # One part in a million of the requests more than may be: rounding is no violation.
         allowed = (1.0 - share + 1e-6) * (sum(met) + sum(missed)) + 1e-6
         violated = violated or sum(missed) > allowed

@@ -11,7 +11,7 @@ which torch reads in place: `torch.from_dlpack(observation["features"])`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -32,6 +32,11 @@ from twin.telemetry.records import LEVELS
 
 Batch = dict[str, Any]
 """Arrays [num_envs, …], of NumPy or of jax."""
+
+
+def _words(leaf: Array) -> Array:
+    """A key of random numbers as its words, anything else as it is."""
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
 class _Programs(NamedTuple):
@@ -92,6 +97,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         self._in_jax = arrays == "jax"
         self._key = jax.random.key(0)
         self._lane: Lane | None = None
+        self._observed: Batch = {}
         self._programs = _programs(self.twin)
         # The arrays do not write logs and raise no alarms: nobody sees any.
         rows = (num_envs, self.twin.components)
@@ -114,6 +120,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         if seed is not None or self._lane is None:
             self._key = jax.random.key(int(self.np_random.integers(2**31)))
         observed, self._lane = self._programs.begin(self._next_keys())
+        self._observed = observed
         nothing = np.zeros(self.num_envs, np.float32)
         info = {"loss": nothing, "violated": nothing, "illegal": np.zeros(self.num_envs, np.int32), "elapsed": nothing}
         return self._given(observed), self._info(info)
@@ -135,8 +142,29 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
             found |= self._final(observed, found, np.asarray(done))
             observed, self._lane = self._programs.renew(self._next_keys(), observed, self._lane, done)
             found["illegal"] = self._array(self._lane.illegal)
+        self._observed = observed
         terminated = jnp.zeros_like(done)
         return self._given(observed), self._reward(reward), self._array(terminated), self._array(done), found
+
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """Where all environments stand, as arrays that can be kept in a file."""
+        if self._lane is None:
+            raise gymnasium.error.ResetNeeded("saved() before reset()")
+        stands = (self._key, self._observed, self._lane)
+        return {
+            jax.tree_util.keystr(path): np.asarray(_words(leaf)) for path, leaf in jax.tree.leaves_with_path(stands)
+        }
+
+    def restore(self, saved: Mapping[str, NDArray[Any]]) -> Batch:
+        """Stand where `saved` said, in an environment of the same twin and size; returns the observations."""
+        begun = jax.eval_shape(self._programs.begin, jax.random.split(self._key, self.num_envs))
+
+        def found(path: Any, like: Any) -> Array:
+            array = jnp.asarray(saved[jax.tree_util.keystr(path)])
+            return jax.random.wrap_key_data(array) if jnp.issubdtype(like.dtype, jax.dtypes.prng_key) else array
+
+        self._key, self._observed, self._lane = jax.tree_util.tree_map_with_path(found, (self._key, *begun))
+        return self._given(self._observed)
 
     def _final(self, observed: Batch, info: dict[str, Any], done: NDArray[np.bool_]) -> dict[str, Any]:
         final: Any = self._given(observed)

@@ -127,6 +127,19 @@ def test_policies_of_the_simpy_twin_play_an_episode(policy: type[RuleLadder | Ra
     assert bool(ordered - {"noop"}) >= acts
 
 
+def test_it_can_be_saved_and_stood_there_again() -> None:
+    env, other = made(), made()
+    env.reset(seed=2)
+    ordered = np.tile([NUMBER["restart"], REPLICA, 1], (3, 1))
+    seen = env.step(ordered)[0]
+    kept = env.saved()
+    assert all(np.array_equal(seen[name], values) for name, values in other.restore(kept).items())
+    after = [each.step(np.tile(NOOP, (3, 1))) for each in (env, other)]
+    assert np.array_equal(after[0][1], after[1][1])
+    assert all(np.array_equal(after[0][0][name], after[1][0][name]) for name in seen)
+    assert all(np.array_equal(one, two) for one, two in zip(env.saved().values(), other.saved().values(), strict=True))
+
+
 def test_step_needs_a_beginning() -> None:
     with pytest.raises(gymnasium.error.ResetNeeded):
         made().step(np.tile(NOOP, (3, 1)))
