@@ -135,3 +135,22 @@ def transfer(
     console.print(f"fast - SimPy: return {in_words(found.gain, signed=True)} s", highlight=False)
     console.print(f"              SLO violated {in_words(found.violation, signed=True)} s", highlight=False)
     print(f"run: {run.id}")
+
+
+@app.command()
+def parity() -> None:
+    """Each kind of component without noise: a tick beside a plain version, minutes beside SimPy; exit code 1 where a
+    bar is missed."""
+    from rich.table import Table
+
+    from experiments.fidelity.parity import parity
+    from experiments.tables import wide
+
+    table = Table("component", "quantity", "beside", "apart", "bar", "", title="parity", title_justify="left")
+    lines = list(parity())
+    for line in lines:
+        said = "holds" if line.holds else "MISSED"
+        table.add_row(line.component, line.quantity, line.beside, f"{line.error:.2g}", f"{line.bar:g}", said)
+    wide().print(table)
+    if not all(line.holds for line in lines):
+        raise typer.Exit(1)

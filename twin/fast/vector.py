@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import jax
@@ -32,6 +32,11 @@ from twin.telemetry.records import LEVELS
 
 Batch = dict[str, Any]
 """Arrays [num_envs, …], of NumPy or of jax."""
+
+
+def _words(leaf: Array) -> Array:
+    """A key of random numbers as its words, anything else as it is."""
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
 class _Programs(NamedTuple):
@@ -75,7 +80,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
     Raises NotANumberError from `step` where a number is none, CompileError for scenarios that cannot be compiled.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # type: ignore[misc]
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012  (as Gymnasium has it)
 
     def __init__(
         self,
@@ -114,10 +119,11 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         super().reset(seed=seed)
         if seed is not None or self._lane is None:
             self._key = jax.random.key(int(self.np_random.integers(2**31)))
-        self._observed, self._lane = self._programs.begin(self._next_keys())
+        observed, self._lane = self._programs.begin(self._next_keys())
+        self._observed = observed
         nothing = np.zeros(self.num_envs, np.float32)
         info = {"loss": nothing, "violated": nothing, "illegal": np.zeros(self.num_envs, np.int32), "elapsed": nothing}
-        return self._given(self._observed), self._info(info)
+        return self._given(observed), self._info(info)
 
     def step(self, actions: Any) -> tuple[Batch, Any, Any, Any, dict[str, Any]]:
         """Order an action [num_envs, 3] in each, live until the next decision, begin anew where the horizon is
@@ -141,16 +147,23 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         return self._given(observed), self._reward(reward), self._array(terminated), self._array(done), found
 
     def saved(self) -> dict[str, NDArray[Any]]:
-        """Where every environment stands, as arrays that `restore` reads."""
+        """Where all environments stand, as arrays that can be kept in a file."""
         if self._lane is None:
             raise gymnasium.error.ResetNeeded("saved() before reset()")
-        return _flat((self._key, self._lane, self._observed))
+        stands = (self._key, self._observed, self._lane)
+        return {
+            jax.tree_util.keystr(path): np.asarray(_words(leaf)) for path, leaf in jax.tree.leaves_with_path(stands)
+        }
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> Batch:
-        """Stand again where `saved` stood, after a reset; returns the observations."""
-        if self._lane is None:
-            raise gymnasium.error.ResetNeeded("restore() before reset()")
-        self._key, self._lane, self._observed = _unflat((self._key, self._lane, self._observed), saved)
+        """Stand where `saved` said, in an environment of the same twin and size; returns the observations."""
+        begun = jax.eval_shape(self._programs.begin, jax.random.split(self._key, self.num_envs))
+
+        def found(path: Any, like: Any) -> Array:
+            array = jnp.asarray(saved[jax.tree_util.keystr(path)])
+            return jax.random.wrap_key_data(array) if jnp.issubdtype(like.dtype, jax.dtypes.prng_key) else array
+
+        self._key, self._observed, self._lane = jax.tree_util.tree_map_with_path(found, (self._key, *begun))
         return self._given(self._observed)
 
     def _final(self, observed: Batch, info: dict[str, Any], done: NDArray[np.bool_]) -> dict[str, Any]:
@@ -188,30 +201,3 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
     def _next_keys(self) -> Array:
         self._key, key = jax.random.split(self._key)
         return jax.random.split(key, self.num_envs)
-
-
-def _flat(tree: Any) -> dict[str, NDArray[Any]]:
-    """The arrays of a tree by their paths; keys of random numbers as what they consist of."""
-    return {
-        jax.tree_util.keystr(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
-        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
-    }
-
-
-def _unflat(like: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """What `_flat` took apart, a tree such as `like`. Raises ValueError where an array is missing or has another
-    shape."""
-
-    def found(path: Any, leaf: Array) -> Array:
-        name = jax.tree_util.keystr(path)
-        data = jax.random.key_data(leaf) if _is_key(leaf) else leaf
-        if name not in arrays or arrays[name].shape != data.shape:
-            raise ValueError(f"what was saved is of another environment: {name} does not fit")
-        array = jnp.asarray(arrays[name], data.dtype)
-        return jax.random.wrap_key_data(array) if _is_key(leaf) else array
-
-    return jax.tree_util.tree_map_with_path(found, like)
-
-
-def _is_key(leaf: Array) -> bool:
-    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))

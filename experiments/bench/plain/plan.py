@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def words(value: Any) -> Any:
 
 
 def _is_key(value: Any) -> bool:
-    return jax.dtypes.issubdtype(getattr(value, "dtype", np.float32), jax.dtypes.prng_key)
+    return jnp.issubdtype(getattr(value, "dtype", np.float32), jax.dtypes.prng_key)
 
 
 def _shape(aval: Any) -> tuple[int, ...]:
@@ -116,17 +117,17 @@ class _Builder:
 
     def go_into(self, jaxpr: Any, constants: Sequence[int], inputs: Sequence[int]) -> list[int]:
         """Add what a traced function does; the slots of its results."""
-        slots = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *inputs), strict=True))
+        slots: dict[Any, int] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *inputs), strict=True))
 
         def read(atom: Any) -> int:
-            return (
-                self.constant(np.asarray(atom.val, atom.aval.dtype)) if isinstance(atom, core.Literal) else slots[atom]
-            )
+            if not isinstance(atom, core.Literal):
+                return slots[atom]
+            aval: Any = atom.aval
+            return self.constant(np.asarray(atom.val, aval.dtype))
 
         for equation in jaxpr.eqns:
-            slots.update(
-                zip(equation.outvars, self._equation(equation, [read(v) for v in equation.invars]), strict=True)
-            )
+            results = self._equation(equation, [read(atom) for atom in equation.invars])
+            slots.update(zip(equation.outvars, results, strict=True))
         return [read(atom) for atom in jaxpr.outvars]
 
     def _equation(self, equation: Any, reads: list[int]) -> list[int]:
@@ -146,7 +147,7 @@ class _Builder:
                 self._done[key] = self._step(call, reads, len(equation.outvars))
         return self._done[key]
 
-    def _step(self, call: Callable[..., Any], reads: Sequence[int], results: int) -> list[int]:
+    def _step(self, call: Any, reads: Sequence[int], results: int) -> list[int]:
         writes = [self.slot() for _ in range(results)]
         self._steps.append(Step(call, tuple(reads), tuple(writes)))
         return writes
@@ -231,9 +232,9 @@ class _Loop:
                 for slot, array in zip(takes[every:], arrays[every:], strict=True):
                     slots[slot] = array[t]
                 _follow(turn, slots)
-                for values, slot in zip(kept, told, strict=True):
-                    if slot is not None:
-                        values.append(slots[slot])
+                for values, wants in zip(kept, told, strict=True):
+                    if wants is not None:
+                        values.append(slots[wants])
                 after = [slots[slot] for slot in gives]
                 for slot, value in zip(takes[fixed:every], after, strict=True):
                     slots[slot] = value

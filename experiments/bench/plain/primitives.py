@@ -104,7 +104,8 @@ def _product(p: Mapping[str, Any], shape: tuple[int, ...]) -> Call:
         together = [x.shape[i] for i in batch]
         a = x.transpose(*batch, *rows, *left).reshape(*together, -1, inner)
         b = y.transpose(*same, *right, *columns).reshape(*together, inner, -1)
-        return np.matmul(a, b).reshape(shape)
+        found: Array = np.matmul(a, b).reshape(shape)
+        return found
 
     return call
 

@@ -56,21 +56,6 @@ def test_a_seed_gives_the_same_lives_again() -> None:
     assert np.array_equal(*lives) and np.any(lives[0])
 
 
-def test_it_goes_on_where_it_was_saved() -> None:
-    one, other = made(), made()
-    one.reset(seed=7)
-    one.step(np.tile(NOOP, (3, 1)))
-    other.reset(seed=1)
-    stood = other.restore(one.saved())
-    assert all(np.array_equal(values, other.restore(one.saved())[name]) for name, values in stood.items())
-    action = np.tile([NUMBER["restart"], REPLICA, 1], (3, 1))
-    assert np.array_equal(one.step(action)[0]["features"], other.step(action)[0]["features"])
-    smaller = made(num_envs=2)
-    smaller.reset(seed=0)
-    with pytest.raises(ValueError, match="another environment"):
-        smaller.restore(one.saved())
-
-
 def test_what_it_steps_is_the_twin() -> None:
     env, key = made(arrays="jax"), jax.random.key(5)
     env.reset(seed=0)
@@ -140,6 +125,19 @@ def test_policies_of_the_simpy_twin_play_an_episode(policy: type[RuleLadder | Ra
         over = bool(truncated.all())
     assert not info["final_info"]["illegal"].any()
     assert bool(ordered - {"noop"}) >= acts
+
+
+def test_it_can_be_saved_and_stood_there_again() -> None:
+    env, other = made(), made()
+    env.reset(seed=2)
+    ordered = np.tile([NUMBER["restart"], REPLICA, 1], (3, 1))
+    seen = env.step(ordered)[0]
+    kept = env.saved()
+    assert all(np.array_equal(seen[name], values) for name, values in other.restore(kept).items())
+    after = [each.step(np.tile(NOOP, (3, 1))) for each in (env, other)]
+    assert np.array_equal(after[0][1], after[1][1])
+    assert all(np.array_equal(after[0][0][name], after[1][0][name]) for name in seen)
+    assert all(np.array_equal(one, two) for one, two in zip(env.saved().values(), other.saved().values(), strict=True))
 
 
 def test_step_needs_a_beginning() -> None:

@@ -1,0 +1,51 @@
+"""A tick of each kind of component, beside the plain version that is there to be read."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from experiments.fidelity import plain
+from experiments.fidelity.parity import TICK_BAR, ticks
+from twin.mechanics.engine_step import IMPORT_SECONDS
+
+
+def test_every_tick_of_every_component_is_that_of_the_plain_version() -> None:
+    lines = list(ticks())
+    assert {line.component for line in lines} == {"process", "gateway", "router", "engine", "SLO", "gpu"}
+    missed = {f"{line.component}, {line.quantity}": line.error for line in lines if not line.holds}
+    assert not missed and all(line.bar == TICK_BAR for line in lines)
+
+
+def test_the_shorter_queue_is_preferred() -> None:
+    assert plain.shares([3.0, 3.0, 3.0], [True] * 3) == pytest.approx([1 / 3] * 3)
+    shorter, longer, out = plain.shares([0.0, 5.0, 0.0], [True, True, False])
+    assert shorter > 0.99 and shorter + longer == pytest.approx(1.0) and out == 0.0
+    assert plain.shares([9.0, 0.0], [True, False]) == [1.0, 0.0]
+
+
+def test_a_process_that_dies_again_is_started_later_and_later() -> None:
+    one = plain.Life(True, math.inf, 0.0, 0.0)
+    one = plain.life(one, True, 20.0, 100.0)
+    assert (one.up, one.ready, one.deaths) == (False, 120.0, 1.0)
+    assert plain.life(one, True, 20.0, 110.0) == one
+    one = plain.life(one, True, 20.0, 120.0)
+    assert one.ready == 120.0 + 10.0 + IMPORT_SECONDS
+    one = plain.life(one, False, 20.0, 200.0)
+    assert one.up and one.deaths == 2.0 and one.born == 200.0
+
+
+def test_an_engine_makes_and_loses_no_request() -> None:
+    kernels = plain.Kernels([0.02, 1e-4, 1e-7], [1e-5, 1e-9], [1e-5, 1e-9, 1e-9], [1e-3, 2e-5], 2048.0, 64.0, 1e6)
+    before = [1.0, 2.0, 0.0, 3.0]
+    done = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (0.0, 0.0, 0.0), 1.0)
+    assert sum(done.stages) + done.queued + done.completed == pytest.approx(sum(before) + 6.0)
+    slow = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (1.0, 0.0, 0.0), 1.0)
+    assert slow.completed < done.completed and slow.queued == done.queued
+
+
+def test_a_window_is_violated_by_more_than_its_share() -> None:
+    good, bad = [[99.0, 99.0], [0.0, 0.0]], [[1.0, 1.0], [9.0, 9.0]]
+    assert plain.judged(good, bad, [0.99, 0.0], 0) == (pytest.approx(0.01), False)
+    assert plain.judged(good, [[1.0, 2.0], [0.0, 0.0]], [0.99, 0.0], 1) == (pytest.approx(2 / 101), True)
