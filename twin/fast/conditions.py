@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from twin.fast.background import plans
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 
@@ -51,7 +52,7 @@ class Conditions:
 
 def slots(world: World) -> int:
     """How many slots the conditions of a world take."""
-    return sum(len(plan.conditions) for plan in world.plans)
+    return sum(len(plan.conditions) for plan in plans(world))
 
 
 def drawn(
@@ -68,7 +69,7 @@ def drawn(
     begins, ends = np.full(size, np.inf, np.float32), np.full(size, np.inf, np.float32)
     channels = np.zeros((size, len(channel)), np.float32)
     numbers = {name: i for i, name in enumerate(world.components)}
-    carried = [(plan, component, condition) for plan in world.plans for component, condition in plan.conditions]
+    carried = [(plan, component, condition) for plan in plans(world) for component, condition in plan.conditions]
     for slot, (plan, component, condition) in enumerate(carried):
         place[slot], layer[slot] = numbers[component.name], LAYER[condition.layer]
         begins[slot] = plan.at

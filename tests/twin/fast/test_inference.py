@@ -150,11 +150,12 @@ def test_power_limits_slow_prompts_more_than_answers() -> None:
 def test_what_is_not_compiled_is_named() -> None:
     with pytest.raises(fast.NotCompiledError, match="openstack"):
         fast.compile("openstack-healthy", (0,))
-    with pytest.raises(fast.NotCompiledError, match="'memory_leak' of fault"):
-        fast.compile("engine-memory-leak", (0,))
-    with pytest.raises(fast.NotCompiledError, match=r"arrival_ramp|shifted_share"):
-        fast.compile("flash-crowd", (0,))  # nothing that changes how requests are served is left out in silence
-    assert "memory_leak" in uncompiled() and "power_limit" not in uncompiled()
+    world = World(Scenario.load("replica-crash"), 0)
+    engine = _engine(world.cluster.router.replicas[0], world)
+    odd = Condition(Layer.PROCESS, "service_time", 2.0, "of another cluster")
+    with pytest.raises(fast.NotCompiledError, match="'service_time' of fault"):
+        effects(odd, world.components["ray-replicas-0"], engine)
+    assert "service_time" in uncompiled() and "memory_leak" not in uncompiled()
     assert "evacuate" not in CARRIED_OUT and len(PARAMETERS) == 2
 
 

@@ -1,9 +1,9 @@
 """One tick of a cluster: programs live and die, requests come, engines compute, objectives are judged.
 
 Requests are a fluid: real numbers that wait, get their prompts computed, and move through the stages of their answers
-at the pace of their engine. What that pace is comes from the same kernels as in the SimPy twin (`Episode.step`,
-`Episode.prefill`): in a tick of `dt` seconds an engine computes the prompts that wait, each in a step of its own that
-the decoding requests share, and spends the rest on decode steps.
+at the pace of their engine. What decides about them stands beside: `demand` and `clients` who comes, `network` what
+messages meet, `routing` who gets them, `engines` what they take, `hosts` and `heat` how fast engines are,
+`supervision` who lives.
 """
 
 from __future__ import annotations
@@ -15,107 +15,87 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast.cluster import Tick
-from twin.fast.conditions import LAYER, present
-from twin.fast.inference import operations
-from twin.fast.inference.channels import CHANNEL
-from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, STORE, Episode
+from twin.fast.conditions import present
+from twin.fast.inference import clients, engines, heat, hosts, network, operations, rollouts, routing, supervision
+from twin.fast.inference.channels import CHANNEL, STRONGEST
+from twin.fast.inference.engines import Lateness, Pace, Work
+from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROXY_NOTICED, Episode
 from twin.fast.inference.features import Flow
+from twin.fast.inference.network import Paths
 from twin.fast.inference.state import STAGES, State
-from twin.fast.latency import EDGES, spread
 from twin.fast.objectives import LEAST, counted, judge
-from twin.mechanics.durations import DURATIONS
-from twin.mechanics.engine_step import IMPORT_SECONDS
-from twin.mechanics.layers import Layer
+from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
-from twin.mechanics.supervision import CRASH_LOOP_BASE, CRASH_LOOP_LIMIT, CRASH_LOOP_RESET
-from twin.mechanics.vllm import EXECUTE_TIMEOUT
-
-PROCESS, CONTEXT = LAYER[Layer.PROCESS], LAYER[Layer.CONTEXT]
-MEMORY = 20.0
-"""Seconds over which the rate of requests is taken."""
-TAIL = 1.9
-"""Decay of the waiting time in service times, over 1 - rho. Of M/D/1 it is 2.6 within a fifth for rho from 0.2 to 0.9
-(the root of rho (exp(x) - 1) = x); requests of one moment make it smaller: fitted to the time to first token of
-`inference-healthy`, a scenario of the training suite."""
-CROWDED = 0.97
-"""Share of an engine's time that prompts take at most in the estimate of how long one waits."""
 
 
 def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[State, Tick]:
     """One tick of `dt` seconds. Without `chance`, what is bad is counted as it is expected, in fractions."""
     replicas = world.exists.shape[0]
     now = state.tick * dt + dt / 2.0
+    state = rollouts.begun(world, state, now)
     state, stopped = operations.progress(world, state, now)
     on = present(world.conditions, state.healed, now)
     seat, node = operations.seats(world, state)
-    hits = _hits(world, on, seat, node)
-    channel = jnp.where(hits[:, :, None], jnp.asarray(world.conditions.channels)[:, None, :], 0.0).max(axis=0)
-    state, died = _lives(world, state, channel, hits, stopped, seat, now)
-    engines = channel[:replicas]
+    touched = supervision.touched(world, on, seat, node)
+    hits = touched.any
+    channel = _levels(world, hits)
+    host = hosts.hosts(world, state, channel, _machines(world, on), node, dt)
+    peers = jnp.append(jnp.arange(replicas), replicas + GATEWAY)
+    paths = network.paths(world.hops, on, touched.itself, touched.machine, node, replicas + HEAD, peers)
+    passes = paths.passes[:replicas]
+    state, died = supervision.lives(world, state, channel, hits, host, passes, stopped, seat, now, dt)
+    down = died | stopped
+    state, pace = _pace(world, state, channel[:replicas], host.slowdown, dt)
     head, gateway = channel[replicas + HEAD], channel[replicas + GATEWAY]
 
-    # Who comes, and how far they get.
-    asked = jnp.asarray(world.arrivals)[jnp.minimum(state.tick, world.arrivals.shape[0] - 1)]
-    arrived = asked[0] * (1.0 + gateway[CHANNEL["demand"]])
-    lengths = asked[1:] * jnp.stack([1.0 + gateway[CHANNEL["prompts"]], 1.0 + gateway[CHANNEL["outputs"]]])
-    lengths = jnp.where(asked[0] > 0, 0.7 * state.asked + 0.3 * lengths, state.asked)
-    allowed = jnp.where(now < state.limited, jnp.minimum(arrived, state.limit * dt), arrived)
-    entrance = state.up[replicas + HEAD] & state.up[replicas + GATEWAY] & (gateway[CHANNEL["refuses"]] == 0.0)
-    heard = (head[CHANNEL["silent"]] + head[CHANNEL["cut"]] + gateway[CHANNEL["cut"]]) == 0.0
-    entered = jnp.where(entrance & heard, allowed, 0.0)
-    refused = arrived - entered
+    # Who comes, how far they get, and to whom they go.
+    come = clients.coming(world, state, gateway, dt)
+    lengths = jnp.where(come.arrived > 0, 0.7 * state.asked + 0.3 * come.lengths, state.asked)
+    way = _routed(world, state, come.arrived, head, gateway, paths, now, dt)
+    rate = state.rate + (way.routed / dt - state.rate) * jnp.minimum(1.0, dt / world.free.memory)
+    delivered = jnp.where(passes & state.up[:replicas], way.routed + state.undelivered, 0.0)
+    undelivered = jnp.where(passes, 0.0, state.undelivered + way.routed)
 
-    # To whom they go.
-    load = state.decoding.sum(axis=1) + state.queued
-    hearing = state.deployed & (state.up[:replicas] | (head[CHANNEL["stale"]] > 0.0))
-    takes = hearing & (state.excluded <= now) & ~operations.draining(world, state, now)
-    takes = takes & (load < world.ongoing)
-    share = _shares(load, takes)
-    anybody = takes.any()
-    routed = jnp.where(anybody, (entered + state.waiting) * share, 0.0)
-    lost_on_the_way = jnp.where(state.up[:replicas], 0.0, routed)
-    routed = routed - lost_on_the_way
-    given_up = jnp.where(anybody, 0.0, state.waiting * dt / READ_TIMEOUT)
-    waiting = jnp.where(anybody, 0.0, state.waiting + entered - given_up)
-
-    # What engines do with them.
-    rate = state.rate + (routed / dt - state.rate) * min(1.0, dt / MEMORY)
-    work = _engines(world, state, engines, routed, rate, lengths, dt)
-    gone = died | stopped
-    lost = jnp.where(gone[:replicas], load + routed, 0.0)
-    reads = jnp.minimum(READ_TIMEOUT, 1.0 / jnp.maximum(gateway[CHANNEL["hurry"]], 1.0 / READ_TIMEOUT))
-    delay = engines[:, CHANNEL["latency"]] + head[CHANNEL["latency"]] + gateway[CHANNEL["latency"]]
-    first = work.first_token + 2.0 * delay
-    # The gateway hangs up on an answer that has not begun in time, and its engine is told.
-    hung_up = routed * _tail(reads, first, work)
-    stuck = work.hung > reads
-    timed_out = jnp.where(stuck & ~gone[:replicas], (load + routed) * jnp.minimum(1.0, dt / reads), 0.0)
-    left = jnp.where(gone[:replicas], 0.0, 1.0 - timed_out / jnp.maximum(load + routed, LEAST))
+    # What engines do with them, and what becomes of the answers.
+    work = engines.work(world, state, pace, delivered, rate, lengths, dt)
+    late = _lateness(world, work, paths, rate, lengths)
+    ends = _ends(world, state, work, late, way, paths, lengths, undelivered, rate, down, dt)
 
     # How well that is.
-    whole = first + lengths[1] * work.token + delay
     objective = jnp.asarray(world.objective)
-    late_first = _tail(jnp.minimum(objective[1, 1], reads), first, work)
-    late_whole = _beyond(objective[2, 1], whole, 0.05 * whole)
-    failed = refused + given_up + lost_on_the_way.sum() + lost.sum() + timed_out.sum() + hung_up.sum()
-    unheard = refused + lost_on_the_way.sum() + jnp.where(anybody, 0.0, entered)
-    bad_first = (routed * late_first).sum() + unheard
-    bad_whole = (work.completed * late_whole).sum() + failed
-    expected = jnp.stack([failed, bad_first, bad_whole])
-    everybody = jnp.stack([work.completed.sum() + failed, routed.sum() + unheard, work.completed.sum() + failed])
-    bad = jnp.minimum(counted(expected, jax.random.fold_in(state.luck, state.tick), chance), everybody)
-    good = everybody - bad
-    judged, loss, violated = judge(state.judged, objective, good, bad, state.tick)
-    served = state.served + (work.completed.sum() / dt - state.served) * jnp.minimum(1.0, dt / 60.0)
+    first_limit = jnp.minimum(objective[1, 1], way.deadline)
+    at_once = way.routed * way.fresh
+    slow = (at_once * late.first.beyond(first_limit)).sum() + way.entered - at_once.sum()
+    bad_first = slow + way.refused + ends.unanswered
+    late_whole = (ends.completed * late.whole.beyond(objective[2, 1])).sum()
+    everybody = ends.completed.sum() + ends.failed
+    bad_whole = late_whole + ends.failed - ends.judged + ends.overdue
+    expected = jnp.stack([ends.failed, bad_first, bad_whole])
+    all_of_them = jnp.stack([everybody, come.arrived + ends.unanswered, everybody - ends.judged + ends.overdue])
+    bad = jnp.minimum(counted(expected, jax.random.fold_in(state.luck, state.tick), chance), all_of_them)
+    judged, loss, violated = judge(state.judged, objective, all_of_them - bad, bad, state.tick)
+    completed = ends.completed.sum()
+    served = state.served + (completed / dt - state.served) * jnp.minimum(1.0, dt / 60.0)
+    thinking, pausing, credit = clients.after(world, come, gateway, completed, ends.failed)
     after = replace(
         state,
         tick=state.tick + 1,
-        decoding=work.decoding.at[:, 0].set(jnp.maximum(work.decoding[:, 0] - hung_up, 0.0)) * left[:, None],
-        queued=work.queued * left,
-        waiting=waiting,
-        hung=jnp.where(gone[:replicas], 0.0, work.hung),
+        decoding=ends.decoding,
+        queued=ends.queued,
+        waiting=ends.waiting,
+        undelivered=ends.undelivered,
+        answered=ends.answered,
+        unsent=ends.unsent,
+        mute=jnp.where(way.mute & ~way.replaced, state.mute + dt, 0.0),
+        hung=jnp.where(down[:replicas], 0.0, work.hung),
         asked=lengths,
         rate=rate,
+        entering=way.entering,
+        worked=work.shares,
+        thinking=thinking,
+        pausing=pausing,
+        mix=come.mix,
+        credit=credit,
         judged=judged,
         served=served,
         best=jnp.maximum(state.best, served),
@@ -123,181 +103,304 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     told = Tick(
         loss=loss,
         violated=violated,
-        arrived=arrived,
-        completed=work.completed.sum(),
-        failed=failed,
-        queue=work.decoding.sum() + work.queued.sum(),
-        latency=jnp.stack([_first_tokens(routed, first, work), _answers(work.completed, whole)]),
+        arrived=come.arrived,
+        completed=completed,
+        failed=ends.failed,
+        queue=in_flight(after),
+        latency=jnp.stack([late.now.counts(work.admitted * ends.heard), late.whole_now.counts(ends.completed)]),
         flow=Flow(
-            prompts=routed,
-            completed=work.completed,
-            failed=lost + timed_out + hung_up,
-            first_token=routed * first,
-            whole=work.completed * whole,
+            prompts=way.routed,
+            completed=ends.completed,
+            failed=ends.by_replica,
+            first_token=way.routed * late.first.mean,
+            whole=ends.completed * late.whole.mean,
             busy=dt * work.busy,
-            arrived=arrived,
-            refused=refused,
+            arrived=come.arrived,
+            refused=way.refused,
         ),
     )
     return after, told
 
 
-# --- programs ----------------------------------------------------------------------------------------------------
+def in_flight(state: State) -> Array:
+    """[] requests that somebody works on or that wait, wherever."""
+    waiting = state.queued.sum() + state.undelivered.sum() + state.waiting
+    return state.decoding.sum() + waiting + state.answered.sum() + state.unsent
 
 
-def _hits(world: Episode, on: Array, seat: Array, node: Array) -> Array:
-    """[K, P] whether a condition that holds touches a program: itself, the GPUs of its seat, or its machine."""
+# --- what there is to work with ----------------------------------------------------------------------------------
+
+
+def _levels(world: Episode, hits: Array) -> Array:
+    """[P, E] the channels of each program: the strongest, or the sum, of what touches it."""
+    values, split = jnp.asarray(world.conditions.channels), len(STRONGEST)
+    strongest = jnp.where(hits[:, :, None], values[:, None, :split], 0.0).max(axis=0)
+    return jnp.concatenate([strongest, (hits[:, :, None] * values[:, None, split:]).sum(axis=0)], axis=1)
+
+
+def _machines(world: Episode, on: Array) -> Array:
+    """[D, E] the channels of conditions on machines themselves."""
+    if world.limits.shape[0] == 0:
+        return jnp.zeros((world.gpus_of_node.shape[0], 0))
     place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
-    role, index = jnp.asarray(world.role)[place][:, None], jnp.asarray(world.index)[place][:, None]
-    numbers = jnp.arange(seat.shape[0])[None, :]
-    itself = (role == PROGRAM) & (index == numbers)
-    touches = itself | ((role == GPU) & (index == seat[None, :])) | ((role == NODE) & (index == node[None, :]))
-    return touches & on[:, None]
+    numbers = jnp.arange(world.gpus_of_node.shape[0])[None, :]
+    here = (jnp.asarray(world.role)[place] == NODE)[:, None] & (jnp.asarray(world.index)[place][:, None] == numbers)
+    return _levels(world, here & on[:, None])
 
 
-def _lives(
-    world: Episode, state: State, channel: Array, hits: Array, stopped: Array, seat: Array, now: Array
-) -> tuple[State, Array]:
-    """Who dies, who starts, who runs. Returns [P] who died, too."""
-    replicas = world.exists.shape[0]
-    programs = state.up.shape[0]
-    wanted = jnp.concatenate([state.deployed, jnp.ones(programs - replicas, bool)])
-    doomed, halted = channel[:, CHANNEL["doomed"]] > 0.0, channel[:, CHANNEL["halted"]] > 0.0
-    dark = channel[:, CHANNEL["dark"]] > 0.0
-    overdue = jnp.concatenate([state.hung > EXECUTE_TIMEOUT, jnp.zeros(programs - replicas, bool)])
-    died = state.up & (doomed | halted | dark | overdue)
-    takes = jnp.take_along_axis(jnp.asarray(world.start), state.fresh[:, None], axis=1)[:, 0]
-    takes = takes * (1.0 + channel[:, CHANNEL["host"]])
-    arrives = ~state.up & (now >= state.ready)
-    came = arrives & ~(doomed | halted | dark)
-    fails = (arrives & doomed) | (died & doomed)
-    forgets = now - state.born > CRASH_LOOP_RESET
-    deaths = jnp.where(died | (arrives & doomed), jnp.where(forgets, 0.0, state.deaths) + 1.0, state.deaths)
-    delay = jnp.where(
-        deaths <= 1.0, 0.0, jnp.minimum(CRASH_LOOP_LIMIT, CRASH_LOOP_BASE * 2.0 ** jnp.clip(deaths - 2.0, 0.0, 9.0))
+def _pace(world: Episode, state: State, channel: Array, slowdown: Array, dt: float) -> tuple[State, Pace]:
+    """How fast engines are, with GPUs as warm as they are by now."""
+    decode, prefill = channel[:, CHANNEL["decode"]], channel[:, CHANNEL["prefill"]]
+    if world.heat.inlet.shape[0]:
+        path = jnp.exp(channel[:, CHANNEL["heat"]])
+        warm, clock = heat.warmed(world.heat, state.warm, path, state.worked, dt)
+        slower = heat.slower(world.heat, clock)
+        decode, prefill = jnp.maximum(decode, slower[:, 0]), jnp.maximum(prefill, slower[:, 1])
+        state = replace(state, warm=warm)
+    rolled = channel[:, CHANNEL["sequences"]]
+    return state, Pace(
+        decode=decode,
+        prefill=prefill,
+        host=slowdown,
+        works=(channel[:, CHANNEL["hang"]] + channel[:, CHANNEL["frozen"]]) == 0.0,
+        sequences=jnp.where(rolled > 0.0, rolled, state.sequences),
+        tokens=jnp.maximum(world.most[1] + channel[:, CHANNEL["tokens"]], 1.0),
     )
-    failing = jnp.where(arrives, IMPORT_SECONDS, takes)
-    ready = jnp.where(fails | (died & overdue), now + delay + jnp.where(died, takes, failing), state.ready)
-    ready = jnp.where(
-        (halted | dark) & wanted & ~stopped, now + takes + jnp.where(dark, DURATIONS["reboot"], 0.0), ready
-    )
-    # Nothing is obtained from a store that gives nothing: whoever needs it waits.
-    store = channel[replicas + STORE, CHANNEL["storeless"]] > 0.0
-    managed = channel[replicas + HEAD, CHANNEL["unmanaged"]] > 0.0
-    needs = jnp.concatenate([state.fresh[:replicas] == 2, jnp.zeros(programs - replicas, bool)])
-    held = ~state.up & ((needs & store) | (managed & (jnp.arange(programs) < replicas)))
-    ready = jnp.where(held & jnp.isfinite(ready), jnp.maximum(ready, now + takes), ready)
-    starting = ~state.up & ~died & jnp.isfinite(ready) & (now >= ready - takes)
-    after = replace(
-        state,
-        healed=state.healed | _begun_anew(world, starting, hits, seat),
-        up=(state.up & ~died) | came,
-        ready=jnp.where(came, jnp.inf, ready),
-        born=jnp.where(came, now, state.born),
-        deaths=deaths,
-        fresh=jnp.where(came, 0, state.fresh),
-    )
-    return after, died
 
 
-def _begun_anew(world: Episode, starting: Array, hits: Array, seat: Array) -> Array:
-    """[K] conditions that a new process leaves behind: on its own memory, and on its context on the GPUs."""
-    place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
-    role, layer = jnp.asarray(world.role)[place], jnp.asarray(world.conditions.layer)
-    volatile = ((role == PROGRAM) & (layer == PROCESS)) | ((role == GPU) & (layer == CONTEXT))
-    return volatile & (hits & starting[None, :]).any(axis=1)
-
-
-# --- requests ----------------------------------------------------------------------------------------------------
-
-
-def _shares(load: Array, takes: Array) -> Array:
-    """[R] what share of requests each replica gets: of two chosen at random the one with the shorter queue."""
-    among = takes.sum()
-    pairs = takes[:, None] & takes[None, :] & ~jnp.eye(load.shape[0], dtype=bool)
-    wins = jax.nn.sigmoid(2.0 * (load[None, :] - load[:, None]))
-    share = (pairs * wins).sum(axis=1) / jnp.maximum(among * (among - 1) / 2.0, 1.0)
-    return jnp.where(among > 1, share, takes.astype(jnp.float32))
+# --- the way there -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What engines did in a tick: [R] each, `decoding` [R, S]."""
+class _Way:
+    """How far requests got before their engines. Requests, seconds."""
+
+    entered: Array
+    refused: Array
+    """[] by the gateway, or by the head."""
+    routed: Array
+    """[R]"""
+    fresh: Array
+    """[] share of these that came in this tick."""
+    waiting: Array
+    """[] for a replica."""
+    expired: Array
+    """[] those that waited too long for one."""
+    mute: Array
+    """[] whether nothing passes the head."""
+    replaced: Array
+    """[] whether Serve's controller replaces the proxy, which answers no check."""
+    deadline: Array
+    """[] until the first token; after it the gateway or the client hangs up."""
+    patience: Array
+    """[] of clients, for a whole answer."""
+    reads: Array
+    """[] of the gateway, between two pieces of an answer."""
+    entering: Array
+    """[] requests a second of late."""
+
+
+def _routed(
+    world: Episode, state: State, arrived: Array, head: Array, gateway: Array, paths: Paths, now: Array, dt: float
+) -> _Way:
+    replicas = world.exists.shape[0]
+    reads = _least(READ_TIMEOUT, gateway[CHANNEL["hurry"]])
+    patience = _least(jnp.asarray(world.patience)[0], gateway[CHANNEL["patience"]])
+    deadline = jnp.minimum(jnp.minimum(reads, patience), world.patience[1])
+    allowed = jnp.where(now < state.limited, jnp.minimum(arrived, state.limit * dt), arrived)
+    # nginx has two connections for each request.
+    places = _least(jnp.inf, gateway[CHANNEL["connections"]]) / 2.0
+    allowed = jnp.minimum(allowed, jnp.maximum(places - in_flight(state), 0.0))
+    entered = jnp.where(supervision.entrance(state, gateway, replicas), allowed, 0.0)
+    mute = (head[CHANNEL["silent"]] > 0.0) | ~paths.passes[replicas]
+    # A new proxy hangs as the old one, where what is wrong outlasts it.
+    replaced = (head[CHANNEL["silent"]] > 0.0) & (state.mute > PROXY_NOTICED) & (head[CHANNEL["unmanaged"]] == 0.0)
+    entering = state.entering + (entered / dt - state.entering) * jnp.minimum(1.0, dt / world.free.memory)
+    load = state.decoding.sum(axis=1) + state.queued + state.undelivered + state.answered
+    stale = head[CHANNEL["stale"]] > 0.0
+    takes = state.deployed & (state.up[:replicas] | stale) & (~state.gone | stale)
+    takes = takes & (state.excluded <= now) & ~operations.draining(world, state, now)
+    ongoing = _least(jnp.asarray(world.ongoing), head[CHANNEL["ongoing"]])
+    room = jnp.where(takes & ~mute, jnp.maximum(ongoing - load, 0.0), 0.0)
+    backlog = entered + state.waiting
+    share = routing.shares(load, takes & (room > 0.0), world.free.preference)
+    routed = routing.routed(backlog, share, room)
+    waiting = jnp.maximum(backlog - routed.sum(), 0.0)
+    # Serve refuses who would be one too many to wait.
+    most = _least(jnp.inf, head[CHANNEL["queue"]]) - 1.0
+    turned_away = jnp.where(mute, 0.0, jnp.maximum(waiting - jnp.maximum(most, 0.0), 0.0))
+    turned_away = jnp.where(jnp.isfinite(most), jnp.minimum(turned_away, entered), 0.0)
+    waiting = waiting - turned_away
+    # Those who wait came within the deadline: whoever came before has gone.
+    expired = jnp.maximum(waiting - entering * deadline - entered, 0.0)
+    return _Way(
+        entered=entered - turned_away,
+        refused=arrived - entered + turned_away,
+        routed=routed,
+        fresh=(entered - turned_away) / jnp.maximum(backlog, LEAST),
+        waiting=waiting - expired,
+        expired=expired,
+        mute=mute,
+        replaced=replaced,
+        deadline=deadline,
+        patience=patience,
+        reads=reads,
+        entering=entering,
+    )
+
+
+def _least(usual: Array | float, rate: Array) -> Array:
+    """The smaller of a limit and 1 / `rate`, where that is above 0."""
+    return jnp.minimum(usual, jnp.where(rate > 0.0, 1.0 / jnp.maximum(rate, 1e-6), jnp.inf))
+
+
+# --- how late things are -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Late:
+    """[R] each: first tokens and whole answers of those who come now, and of those who are served now."""
+
+    first: Lateness
+    whole: Lateness
+    now: Lateness
+    whole_now: Lateness
+    back: Array
+    """Seconds that an answer takes from the replica to the head."""
+
+
+def _lateness(world: Episode, work: Work, paths: Paths, rate: Array, lengths: Array) -> _Late:
+    replicas = world.exists.shape[0]
+    answer = ANSWER_BYTES_PER_TOKEN * lengths[1]
+    sloth = paths.sloth[1, :replicas] + paths.sloth[1, replicas]
+    used = jnp.minimum(rate * answer * sloth, 0.98)
+    behind = answer * sloth * used / (2.0 * (1.0 - used))
+    delay = paths.delay.sum(axis=0)
+    there_and_back = delay[:replicas] + delay[replicas] + behind
+    varies = (paths.jitter**2).sum(axis=0)
+    varies = varies[:replicas] + varies[replicas]
+    # TCP hands on in order: behind a lost packet all that follows waits.
+    held = jnp.minimum(2.0 * rate * paths.lost[1, :replicas] * paths.again[1, :replicas], 0.9)
+    kept = ((1.0 - paths.lost[:, :replicas]) * (1.0 - paths.lost[:, replicas:])).prod(axis=0) * (1.0 - held)
+    again = jnp.maximum(paths.again[:, :replicas].max(axis=0), paths.again[:, replicas].max())
+    own = jnp.sqrt(work.own**2 + varies)
+    lost = 1.0 - kept
+    answers = lengths[1] * work.token
+    deviation = jnp.sqrt(work.own**2 + varies + work.interrupted**2)
+
+    def first(mean: Array) -> Lateness:
+        return Lateness(mean + there_and_back, own, work.crowded, work.tail, lost, again)
+
+    def whole(mean: Array) -> Lateness:
+        total = mean + answers + there_and_back + answer * sloth
+        return Lateness(total, deviation, work.crowded, work.tail, lost, again)
+
+    back = paths.delay[1, :replicas] + paths.lost[1, :replicas] * paths.again[1, :replicas] + answer * sloth + behind
+    return _Late(first(work.first), whole(work.first), first(work.aged), whole(work.aged), back)
+
+
+# --- the way back ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """What is left of requests after a tick."""
 
     decoding: Array
     queued: Array
+    waiting: Array
+    undelivered: Array
+    answered: Array
+    """[R] on their way back."""
+    unsent: Array
+    """[] answers that the head does not hand on."""
     completed: Array
-    hung: Array
-    busy: Array
-    first_token: Array
-    crowded: Array
-    spread: Array
-    token: Array
+    """[R] answers that clients have."""
+    failed: Array
+    """[] after they had been taken in, or refused."""
+    by_replica: Array
+    """[R] those that engines or their silence have cost."""
+    heard: Array
+    """[R] share of first tokens that somebody still waits for."""
+    unanswered: Array
+    """[] lost without a first token."""
+    overdue: Array
+    """[] answers that have just become late while their engine stands still."""
+    judged: Array
+    """[] failed ones that were late before."""
 
 
-def _engines(
-    world: Episode, state: State, channel: Array, routed: Array, rate: Array, lengths: Array, dt: float
-) -> _Work:
-    prompt, output = lengths[0], jnp.maximum(lengths[1], 1.0)
-    running = state.decoding.sum(axis=1)
-    context = prompt + output / 2.0
-    step = world.step[0] + (world.step[1] + world.step[2] * context) * running
-    host = (world.host[0] + world.host[1] * running) * (1.0 + channel[:, CHANNEL["host"]])
-    step = jnp.maximum(step * (1.0 + channel[:, CHANNEL["decode"]]), host)
-    alone = world.prefill[0] * prompt + world.prefill[1] * prompt * prompt / 2.0
-    beside = running * (world.mixed[0] + world.mixed[1] * context + world.mixed[2] * prompt)
-    prefill = jnp.maximum(alone * (1.0 + channel[:, CHANNEL["prefill"]]) + beside, host)
-    hangs = (channel[:, CHANNEL["hang"]] + channel[:, CHANNEL["frozen"]] + channel[:, CHANNEL["cut"]]) > 0.0
-    works = state.up[: running.shape[0]] & ~hangs
-    room = jnp.minimum(state.sequences, world.most[1] / (prompt + output)) - running
-    backlog = state.queued + routed
-    # Each prompt is a step, or several, in which the decoding requests get their tokens too.
-    chunks = jnp.ceil(prompt / world.budget)
-    admitted = jnp.where(works, jnp.clip(jnp.minimum(dt / prefill, room), 0.0, backlog), 0.0)
-    steps = admitted * chunks + jnp.maximum(dt - admitted * prefill, 0.0) / step
-    moved = jnp.where(works, steps / output * STAGES, 0.0)
-    decoding, completed = _advanced(state.decoding, moved)
-    decoding = decoding.at[:, 0].add(admitted)
-    queued = backlog - admitted
-    # A prompt waits for those before it: a queue with one server and fixed service (M/D/1), whose tail is exponential.
-    busy = jnp.minimum(rate * prefill, CROWDED)
-    spread = prefill / (TAIL * (1.0 - busy))
-    drained = jnp.where(room > backlog, prefill, output * step / jnp.maximum(running, 1.0))
-    first = jnp.where(works, prefill + step / 2.0 + state.queued * drained, jnp.inf)
-    # Over an answer's life prompts take their usual share of the time.
-    token = 1.0 / (busy / prefill * chunks + (1.0 - busy) / step)
-    hung = jnp.where(state.up[: running.shape[0]] & hangs & (backlog + running > 0.0), state.hung + dt, 0.0)
-    occupied = jnp.where(works, jnp.minimum(1.0, (running * dt + admitted * prefill) / dt), 0.0)
-    return _Work(decoding, queued, completed, hung, occupied, jnp.minimum(first, 1e4), busy, spread + LEAST, token)
-
-
-def _advanced(stages: Array, moved: Array) -> tuple[Array, Array]:
-    """Requests [R, S] moved on by a real number of stages [R]; and those that come out, [R]."""
-    size = stages.shape[1]
-    numbers = jnp.arange(size)
-    moved = jnp.minimum(moved, float(size))
-    goes = numbers[None, :, None] + moved[:, None, None]
-    weight = jnp.maximum(0.0, 1.0 - jnp.abs(numbers[None, None, :] - goes))
-    after = (stages[:, :, None] * weight).sum(axis=1)
-    return after, jnp.maximum(stages.sum(axis=1) - after.sum(axis=1), 0.0)
-
-
-def _tail(limit: Array, first: Array, work: _Work) -> Array:
-    """[R] the share of first tokens later than a limit: some wait for others, for times with an exponential tail."""
-    return jnp.where(first >= limit, 1.0, work.crowded * _beyond(limit, first, work.spread))
-
-
-def _beyond(limit: Array, mean: Array, spread: Array) -> Array:
-    """The share beyond a limit of what is `mean` on average and has an exponential tail of that spread."""
-    return jnp.where(mean >= limit, 1.0, jnp.exp(-jnp.minimum((limit - mean) / jnp.maximum(spread, LEAST), 60.0)))
-
-
-def _first_tokens(routed: Array, first: Array, work: _Work) -> Array:
-    """[B] those who came, by their time to first token."""
-    later = work.crowded[:, None] * _beyond(jnp.asarray(EDGES)[None, :], first[:, None], work.spread[:, None])
-    return spread(routed, 1.0 - jnp.where(first[:, None] > EDGES[None, :], 1.0, later))
-
-
-def _answers(completed: Array, whole: Array) -> Array:
-    """[B] those who were answered, by the time to their last token."""
-    return spread(completed, (whole[:, None] <= EDGES[None, :]).astype(jnp.float32))
+def _ends(
+    world: Episode,
+    state: State,
+    work: Work,
+    late: _Late,
+    way: _Way,
+    paths: Paths,
+    lengths: Array,
+    undelivered: Array,
+    rate: Array,
+    down: Array,
+    dt: float,
+) -> _Ends:
+    replicas = world.exists.shape[0]
+    passes = paths.passes[:replicas]
+    # Without head or gateway all connections break, and engines are told.
+    broken = down[replicas + HEAD] | down[replicas + GATEWAY] | way.replaced
+    lost = down[:replicas] | broken | state.gone | ~state.up[:replicas]
+    # Whoever waits for a first token hangs up at the deadline: before the engine gets to it, or while it computes.
+    waited = state.queued / jnp.maximum(rate, 0.05)
+    near = waited > 0.5 * way.deadline
+    in_time = 1.0 - late.now.beyond(jnp.maximum(way.deadline, LEAST))
+    heard = jnp.where(near, jnp.exp(-rate * work.prefill), in_time)
+    hung_up = work.admitted * (1.0 - heard)
+    ahead = way.waiting / jnp.maximum(way.entering, 0.05)
+    most = rate * jnp.maximum(way.deadline - ahead, 0.0) + way.routed
+    expired = jnp.maximum(work.queued - most, 0.0)
+    unreached = jnp.maximum(undelivered - rate * way.deadline - way.routed, 0.0)
+    # An answer that has begun stops after a gap, or when its client has waited long enough.
+    stages = jnp.arange(STAGES)[None, :]
+    each = (lengths[1] * work.token / STAGES)[:, None]
+    elapsed = late.now.mean[:, None] + stages * each + work.hung[:, None]
+    kept = jnp.clip((way.patience - elapsed) / each, 0.0, 1.0) * (work.hung <= way.reads)[:, None]
+    decoding = work.decoding.at[:, 0].add(-jnp.minimum(hung_up, work.decoding[:, 0]))
+    stays = decoding * kept
+    abandoned = (decoding - stays).sum(axis=1)
+    # Of an engine that stands still each answer becomes late at its moment.
+    limit = jnp.asarray(world.objective)[2, 1]
+    crosses = (elapsed > limit) & (elapsed - dt <= limit) & (work.hung > 0.0)[:, None]
+    overdue = (stays * crosses).sum()
+    judged = jnp.where(work.hung > 0.0, ((decoding - stays) * (elapsed > limit)).sum(axis=1), 0.0).sum()
+    # Answers go back over the network, and through the head.
+    answered = state.answered + work.completed
+    comes = jnp.where(late.back > 0.0, 1.0 - jnp.exp(-dt / jnp.maximum(late.back, 1e-3)), 1.0)
+    back = jnp.where(passes, answered * comes, 0.0)
+    answered = answered - back
+    forgotten = jnp.where(state.silent > way.reads, answered, 0.0)
+    impatient = back * late.whole_now.beyond(way.patience)
+    good = back - impatient
+    kept_back = jnp.where(way.mute, state.unsent + good.sum(), 0.0)
+    given_up = jnp.where(way.mute & (state.mute > way.reads) | broken, kept_back, 0.0)
+    released = jnp.where(way.mute | broken, 0.0, state.unsent)
+    completed = jnp.where(way.mute, 0.0, good + released / replicas)
+    alive = ~lost
+    remains = stays.sum(axis=1) + work.queued - expired + undelivered - unreached + answered - forgotten
+    gone = jnp.where(lost, remains, 0.0)
+    by_replica = gone + hung_up + expired + unreached + abandoned + forgotten + impatient
+    waiting = jnp.where(broken, 0.0, way.waiting)
+    failed = by_replica.sum() + way.refused + way.expired + given_up + way.waiting - waiting
+    return _Ends(
+        decoding=jnp.where(alive[:, None], stays, 0.0),
+        queued=jnp.where(alive, work.queued - expired, 0.0),
+        waiting=waiting,
+        undelivered=jnp.where(alive, undelivered - unreached, 0.0),
+        answered=jnp.where(alive, answered - forgotten, 0.0),
+        unsent=kept_back - given_up,
+        completed=completed,
+        failed=failed,
+        by_replica=by_replica,
+        heard=heard,
+        unanswered=jnp.where(lost, work.queued - expired, 0.0).sum(),
+        overdue=overdue,
+        judged=judged,
+    )

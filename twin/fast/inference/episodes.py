@@ -7,17 +7,22 @@ and targets of that seed there, so that the two twins are compared on the same l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.fast.conditions import Conditions, drawn, slots
-from twin.fast.errors import NotCompiledError
+from twin.fast.background import plans
+from twin.fast.calibration import Free, packaged
+from twin.fast.conditions import Conditions, drawn
 from twin.fast.inference.channels import CHANNEL, Engine, effects
+from twin.fast.inference.demand import demand
+from twin.fast.inference.heat import Heat, heat
+from twin.fast.inference.network import Hops, about_packets, hops
 from twin.fast.objectives import objectives
+from twin.inference.clients import NO_RETRIES
 from twin.mechanics.conditions import Condition
 from twin.mechanics.engine_step import (
     BLOCK_TOKENS,
@@ -41,6 +46,7 @@ from twin.mechanics.serving import (
     PROXY_START,
     STORE_START,
 )
+from twin.mechanics.supervision import PROBE_PERIOD
 
 if TYPE_CHECKING:
     from twin.components import Component
@@ -53,6 +59,8 @@ PROGRAM, GPU, NODE, NOWHERE = range(4)
 HEAD, GATEWAY, STORE = range(3)
 """Programs after the replicas."""
 OTHERS: Final = 3
+PROXY_NOTICED: Final = PROXY_CHECK_PERIOD / 2 + PROXY_CHECK_FAILURES * PROXY_CHECK_TIMEOUT + PROXY_START
+"""Seconds from when a proxy hangs until another has taken its place; the first check missed is half a period away."""
 SIGNALS: Final = ("success", "ttft", "e2e")
 """What objectives are about."""
 
@@ -98,12 +106,39 @@ class Episode:
 
     # --- what is asked --------------------------------------------------------------------------------------------
     arrivals: NDArray[np.float32]
-    """[T, 3] requests of each tick, their mean prompt and their mean answer."""
+    """[T, 4] requests of each tick, their mean prompt, mean answer, and tokens of the prompt that must be computed."""
+    returning: NDArray[np.float32]
+    """[3] the same lengths of those who ask again after an answer."""
+    vary: NDArray[np.float32]
+    """[2] second moment over squared mean of computed tokens and of answers."""
+    again: NDArray[np.float32]
+    """[2] share of users who ask again after an answer, after a failure."""
+    think: NDArray[np.float32]
+    """[] mean seconds until they do."""
+    patience: NDArray[np.float32]
+    """[2] seconds that clients wait for a whole answer, for the first token; infinite where they wait for ever."""
+    pauses: NDArray[np.float32]
+    """[A] mean seconds between attempt 1, 2, … in vain and the next; none where nobody tries again."""
+    retries: NDArray[np.float32]
+    """[] attempts after the first that clients make at most."""
+    allowance: NDArray[np.float32]
+    """[] retries allowed for each call; infinite where there is no such limit."""
     objective: NDArray[np.float32]
     """[3, 2] for success, ttft and e2e: the share that must, and within what; 0 and infinite where there is none."""
 
     # --- what breaks ----------------------------------------------------------------------------------------------
     conditions: Conditions
+    hops: Hops
+    """What is wrong with packets."""
+    heat: Heat
+    """Of GPUs; empty where none can overheat."""
+    limits: NDArray[np.float32]
+    """[4] bytes of memory and cores of a container, of a machine; empty where nobody takes any."""
+    looks: NDArray[np.float32]
+    """[R] when the kubelet of its machine looks first, seconds."""
+    rollouts: NDArray[np.float32]
+    """[Q, 2] scheduled deployments: begin, and pause after each replica. Seconds."""
+    free: Free
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +150,19 @@ class Shape:
     components: int
     conditions: int
     ticks: int
+    packets: int
+    """Conditions about packets."""
+    attempts: int
+    """After which clients pause."""
+    rollouts: int
+    heats: bool
+    """Whether a GPU may overheat."""
+    crowds: bool
+    """Whether somebody takes memory or cores."""
 
 
 def episode(world: World, tick: float, shape: Shape) -> Episode:
     """The episode of a world that has not lived yet. Raises NotCompiledError."""
-    _check(world)
     cluster: InferenceTwin = world.cluster  # type: ignore[assignment]
     replicas = cluster.router.replicas
     count = shape.replicas
@@ -132,6 +175,9 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         programs[i] = _starts(replica)
     programs[count:] = [[seconds] * 3 for seconds in (HEAD_START, NGINX_START, STORE_START)]
     cost = step_cost(engine.gpu, engine.model, engine.gpus)
+    spec = world.spec.workload
+    retries = spec.retries or NO_RETRIES
+    asked = demand(world, tick, shape.ticks, cluster.deployed)
     return Episode(
         role=role,
         index=index,
@@ -156,40 +202,79 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         most=np.array([replicas[0].settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
         start=programs,
         ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
-        arrivals=_arrivals(world, tick, shape.ticks),
+        arrivals=asked.arrivals,
+        returning=asked.returning,
+        vary=asked.vary,
+        again=asked.again,
+        think=np.float32(asked.think),  # type: ignore[arg-type]
+        patience=np.array([spec.client_timeout or np.inf, spec.first_token_timeout or np.inf], np.float32),
+        pauses=_pauses(world, shape.attempts),
+        retries=np.float32(retries.max),  # type: ignore[arg-type]
+        allowance=np.float32(np.inf if retries.budget is None else retries.budget),  # type: ignore[arg-type]
         objective=objectives(world.slo.objectives, SIGNALS),
         conditions=drawn(
             world, shape.conditions, CHANNEL, lambda condition, place: effects(condition, place, engine), _noticed
         ),
+        hops=_hops(world, cluster, nodes, shape),
+        heat=heat(engine, [replica.gpu.meter.inlet for replica in replicas], count if shape.heats else 0),
+        limits=np.array(
+            [replicas[0].cgroup.memory, replicas[0].cgroup.cores, replicas[-1].node.memory, replicas[-1].node.cores]
+            if shape.crowds
+            else [],
+            np.float32,
+        ),
+        looks=_padded(
+            [world.streams["kubelet"].uniform(replica.node.name) * PROBE_PERIOD for replica in replicas], count, 0.0
+        ).astype(np.float32),
+        rollouts=_rollouts(world, shape.rollouts),
+        free=Free(**{name: np.float32(value) for name, value in asdict(packaged().free).items()}),
     )
 
 
-def _check(world: World) -> None:
-    """Raise NotCompiledError for what a scenario may say and the arrays do not have."""
-    workload = world.spec.workload
-    form = workload.arrivals
-    wants = {
-        "a closed loop": form is not None and form.concurrency is not None,
-        "conversations": workload.conversations is not None,
-        "clients' retries": workload.retries is not None,
-        "clients' time-outs": workload.client_timeout is not None or workload.first_token_timeout is not None,
-        "shared prefixes": workload.prefix is not None,
-        "benign noise": world.spec.noise != "none",
-        "background failures": world.spec.background != "none",
-        "an output check": world.cluster.output_check is not None,  # type: ignore[attr-defined]
-    }
-    missing = [what for what, wanted in wants.items() if wanted]
-    if missing:
-        raise NotCompiledError(", ".join(missing))
+def _rollouts(world: World, size: int) -> NDArray[np.float32]:
+    rows = [(rollout.at, rollout.pause) for rollout in world.spec.benign.rollouts]
+    return np.array([*rows, *[(np.inf, 0.0)] * (size - len(rows))], np.float32).reshape(size, 2)
+
+
+def _hops(world: World, cluster: InferenceTwin, nodes: Sequence[Component], shape: Shape) -> Hops:
+    """Conditions about packets; programs are numbered first, then machines."""
+    programs = (*cluster.router.replicas, cluster.router, cluster.gateway, cluster.store)
+    places = [*range(len(cluster.router.replicas)), *range(shape.replicas, shape.replicas + OTHERS)]
+    numbers = {program.name: place for program, place in zip(programs, places, strict=True)}
+    numbers |= {node.name: shape.replicas + OTHERS + i for i, node in enumerate(nodes)}
+    carried = [pair for plan in plans(world) for pair in plan.conditions]
+    found = [(slot, place, c) for slot, (place, c) in enumerate(carried) if about_packets(c)]
+    return hops(found, numbers, shape.replicas + OTHERS + shape.nodes, shape.packets)
 
 
 def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
     """The sizes that hold the episodes of all these worlds, whose observations are padded to `padded` components."""
-    replicas = [sum(c.kind == "vllm" for c in world.components.values()) for world in worlds]
-    nodes = [sum(c.kind == "node" for c in world.components.values()) for world in worlds]
-    conditions = [slots(world) for world in worlds]
-    ticks = [round(world.spec.horizon / tick) for world in worlds]
-    return Shape(max(replicas), max(nodes), padded, max(1, *conditions), max(ticks))
+    found = [[condition for plan in plans(world) for _, condition in plan.conditions] for world in worlds]
+    parameters = {condition.parameter for conditions in found for condition in conditions}
+    return Shape(
+        replicas=max(sum(c.kind == "vllm" for c in world.components.values()) for world in worlds),
+        nodes=max(sum(c.kind == "node" for c in world.components.values()) for world in worlds),
+        components=padded,
+        conditions=max(1, *map(len, found)),
+        ticks=max(round(world.spec.horizon / tick) for world in worlds),
+        packets=max(sum(map(about_packets, conditions)) for conditions in found),
+        attempts=max(_attempts(world, conditions) for world, conditions in zip(worlds, found, strict=True)),
+        rollouts=max(len(world.spec.benign.rollouts) for world in worlds),
+        heats="heat_path" in parameters,
+        crowds=bool(parameters & {"cpu_stress", "memory_taken", "memory_leak"}),
+    )
+
+
+def _attempts(world: World, conditions: Sequence[Condition]) -> int:
+    """The most retries that a client may send."""
+    usual = world.spec.workload.retries.max if world.spec.workload.retries is not None else 0
+    return usual + int(sum(c.value for c in conditions if c.parameter == "client_retries"))
+
+
+def _pauses(world: World, size: int) -> NDArray[np.float32]:
+    retries = world.spec.workload.retries or NO_RETRIES
+    mean = 1.0 - retries.jitter / 2.0
+    return np.array([min(retries.max_backoff, retries.backoff * 2.0**n) * mean for n in range(size)], np.float32)
 
 
 def _roles(
@@ -216,8 +301,8 @@ def _engine(replica: Replica, world: World) -> Engine:
     prompt = workload.prompt if isinstance(workload.prompt, int) else 1024
     output = workload.output if isinstance(workload.output, int) else 256
     return Engine(
-        replica.gpu.model, replica.model, len(replica.gpus), 16, prompt, prompt + output / 2.0, replica.cgroup.cores,
-        replica.node.cores,
+        replica.gpu.model, replica.model, len(replica.gpus), 16, prompt, prompt + output / 2.0, replica.blocks,
+        replica.settings.max_model_len, replica.settings.gpu_memory_utilization,
     )  # fmt: skip
 
 
@@ -239,26 +324,12 @@ def _starts(replica: Replica) -> tuple[float, float, float]:
     return again, again + COMPILE_SECONDS, elsewhere
 
 
-def _arrivals(world: World, tick: float, ticks: int) -> NDArray[np.float32]:
-    from twin.inference.workload import arrivals
-
-    found = np.zeros((ticks, 3), np.float64)
-    for arrival in arrivals(world.spec.workload, world.streams):
-        slot = int(arrival.time / tick)
-        if slot >= ticks:
-            break
-        found[slot] += (1.0, arrival.prompt, arrival.output)
-    requests = np.maximum(found[:, :1], 1.0)
-    found[:, 1:] /= requests
-    return found.astype(np.float32)
-
-
 def _noticed(condition: Condition) -> float:
     """Seconds until the cluster itself ends a condition: Serve's controller replaces a proxy whose process does not
     answer; the check that is missed first is half a period away."""
     if condition.parameter != "proxy_hang" or condition.layer is not Layer.PROCESS:
         return np.inf
-    return PROXY_CHECK_PERIOD / 2 + PROXY_CHECK_FAILURES * PROXY_CHECK_TIMEOUT + PROXY_START
+    return PROXY_NOTICED
 
 
 def _padded(values: Sequence[Any], size: int, rest: Any) -> NDArray[Any]:

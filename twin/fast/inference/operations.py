@@ -111,7 +111,7 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
     allowed = legal(world, state, now)[category, target] & slot.any()
     gentle = parameter == 0
     working = state.decoding.sum() + state.queued.sum() > 0.0
-    drains = jnp.where(gentle & listed(INTERRUPTS)[category] & working, _drain_seconds(world, state), 0.0)
+    drains = jnp.where(gentle & listed(INTERRUPTS)[category] & working, drain_seconds(world, state), 0.0)
     seconds = jnp.asarray(_SECONDS)[category]
     machine = jnp.where(jnp.asarray(world.role)[target] == NODE, jnp.asarray(world.index)[target], 0)
     more = BOOT_PER_GPU * jnp.maximum(jnp.asarray(world.gpus_of_node)[machine] - 1.0, 0.0)
@@ -191,6 +191,8 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
         cordoned=(state.cordoned | cordons.any(axis=0) | gone.any(axis=0)) & ~opens.any(axis=0),
         orders=orders.cleared(state.orders, finishing),
         spare=jnp.where(finishing, -1, state.spare),
+        pressed=jnp.where(stopped[:replicas], 0.0, state.pressed),
+        gone=state.gone & ~stopped[:replicas],
     )
     return after, stopped
 
@@ -291,7 +293,12 @@ def _exchanged(state: State, affected: Array, moves: Array) -> Array:
     return jnp.where(comes.any(axis=0), (comes * state.seat[mover][:, None]).sum(axis=0), seat).astype(jnp.int32)
 
 
-def _drain_seconds(world: Episode, state: State) -> Array:
+def seconds_of(category: str) -> Array:
+    """What an operation itself takes."""
+    return jnp.asarray(_SECONDS)[NUMBER[category]]
+
+
+def drain_seconds(world: Episode, state: State) -> Array:
     """How long what is in flight takes, at most `DRAIN_LIMIT`: an answer at the present pace."""
     running = state.decoding.sum(axis=1).max()
     step = world.step[0] + world.step[1] * running + world.step[2] * running * (state.asked[0] + state.asked[1] / 2)

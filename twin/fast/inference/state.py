@@ -9,9 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast import objectives, orders
+from twin.fast.inference import heat
 from twin.fast.inference.episodes import OTHERS, SIGNALS, Episode
 from twin.fast.objectives import Judged
 from twin.fast.orders import Orders
+from twin.inference.clients import RESERVE
 
 STAGES = 8
 """Stages of an answer: requests move through them at the pace of their engine."""
@@ -53,7 +55,7 @@ class State:
     sequences: Array
     """[R] that its engine takes at a time."""
     asked: Array
-    """[2] tokens of prompts and of answers of late."""
+    """[3] tokens of prompts, of answers, and of prompts that must be computed, of late."""
     rate: Array
     """[R] requests a second that each replica got of late."""
     luck: Array
@@ -74,12 +76,63 @@ class State:
     best: Array
     """[]"""
 
+    # --- requests on their way ------------------------------------------------------------------------------------
+    undelivered: Array
+    """[R] that have not reached their replica, because nothing passes."""
+    answered: Array
+    """[R] answers that have not reached the head."""
+    unsent: Array
+    """[] answers that the head does not hand on."""
+    mute: Array
+    """[] seconds for which it has not."""
+    entering: Array
+    """[] requests a second that the gateway took in of late."""
+
+    # --- clients --------------------------------------------------------------------------------------------------
+    thinking: Array
+    """[] users who think before they ask again."""
+    pausing: Array
+    """[A] who pause after a first, second, … attempt in vain."""
+    mix: Array
+    """[A + 1] shares of first, second, … attempts in flight."""
+    credit: Array
+    """[] retries that the clients' budget allows."""
+
+    # --- machines -------------------------------------------------------------------------------------------------
+    warm: Array
+    """[H, 2] temperature of GPUs' cores and memories, C."""
+    worked: Array
+    """[R, 2] shares of the last tick that engines spent in decode steps and in prompts."""
+    leaked: Array
+    """[R] bytes by which processes have grown."""
+    stressed: Array
+    """[R] bytes of foreign processes in containers."""
+    foreign: Array
+    """[D] the same on machines."""
+
+    # --- supervision ----------------------------------------------------------------------------------------------
+    pressed: Array
+    """[R] until when the kubelet does not start a pod that it evicted."""
+    killing: Array
+    """[R] when it kills a container that does not answer."""
+    silent: Array
+    """[R] seconds for which the head has not reached a replica."""
+    gone: Array
+    """[R] whether the GCS has given it up."""
+    rolled: Array
+    """[R] which settings it runs with, as one number."""
+    rolled_out: Array
+    """[] int32: replicas that scheduled deployments have replaced so far."""
+    rests: Array
+    """[] until when a deployment pauses."""
+
 
 def first(world: Episode, luck: Array, window: int, tick: float) -> State:
     """All that is deployed runs; nobody has come yet. `window`: ticks of the SLO's."""
     replicas, programs = world.exists.shape[0], world.exists.shape[0] + OTHERS
     conditions, nodes = world.conditions.place.shape[0], world.gpus_of_node.shape[0]
     up = jnp.concatenate([jnp.asarray(world.active), jnp.ones(OTHERS, bool)])
+    attempts = world.pauses.shape[0]
     lengths, rate = _usual(world, tick)
     return State(
         tick=jnp.int32(0),
@@ -108,11 +161,32 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
         judged=objectives.none(len(SIGNALS), window),
         served=jnp.float32(0.0),
         best=jnp.float32(0.0),
+        undelivered=jnp.zeros(replicas),
+        answered=jnp.zeros(replicas),
+        unsent=jnp.float32(0.0),
+        mute=jnp.float32(0.0),
+        entering=rate,
+        thinking=jnp.float32(0.0),
+        pausing=jnp.zeros(attempts),
+        mix=jnp.zeros(attempts + 1).at[0].set(1.0),
+        credit=jnp.float32(RESERVE),
+        warm=heat.still(world.heat),
+        worked=jnp.zeros((replicas, 2)),
+        leaked=jnp.zeros(replicas),
+        stressed=jnp.zeros(replicas),
+        foreign=jnp.zeros(nodes),
+        pressed=jnp.zeros(replicas),
+        killing=jnp.full(replicas, jnp.inf),
+        silent=jnp.zeros(replicas),
+        gone=jnp.zeros(replicas, bool),
+        rolled=jnp.zeros(replicas),
+        rolled_out=jnp.int32(0),
+        rests=jnp.float32(0.0),
     )
 
 
 def _usual(world: Episode, tick: float) -> tuple[Array, Array]:
-    """Mean lengths [2] and rate [] of the episode, as the service has seen them before."""
+    """Mean lengths [3] and rate [] of the episode, as the service has seen them before."""
     arrivals = jnp.asarray(world.arrivals)
     requests = jnp.maximum(arrivals[:, 0].sum(), 1.0)
     lengths = (arrivals[:, :1] * arrivals[:, 1:]).sum(axis=0) / requests

@@ -1,0 +1,179 @@
+"""What engines do in a tick: prompts computed, answers moved on, and how long that takes whoever comes now.
+
+Requests are a fluid. What its pace is comes from the same kernels as in the SimPy twin (`Episode.step`, `prefill`):
+an engine computes the prompts that wait, each in steps that the decoding requests share, and spends the rest of the
+tick on decode steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from twin.fast.latency import EDGES, spread
+from twin.fast.objectives import LEAST
+
+if TYPE_CHECKING:
+    from twin.fast.inference.episodes import Episode
+    from twin.fast.inference.state import State
+
+LONGEST = 1e4
+"""Seconds that stand for never."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast engines are now: [R] each, as ratios to sound ones on idle hosts."""
+
+    decode: Array
+    prefill: Array
+    host: Array
+    works: Array
+    """Whether steps end."""
+    sequences: Array
+    """That they take at a time."""
+    tokens: Array
+    """Of context that they hold."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What engines did: [R] each, `decoding` [R, S]. Seconds, requests."""
+
+    decoding: Array
+    queued: Array
+    admitted: Array
+    completed: Array
+    hung: Array
+    """For how long steps have not ended."""
+    busy: Array
+    """Share of the time in which a kernel was resident."""
+    shares: Array
+    """[R, 2] of the time, in decode steps and in prompts."""
+    prefill: Array
+    """A prompt's own steps."""
+    first: Array
+    """From an arrival now to the first token."""
+    aged: Array
+    """The same of those whose prompts are computed now: they have waited, not will wait."""
+    own: Array
+    """Standard deviation of both, apart from waiting for others."""
+    crowded: Array
+    """Share of arrivals that wait for others."""
+    tail: Array
+    """Mean seconds that they do, once they do."""
+    token: Array
+    """Seconds a token of an answer."""
+    interrupted: Array
+    """Standard deviation of the time of a whole answer, by prompts of others and by its own length."""
+
+
+def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, lengths: Array, dt: float) -> Work:
+    """A tick of the engines; `routed` [R] requests come, `rate` [R] a second of late, `lengths` [3] of them."""
+    prompt, output, computed = lengths[0], jnp.maximum(lengths[1], 1.0), jnp.maximum(lengths[2], 1.0)
+    running = state.decoding.sum(axis=1)
+    context = prompt + output / 2.0
+    step = world.step[0] + (world.step[1] + world.step[2] * context) * running
+    host = (world.host[0] + world.host[1] * running) * pace.host
+    step = jnp.maximum(step * (1.0 + pace.decode), host)
+    alone = world.prefill[0] * computed + world.prefill[1] * computed * (prompt - computed / 2.0)
+    beside = running * (world.mixed[0] + world.mixed[1] * context + world.mixed[2] * computed)
+    # Each prompt is a step, or several, in which the decoding requests get their tokens too.
+    chunks = jnp.ceil(computed / world.budget)
+    prefill = jnp.maximum(alone * (1.0 + pace.prefill) + beside, host * chunks)
+    works = state.up[: running.shape[0]] & pace.works
+    most = jnp.minimum(pace.sequences, pace.tokens / (computed + output / 2.0))
+    room = jnp.maximum(most - running, 0.0)
+    # A place that comes free in the tick is taken again in it; prompts hold up those who would leave.
+    share = running / output
+    freed = (room + share * dt / step) / (1.0 + share * jnp.maximum(prefill / step - chunks, 0.0))
+    backlog = state.queued + routed
+    admitted = jnp.where(works, jnp.clip(jnp.minimum(dt / prefill, freed), 0.0, backlog), 0.0)
+    steps = admitted * chunks + jnp.maximum(dt - admitted * prefill, 0.0) / step
+    moved = jnp.where(works, steps / output * state.decoding.shape[1], 0.0)
+    decoding, completed = advanced(state.decoding, moved)
+    decoding = decoding.at[:, 0].add(admitted)
+    queued = backlog - admitted
+    # A prompt waits for those before it: a queue with one server (M/G/1), whose tail is taken to be exponential.
+    busy = jnp.minimum(rate * prefill, world.free.crowded)
+    tail = prefill * world.vary[0] / (world.free.decay * (1.0 - busy)) + LEAST
+    drained = jnp.where(room > backlog, prefill, output * step / jnp.maximum(running, 1.0))
+    own = prefill + step / 2.0
+    waited = state.queued / jnp.maximum(rate, 0.05)
+    hangs = ~pace.works
+    hung = jnp.where(state.up[: running.shape[0]] & hangs & (backlog + running > 0.0), state.hung + dt, 0.0)
+    # Over an answer's life prompts take their usual share of the time.
+    token = 1.0 / (busy / prefill * chunks + (1.0 - busy) / step)
+    whole = output * token
+    prompts = jnp.clip(admitted * prefill / dt, 0.0, 1.0)
+    decodes = (1.0 - prompts) * jnp.minimum(1.0, running)
+    return Work(
+        decoding=decoding,
+        queued=queued,
+        admitted=admitted,
+        completed=completed,
+        hung=hung,
+        busy=jnp.where(works, jnp.minimum(1.0, running + prompts), 0.0),
+        shares=jnp.where(works[:, None], jnp.stack([decodes, prompts], axis=1), 0.0),
+        prefill=prefill,
+        first=jnp.minimum(jnp.where(works, own + state.queued * drained, LONGEST), LONGEST),
+        aged=jnp.minimum(own + waited, LONGEST),
+        own=jnp.sqrt(prefill**2 * (world.vary[0] - 1.0) + step**2 / 12.0),
+        crowded=busy,
+        tail=tail,
+        token=token,
+        interrupted=jnp.sqrt(rate * whole * prefill**2 + whole**2 * (world.vary[1] - 1.0)),
+    )
+
+
+def advanced(stages: Array, moved: Array) -> tuple[Array, Array]:
+    """Requests [R, S] moved on by a real number of stages [R]; and those that come out, [R]."""
+    size = stages.shape[1]
+    numbers = jnp.arange(size)
+    moved = jnp.minimum(moved, float(size))
+    goes = numbers[None, :, None] + moved[:, None, None]
+    weight = jnp.maximum(0.0, 1.0 - jnp.abs(numbers[None, None, :] - goes))
+    after = (stages[:, :, None] * weight).sum(axis=1)
+    return after, jnp.maximum(stages.sum(axis=1) - after.sum(axis=1), 0.0)
+
+
+# --- how long things take ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """A time of [R] requests: lognormal with `mean` and `deviation`, to which a share `delayed` adds a time with an
+    exponential tail of `tail` seconds. Two such reasons to be late: others in the queue, and packets lost."""
+
+    mean: Array
+    deviation: Array
+    delayed: Array
+    tail: Array
+    lost: Array
+    again: Array
+
+    def beyond(self, limit: Array) -> Array:
+        """The share that takes longer than `limit`; both [..., R] or [R, B] and so on."""
+        return _beyond(limit, self.mean, self.deviation, self.delayed, self.tail, self.lost, self.again)
+
+    def counts(self, count: Array) -> Array:
+        """[B] of `count` [R] requests, by how long they took."""
+        edges = jnp.asarray(EDGES)[None, :]
+        rows = (x[:, None] for x in (self.mean, self.deviation, self.delayed, self.tail, self.lost, self.again))
+        return spread(count, 1.0 - _beyond(edges, *rows))
+
+
+def _beyond(
+    limit: Array, mean: Array, deviation: Array, delayed: Array, tail: Array, lost: Array, again: Array
+) -> Array:
+    relative = jnp.log1p((deviation / jnp.maximum(mean, LEAST)) ** 2) + 1e-4
+    middle = jnp.log(jnp.maximum(mean, LEAST)) - relative / 2.0
+    late = jax.scipy.stats.norm.sf((jnp.log(jnp.maximum(limit, LEAST)) - middle) / jnp.sqrt(relative))
+    over = jnp.maximum(limit - mean, 0.0)
+    waits = delayed * jnp.exp(-jnp.minimum(over / jnp.maximum(tail, LEAST), 60.0))
+    repeats = lost * jnp.exp(-jnp.minimum(over / jnp.maximum(again, LEAST), 60.0))
+    return jnp.where(jnp.isfinite(limit), 1.0 - (1.0 - late) * (1.0 - waits) * (1.0 - repeats), 0.0)
