@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twin.actions import CATEGORIES
-from twin.fast import NotCompiledError
-from twin.fast.twin import CLUSTERS, cluster_of
+from twin.fast import CompileError, NotCompiledError
+from twin.fast.twin import CLUSTERS, cluster_of, shared
 from twin.scenario import Scenario, Suite, catalogue
-from twin.spaces import Layout
 from twin.world import World
 
 
@@ -24,9 +23,11 @@ def missing(name: str) -> str:
     tick = world.spec.control.interval / 10
     try:
         cluster = cluster_of(world.spec.cluster.kind)
-        cluster.episode(world, tick, cluster.shape([world], tick, Layout(world.topology).size))
+        cluster.episode(world, tick, cluster.shape([world], tick, shared(world).size))
     except NotCompiledError as error:
         return error.what
+    except CompileError as error:
+        return str(error)
     return ""
 
 

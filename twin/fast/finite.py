@@ -20,15 +20,26 @@ from twin.fast.errors import NotANumberError
 if TYPE_CHECKING:
     from twin.fast.twin import FastTwin, Lane
 
+LEAST = 1e-12
+"""What a sum is made smaller by, twice."""
 WHOLE = "the cluster"
 """Whose a quantity is that belongs to no component."""
 
 
-def sound(lane: Lane, *told: Any) -> Array:
-    """[] whether no float of a lane is NaN (a time that never comes is infinite) and all that is told is finite."""
-    checks = [~jnp.isnan(leaf).any() for leaf in _floats(lane.state)]
-    checks += [jnp.isfinite(leaf).all() for leaf in _floats(told)]
-    return jnp.stack(checks).all()
+def sound(lanes: Lane, *told: Array) -> Array:
+    """[L] whether no float of a lane's state is NaN (a time that never comes is infinite) and all floats that are told
+    of it [L, …] are finite.
+
+    As matrix products, which run at the speed of memory; a boolean reduction for each field takes many times as long.
+    """
+    count = lanes.episode.shape[0]
+    state = jnp.concatenate([leaf.reshape(count, -1) for leaf in _floats(lanes.state)], axis=1)
+    wrong = jnp.isnan(state).astype(jnp.float32) @ jnp.ones(state.shape[1])
+    for values in told:
+        flat = values.reshape(count, -1)
+        # Of finite numbers this sum is finite, as it is too small to overflow.
+        wrong = wrong + jnp.abs(flat @ jnp.full(flat.shape[1], LEAST)) * LEAST
+    return wrong < 0.5
 
 
 def unsound(twin: FastTwin, lane: Lane, actions: Any) -> NotANumberError:

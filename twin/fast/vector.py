@@ -55,7 +55,7 @@ def _programs(twin: FastTwin) -> _Programs:
 
     def go_on(lanes: Lane, actions: Array) -> tuple[Any, ...]:
         observed, lived, reward, done, info = jax.vmap(twin.go_on)(lanes, actions)
-        fine = jax.vmap(sound)(lived, observed, reward, info)
+        fine = sound(lived, observed["features"], reward)
         seconds = jnp.full_like(reward, twin.default_params.interval_seconds)
         flags = jnp.stack([fine.all(), done.any()])
         return observed, lived, reward, done, {**info, "elapsed": seconds}, fine, flags
