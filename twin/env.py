@@ -58,6 +58,9 @@ ACTION_COST: dict[str, float] = {
 operator answers for every action, so one that changes nothing is not free (assumed). They order actions by how far they
 reach: a call to an API 1, a process 3, a device or a new place 4, a machine 8 to 10, hardware out of stock 20."""
 
+WINDOW = 60.0
+"""Seconds of telemetry that an interpreter or policy is given, where nothing else is asked."""
+
 ScenarioLike = str | Path | Scenario | ResolvedScenario
 
 
@@ -74,7 +77,7 @@ class ClusterEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
     """
 
     def __init__(
-        self, scenario: ScenarioLike, window: float = 60.0, attend: Callable[[World], None] = lambda world: None
+        self, scenario: ScenarioLike, window: float = WINDOW, attend: Callable[[World], None] = lambda world: None
     ) -> None:
         self._scenario = _load(scenario)
         self._window = window
