@@ -15,12 +15,14 @@ from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Flow
-from twin.fast.openstack.state import NONE, State
-from twin.mechanics.openstack import STATEMENT
+from twin.fast.openstack.state import WIRED, WORKS, State
+from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT
 from twin.mechanics.rabbitmq import ELECTION, SILENT_LEADER
 
-MEMORY = 10.0
-"""Seconds over which the load of the database is taken."""
+MEMORY = 100.0
+"""Calls and stages over which the mean of their statements is taken."""
+PERIODIC = 3.0
+"""Statements of one transaction of a periodic task, as a heartbeat has them (`twin.mechanics.openstack.RPC`)."""
 
 
 def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[State, Tick]:
@@ -44,6 +46,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     answers = services.look(world, state, channel, now)
 
     objective = jnp.asarray(world.objective)
+    before = state.runs
     alive = jobs.alive(world, state, channel, now)
     state, built = jobs.live(world, state, answers, channel, gone, came, now, dt, luck, objective[2, 1])
     reached = runs.reachable(world, state, channel)
@@ -57,11 +60,20 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     bads = jnp.stack([told.badly, told.bad + bad, built.bad.sum().astype(jnp.float32), down * dt])
     judged, loss, violated = objectives.judge(state.judged, objective, goods, bads, state.tick)
     calls = told.calls + asked_too
-    begun = (state.runs.state != NONE) & (state.runs.until >= now) & (state.runs.until < now + dt)
-    stages = (jnp.maximum(state.runs.job, 0)[:, None] == jnp.arange(calls.shape[0])[None, :]) & begun[:, None]
-    work = ((calls + stages.sum(axis=0)) @ jnp.asarray(world.work.sql)[:, 0]) * STATEMENT * answers.load / dt
-    statements = state.statements + (work - state.statements) * min(1.0, dt / MEMORY)
-    after = replace(state, tick=state.tick + 1, judged=judged, statements=statements)
+    following = state.runs
+    begun = (following.state == WORKS) & (before.state != WORKS)
+    stages = (jnp.maximum(following.job, 0)[:, None] == jnp.arange(calls.shape[0])[None, :]) & begun[:, None]
+    done = calls + stages.sum(axis=0)
+    wired = ((following.state == WIRED) & (before.state != WIRED)).sum()
+    each = services.BACKGROUND["statements"] * dt + services.BACKGROUND["statements of a server"] * wired
+    work = (done @ jnp.asarray(world.work.sql)[:, 0] + each) * STATEMENT * answers.slowdown
+    number = done.sum() + each / PERIODIC
+    share = jnp.minimum(1.0, number / MEMORY)
+    batch = state.batch + (work / jnp.maximum(number, 1e-3) - state.batch) * share
+    crowd = 2.0 * (state.backlog + work) / jnp.maximum(batch, 1e-3)
+    backlog = jnp.maximum(state.backlog + work - jnp.minimum(MYSQL_THREADS, crowd) * dt, 0.0)
+    backlog = jnp.where(answers.database, backlog, 0.0)
+    after = replace(state, tick=state.tick + 1, judged=judged, backlog=backlog, batch=batch)
     created = runs.bins(built.took, (built.took > 0.0).astype(jnp.float32))
     failed = (told.failed @ _own(world)) if calls.shape else told.failed
     flow = Flow(
@@ -69,7 +81,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         failed=failed,
         seconds=told.seconds @ _own(world),
         queries=calls @ jnp.asarray(world.work.sql)[:, 0],
-        threads=1.0 + statements,
+        threads=1.0 + jnp.minimum(crowd, 1e4),
     )
     tick = Tick(
         loss=loss,

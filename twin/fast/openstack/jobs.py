@@ -16,7 +16,7 @@ from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.flows import QUANTILES
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import DONE, ERROR, LOST, WAITS, WIRED, WIRES, WORKS, State
-from twin.mechanics.neutron import FILTER_PORT, POLLING_INTERVAL, SCAN, WIRE_PORT
+from twin.mechanics.neutron import AGENT_DOWN_TIME, FILTER_PORT, POLLING_INTERVAL, SCAN, WIRE_PORT
 from twin.mechanics.openstack import MAX_ATTEMPTS, SERVICE_DOWN_TIME, VIF_PLUGGING_TIMEOUT
 
 CREATION, DELETION = 1, 2
@@ -100,7 +100,9 @@ def live(
     wired = jnp.asarray(work.after)[stage] > 0.0
     images = channel[single[ROLE["glance-api"]]]
     spoiled = world.own_image & ((images[CHANNEL["corrupt"]] > 0.0) | (images[CHANNEL["closed"]] > 0.0))
-    local = at_compute & wired & (full[place] | spoiled)
+    deaf = ~state.programs.up[agent] & (now - state.programs.born[agent] > AGENT_DOWN_TIME)
+    unbound = at_compute & wired & deaf[place]  # neutron takes the host's agent for dead and binds no port there
+    local = at_compute & wired & (full[place] | spoiled | unbound)
     fails = chance < services.fails[stage]
     u = draws.uniform(luck, state.tick, 13, size)
     usual = draws.quantile(u, jnp.asarray(work.seconds)[stage], QUANTILES)
@@ -112,9 +114,9 @@ def live(
     takes = jnp.where(fails, services.after[stage], usual + longer)
     takes = jnp.where(local & ~fails, jnp.minimum(usual, 1.0) + longer, takes)
     never = at_compute & hung[place] & ~fails
-    start = jnp.where(heard & (runs.until < now - 0.5 * dt), now, runs.until)
+    start = jnp.where(runs.until < now - 2.0 * dt, now, runs.until)  # it has waited for somebody
     until = jnp.where(begins, jnp.where(never, jnp.inf, start + takes), runs.until)
-    flaw = jnp.where(begins, jnp.where(fails, 1.0, jnp.where(local, 2.0, 0.0)), runs.fails)
+    flaw = jnp.where(begins, jnp.where(fails, 1.0, jnp.where(local, jnp.where(unbound, 1.0, 2.0), 0.0)), runs.fails)
     phase = jnp.where(begins, WORKS, runs.state)
 
     # Stages that end.
@@ -151,7 +153,7 @@ def live(
     earliest = jnp.where(waiting[:, None] & here, until[:, None], jnp.inf).min(axis=0)
     begun = jnp.where(state.hosts.wiring > earliest, state.hosts.wiring, earliest + phased * POLLING_INTERVAL)
     begun = jnp.maximum(begun, now - dt)
-    each = (WIRE_PORT + FILTER_PORT) * services.slow + 40.0 * services.late
+    each = (WIRE_PORT + FILTER_PORT) * services.slow + services.wiring + 40.0 * services.late
     finished = begun + SCAN * services.slow + count * each
     wiring = jnp.where(idle, finished, state.hosts.wiring)
     taken = waiting & idle[place]

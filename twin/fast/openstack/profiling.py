@@ -49,12 +49,15 @@ def calibrate(path: Path = FILE, seeds: Sequence[int] = SEEDS, horizon: float = 
     """Measure everything and write it down; returns what was written."""
     calls: dict[str, list[Root]] = defaultdict(list)
     scripts: dict[str, Any] = {}
+    unasked: list[tuple[float, float]] = []
     for load, names in SCENARIOS.items():
         recordings = [lived(name, seed, horizon) for name in names for seed in seeds]
         for recording in recordings:
             for root in recording.roots.values():
                 if math.isfinite(root.end):
                     calls[f"{load} {root.operation}" if load == "lifecycle" else root.operation].append(root)
+        if load == "lifecycle":
+            unasked = [_unasked(recording) for recording in recordings]
         scripts[load] = _lifecycle(recordings) if load == "lifecycle" else _script(recordings)
     suite = json.dumps({"scenarios": SCENARIOS, "seeds": list(seeds), "horizon": horizon}, sort_keys=True)
     found = {
@@ -66,9 +69,23 @@ def calibrate(path: Path = FILE, seeds: Sequence[int] = SEEDS, horizon: float = 
         },
         "calls": {name: _call(roots) for name, roots in sorted(calls.items())},
         "scripts": scripts,
+        "background": _background(unasked),
     }
     path.write_text(json.dumps(found, indent=1) + "\n")
     return found
+
+
+def _unasked(recording: Recording) -> tuple[float, float]:
+    """Servers built a second, and statements a second for nobody's request."""
+    seconds = recording.world.now
+    built = sum(r.operation == "nova-api servers.create" for r in recording.roots.values())
+    return built / seconds, recording.unasked / seconds
+
+
+def _background(lives: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """The line through them: statements a second without any server, and more for each that is built."""
+    slope, constant = np.polyfit(*np.array(lives).T, 1)
+    return {"statements": round(float(constant), 3), "statements of a server": round(float(slope), 3)}
 
 
 def lived(scenario: str, seed: int, horizon: float = HORIZON) -> Recording:

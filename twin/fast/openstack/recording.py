@@ -64,6 +64,8 @@ class Recording:
     world: World
     roots: dict[str, Root] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    unasked: float = 0.0
+    """SQL statements for nobody's request: periodic tasks, agents."""
 
 
 @contextmanager
@@ -75,6 +77,8 @@ def listening(recording: Recording) -> Iterator[None]:
         root = recording.roots.get(trace)
         if root is not None:
             root.events.append(event)
+        elif event.what == "sql":
+            recording.unasked += event.amount
 
     def wrap(owner: type, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)

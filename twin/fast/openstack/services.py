@@ -13,6 +13,7 @@ from jax import Array
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, SINGLE, WEB
 from twin.fast.openstack.episodes import CALLED, Episode
+from twin.fast.openstack.flows import measured
 from twin.fast.openstack.state import State
 from twin.mechanics import galera, haproxy
 from twin.mechanics import openstack as facts
@@ -21,6 +22,7 @@ from twin.openstack.oslo.clients import LOOKUP_TIMEOUT
 SURE = 1.0 - 1e-6
 """A chance that logarithms still bear."""
 HANDSHAKE = 0.05
+BACKGROUND = measured()["background"]
 CALLED_SINGLE = np.array([ROLE[name] for name in CALLED[:-1]])
 WEB_ROLES = np.array([ROLE[name] for name in WEB])
 KEYSTONE, GLANCE = WEB.index("keystone"), WEB.index("glance-api")
@@ -53,8 +55,10 @@ class Services:
     """[N] whether a client there could publish."""
     queries: Array
     """[] whether nova's API answers."""
-    load: Array
-    """[] times longer a statement takes."""
+    wiring: Array
+    """[] seconds that an agent's pass takes longer for each port."""
+    slowdown: Array
+    """[] times longer a statement takes that is alone."""
 
 
 def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
@@ -90,9 +94,9 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     waits = jnp.where(~meets[chosen] | dark[chosen], galera.CONNECT_TIMEOUT, waits)
     waits = jnp.where(nameless, LOOKUP_TIMEOUT, waits)
     times = 1.0 + of("slow")[chosen]
-    busy = jnp.minimum(state.statements / facts.MYSQL_THREADS, 0.98)
-    queued = busy ** jnp.sqrt(2.0 * (facts.MYSQL_THREADS + 1.0)) / (facts.MYSQL_THREADS * (1.0 - busy))
-    queued = queued * facts.STATEMENT * 7.0 * times
+    # Statements in progress share the threads: with work of `backlog` seconds there are so many at a time.
+    crowd = 2.0 * state.backlog / jnp.maximum(state.batch, 1e-3)
+    times = times * jnp.maximum(1.0, crowd / facts.MYSQL_THREADS)
     locked, hold = of("locked")[chosen], jnp.minimum(of("hold")[chosen], galera.LOCK_WAIT_TIMEOUT)
     deadlock = locked * locked
     retries = deadlock * (galera.DB_RETRY_INTERVAL + deadlock * 2.0 * galera.DB_RETRY_INTERVAL)
@@ -119,7 +123,9 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     fails, lasts = jnp.where(nameless, 1.0, fails), jnp.where(nameless & ~away, LOOKUP_TIMEOUT, lasts)
     tries = (dropped + dropped**2 + dropped**3) * haproxy.RETRY_PAUSE
     mixed = 2.0 * of("mismatched")[webs] * (1.0 - of("mismatched")[webs])
-    refusals = mixed * mixed * (1.0 + mixed) + mixed * mixed
+    # A service's own token is refused twice (503), or its client's (401), which asks for a new one and tries once more.
+    well, refused = (1.0 - mixed * mixed) * (1.0 - mixed), (1.0 - mixed * mixed) * mixed
+    refusals = 1.0 - well * (1.0 + refused)
     fails = jnp.where(jnp.arange(len(WEB)) == KEYSTONE, 1.0 - (1.0 - fails) * (1.0 - refusals), fails)
 
     # --- messages that somebody waits for -------------------------------------------------------------------------
@@ -155,7 +161,7 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     total = jnp.stack(hazards).sum(axis=0)
     lasting = jnp.stack([hazard * taken for hazard, taken in zip(hazards, seconds, strict=True)]).sum(axis=0)
     slow = channel[jnp.maximum(single[: len(SINGLE)], 0), CHANNEL["slow"]]
-    longer = jnp.asarray(work.think) @ slow + sql[:, 0] * facts.STATEMENT * (times - 1.0) + sql[:, 1] * queued
+    longer = jnp.asarray(work.think) @ slow + sql[:, 0] * facts.STATEMENT * (times - 1.0)
     longer = longer + sql[:, 2] * write + (sql[:, 2] > 0.0) * unsettled + http @ tries
     late = of("late")
     hop = jnp.maximum(late[control], late[webs].max())
@@ -173,7 +179,8 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
         database=database,
         broker=broker,
         queries=at("keystone", on) & at("nova-api", on) & (on[at_member] & state.member & (members >= 0)).any(),
-        load=times,
+        wiring=BACKGROUND["statements of a server"] * facts.STATEMENT * (times - 1.0),
+        slowdown=1.0 + of("slow")[chosen],
     )
 
 

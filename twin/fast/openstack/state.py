@@ -128,8 +128,10 @@ class State:
     hosts: Hosts
     waiting: Array
     """[] runs that have come and found no slot."""
-    statements: Array
-    """[] seconds of the database's threads a second, of late."""
+    backlog: Array
+    """[] seconds of the database's threads that statements under way still take."""
+    batch: Array
+    """[] the same of one call or stage, on average, of late."""
     settles: Array
     """[] until when the members of the database agree on who is left."""
     member: Array
@@ -176,7 +178,8 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
             seen=tenants, takes=~jnp.asarray(world.spare) & (jnp.asarray(parts.machine) >= 0), broken=none > 1,
         ),
         waiting=jnp.float32(0.0),
-        statements=jnp.float32(0.0),
+        backlog=jnp.float32(0.0),
+        batch=jnp.float32(0.1),
         settles=jnp.float32(0.0),
         member=jnp.asarray(parts.group[0]) >= 0,
         drained=jnp.zeros(parts.group.shape[1], bool),
