@@ -117,7 +117,7 @@ def _leak(rate: float, component: Component) -> Effects:
     return {"blocking": 1.0, "after": room / rate}
 
 
-EFFECTS: dict[str, Callable[[float, "Component"], Effects]] = {
+EFFECTS: dict[str, Callable[[float, Component], Effects]] = {
     "crash": _always("doomed"),
     "killed": _always("doomed"),
     "unit_stopped": _always("halted"),

@@ -118,5 +118,3 @@ def _groups(world: Episode, state: State, channel: Array, gone: Array, stopped: 
     lost = (gone[at[1]] & (members[1] >= 0)).any()
     elects = jnp.where(lost, now + ELECTION[1] + jnp.where(silent, SILENT_LEADER, 0.0), state.elects)
     return replace(state, elects=elects)
-
-

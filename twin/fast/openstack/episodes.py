@@ -64,6 +64,8 @@ class Work:
     """[V] role of who takes the message that begins a stage; -1 of calls."""
     after: NDArray[np.float32]
     """[V] seconds after the agent's pass; 0 of what waits for none."""
+    validated: NDArray[np.float32]
+    """[V] tokens that keystone is asked about."""
     uploads: NDArray[np.bool_]
     """[V] whether an image is sent to the store."""
     stores: NDArray[np.bool_]
@@ -328,6 +330,7 @@ def _work(visits: Sequence[Visits], size: int) -> Work:
         host=column(lambda v: v.host),
         owner=column(lambda v: ROLE.get(v.owner, -1), kind=np.int32),
         after=column(lambda v: v.after),
+        validated=column(lambda v: v.http.get("keystone", 0.0) - (v.name == "keystone token")),
         uploads=column(lambda v: v.name.endswith("images.create"), kind=bool),
         stores=column(lambda v: v.owner == "cinder-volume" and v.name in STORING, kind=bool),
     )
@@ -339,5 +342,3 @@ STORING: Final = ("create_volume", "create_snapshot", "extend_volume")
 
 def _padded(values: Sequence[Any], size: int) -> NDArray[np.float32]:
     return np.array([*values, *[0.0] * (size - len(values))], np.float32)
-
-

@@ -16,7 +16,7 @@ from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.flows import QUANTILES
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import DONE, ERROR, LOST, WAITS, WIRED, WIRES, WORKS, State
-from twin.mechanics.neutron import AGENT_DOWN_TIME, FILTER_PORT, POLLING_INTERVAL, SCAN, WIRE_PORT
+from twin.mechanics.neutron import AGENT_DOWN_TIME, FILTER_PORT, POLLING_INTERVAL, REMOVE_PORT, SCAN, WIRE_PORT
 from twin.mechanics.openstack import MAX_ATTEMPTS, SERVICE_DOWN_TIME, VIF_PLUGGING_TIMEOUT
 
 CREATION, DELETION = 1, 2
@@ -79,7 +79,7 @@ def live(
     usable = candidates(world, state, channel, now)
     u = draws.uniform(luck, state.tick, 11, size)
     crowd = on_hosts(state, hosts)
-    tie = jnp.abs(((u[:, None] * 97.0 + numbers[None, :] * 0.37) % 1.0))
+    tie = jnp.abs((u[:, None] * 97.0 + numbers[None, :] * 0.37) % 1.0)
     cost = state.hosts.failures[None, :] * 1e4 + crowd[None, :] + 0.5 * tie
     cost = jnp.where(usable[None, :] & (numbers[None, :] != runs.host[:, None]), cost, jnp.inf)
     best = jnp.argmin(cost, axis=1).astype(jnp.int32)
@@ -155,7 +155,11 @@ def live(
     begun = jnp.maximum(begun, now - dt)
     each = (WIRE_PORT + FILTER_PORT) * services.slow + services.wiring + 40.0 * services.late
     finished = begun + SCAN * services.slow + count * each
+    # Ports that go take the agent a pass, too.
+    removed = ((passed & ~more & (runs.kind == DELETION))[:, None] & here).sum(axis=0)
+    removal = (SCAN + REMOVE_PORT) * services.slow + services.wiring
     wiring = jnp.where(idle, finished, state.hosts.wiring)
+    wiring = jnp.where(removed > 0, jnp.maximum(wiring, now) + removed * removal, wiring)
     taken = waiting & idle[place]
     rest = jnp.asarray(work.after)[stage] + longer
     overdue = (phase == WIRES) & ~taken & (now - until > VIF_PLUGGING_TIMEOUT)
@@ -196,5 +200,3 @@ def live(
     )
     state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring))
     return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0))
-
-

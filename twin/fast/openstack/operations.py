@@ -206,7 +206,9 @@ def _renewed(world: Episode, state: State, finishing: Array) -> Array:
         (layer == LAYER[Layer.OS])[None, :], listed(OF_GUESTS)[category][:, None],
         (layer == LAYER[Layer.DEMAND])[None, :] & listed(MOVING)[category][:, None],
     )  # fmt: skip
-    uploaded = on_target & (finishing & (category == NUMBER["rebuild"]))[:, None] & (layer == LAYER[Layer.DATA])[None, :]
+    uploaded = (
+        on_target & (finishing & (category == NUMBER["rebuild"]))[:, None] & (layer == LAYER[Layer.DATA])[None, :]
+    )
     return (found | guests.any(axis=0) | uploaded.any(axis=0)) & (jnp.asarray(world.conditions.place) >= 0)
 
 
@@ -283,5 +285,3 @@ def _spares(world: Episode, state: State, among_all: bool = False) -> Array:
 
 def _first(found: Array) -> Array:
     return jnp.argmax(found)
-
-

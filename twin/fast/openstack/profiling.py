@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.mechanics.neutron import FILTER_PORT, SCAN, WIRE_PORT
 from twin.fast.openstack.recording import Event, Recording, Root, Step, listening
+from twin.mechanics.neutron import FILTER_PORT, SCAN, WIRE_PORT
 from twin.scenario import Scenario
 from twin.world import World
 

@@ -82,7 +82,9 @@ def live(
         streak=streak,
     )
     place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
-    anew = (jnp.asarray(world.conditions.layer) == PROCESS) & starting[place] & (jnp.asarray(world.conditions.place) >= 0)
+    anew = (
+        (jnp.asarray(world.conditions.layer) == PROCESS) & starting[place] & (jnp.asarray(world.conditions.place) >= 0)
+    )
     begun = jnp.asarray(world.conditions.begins) <= now
     return replace(state, programs=after, healed=state.healed | (anew & begun)), gone
 

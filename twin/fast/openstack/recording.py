@@ -21,6 +21,7 @@ from twin.openstack.tenants.command_line import CommandLine
 from twin.openstack.tenants.tester import Tester
 from twin.world import World
 
+
 @dataclass(slots=True)
 class Event:
     """Something that was done for a request: by whom, when (seconds), and how much of it."""

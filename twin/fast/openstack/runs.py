@@ -136,7 +136,9 @@ def live(
     begins = calls & ~fails & (of("job") >= 0.0)
     first = of("job").astype(jnp.int32)
     creates, removes = begins & (of("creates") > 0.0), begins & (of("deletes") > 0.0)
-    by_itself = removes & (jnp.asarray(work.owner)[jnp.maximum(first, 0)] == COMPUTE) & ((runs.host < 0) | ~alive[place])
+    by_itself = (
+        removes & (jnp.asarray(work.owner)[jnp.maximum(first, 0)] == COMPUTE) & ((runs.host < 0) | ~alive[place])
+    )
     ignored = removes & (runs.kind == DELETION) & (runs.state != DONE) & ~by_itself & (runs.state != ERROR)
     begins = begins & ~ignored
     sort = jnp.where(creates, CREATION, jnp.where(removes, DELETION, 0))

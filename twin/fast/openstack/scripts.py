@@ -133,8 +133,11 @@ def _tester(tables: Tables, load: str) -> int:
             row = len(tables.rows)
             last = i == len(operations) - 1
             columns: dict[str, float] = {
-                "kind": CALL, "visits": tables.call(load, operation), "next": row + 1, "before": 0.0 if i else CLI_STARTUP,
-            }  # fmt: skip
+                "kind": CALL,
+                "visits": tables.call(load, operation),
+                "next": row + 1,
+                "before": 0.0 if i else CLI_STARTUP,
+            }
             if step["check"]:
                 columns |= {"otherwise": row + 1, "again": began, "spoils": 1, "tries": len(POLL_WAITS), "check": last}
                 if not last:  # a look that fails is not seen, and the next one follows

@@ -21,11 +21,11 @@ from twin.openstack.oslo.clients import LOOKUP_TIMEOUT
 
 SURE = 1.0 - 1e-6
 """A chance that logarithms still bear."""
-HANDSHAKE = 0.05
+QUICK = 0.3
+"""Seconds until an error comes back that nothing waits for: about a request."""
 BACKGROUND = measured()["background"]
 CALLED_SINGLE = np.array([ROLE[name] for name in CALLED[:-1]])
 WEB_ROLES = np.array([ROLE[name] for name in WEB])
-KEYSTONE, GLANCE = WEB.index("keystone"), WEB.index("glance-api")
 
 
 @jax.tree_util.register_dataclass
@@ -56,7 +56,7 @@ class Services:
     queries: Array
     """[] whether nova's API answers."""
     wiring: Array
-    """[] seconds that an agent's pass takes longer for each port."""
+    """[] seconds that an agent's pass takes longer for each port that comes or goes."""
     slowdown: Array
     """[] times longer a statement takes that is alone."""
 
@@ -119,14 +119,14 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     held_up = of("held")[webs] > 0.0
     fails, lasts = jnp.where(held_up, 1.0, fails), jnp.where(held_up & ~away, haproxy.SERVER_TIMEOUT, lasts)
     distrusted = at("haproxy", of("distrusted")) > 0.0
-    fails, lasts = jnp.where(distrusted, 1.0, fails), jnp.where(distrusted, HANDSHAKE, lasts)
+    fails, lasts = jnp.where(distrusted, 1.0, fails), jnp.where(distrusted, QUICK, lasts)
     fails, lasts = jnp.where(nameless, 1.0, fails), jnp.where(nameless & ~away, LOOKUP_TIMEOUT, lasts)
     tries = (dropped + dropped**2 + dropped**3) * haproxy.RETRY_PAUSE
-    mixed = 2.0 * of("mismatched")[webs] * (1.0 - of("mismatched")[webs])
+    other = at("keystone", of("mismatched"))
+    mixed = 2.0 * other * (1.0 - other)
     # A service's own token is refused twice (503), or its client's (401), which asks for a new one and tries once more.
     well, refused = (1.0 - mixed * mixed) * (1.0 - mixed), (1.0 - mixed * mixed) * mixed
     refusals = 1.0 - well * (1.0 + refused)
-    fails = jnp.where(jnp.arange(len(WEB)) == KEYSTONE, 1.0 - (1.0 - fails) * (1.0 - refusals), fails)
 
     # --- messages that somebody waits for -------------------------------------------------------------------------
     owner = takes[jnp.maximum(single, 0)] & (single >= 0)
@@ -149,14 +149,15 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     pool = at("volume-backend", of("full")) + at("volume-backend", of("closed")) + ~at("volume-backend", on)
     hazard_data = (jnp.asarray(work.uploads) & closed) | (jnp.asarray(work.stores) & (pool > 0.0))
     hazard_data = hazard_data * -jnp.log(1.0 - SURE)
+    hazard_keys = -jnp.asarray(work.validated) * jnp.log(1.0 - refusals)
     spoiled = jnp.asarray(world.faults.fails)
     mutated = ((of("mutated").max() == 1.0 + jnp.arange(spoiled.shape[0]))[:, None] * spoiled).max(axis=0)
     hazard_code = -jnp.log(1.0 - jnp.minimum(mutated, SURE))
     hazards = [hazard_web.sum(axis=1), hazard_call.sum(axis=1), hazard_sql, hazard_full, hazard_cast, hazard_data,
-               hazard_code]  # fmt: skip
+               hazard_code, hazard_keys]  # fmt: skip
     seconds = [
         (hazard_web * lasts).sum(axis=1) / jnp.maximum(hazards[0], 1e-9), facts.RPC_RESPONSE_TIMEOUT, waits,
-        haproxy.SERVER_TIMEOUT, haproxy.SERVER_TIMEOUT, 0.3, 0.3,
+        haproxy.SERVER_TIMEOUT, haproxy.SERVER_TIMEOUT, QUICK, QUICK, QUICK,
     ]  # fmt: skip
     total = jnp.stack(hazards).sum(axis=0)
     lasting = jnp.stack([hazard * taken for hazard, taken in zip(hazards, seconds, strict=True)]).sum(axis=0)
@@ -179,7 +180,7 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
         database=database,
         broker=broker,
         queries=at("keystone", on) & at("nova-api", on) & (on[at_member] & state.member & (members >= 0)).any(),
-        wiring=BACKGROUND["statements of a server"] * facts.STATEMENT * (times - 1.0),
+        wiring=BACKGROUND["statements of a server"] / 2.0 * facts.STATEMENT * (times - 1.0),
         slowdown=1.0 + of("slow")[chosen],
     )
 
