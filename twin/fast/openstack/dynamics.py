@@ -52,7 +52,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     reached = runs.reachable(world, state, channel)
     state, told = runs.live(world, state, answers, channel, reached, alive, now, dt, luck, objective[1, 1])
     good, bad, looked, asked_too = runs.reads(world, state, answers, luck, objective[1, 1])
-    state = guests.live(world, state, answers, channel, now, dt)
+    state = guests.live(world, state, answers, channel, came, now, dt)
 
     tenants = jnp.asarray(world.tenants).sum()
     down = state.hosts.down.sum()

@@ -130,6 +130,8 @@ class Shape:
 
 def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
     """The sizes that hold the episodes of all these worlds, whose observations are padded to `padded` components."""
+    for world in worlds:
+        _check(world)
     found = [_tables(world) for world in worlds]
     return Shape(
         padded,
@@ -145,7 +147,6 @@ def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
 
 def episode(world: World, tick: float, shape: Shape) -> Episode:
     """The episode of a world that has not lived yet. Raises NotCompiledError."""
-    _check(world)
     cluster = _cluster(world)
     tables, entries = _tables(world)
     parts = components(world, shape.components, shape.hosts)

@@ -17,8 +17,11 @@ from twin.mechanics.openstack import REPORT_INTERVAL
 from twin.mechanics.tenants import PROBE_INTERVAL
 
 
-def live(world: Episode, state: State, services: Services, channel: Array, now: Array, dt: float) -> State:
-    """A tick of the hosts: guests go with their machine, probes look, heartbeats are written, nova is asked."""
+def live(
+    world: Episode, state: State, services: Services, channel: Array, came: Array, now: Array, dt: float
+) -> State:
+    """A tick of the hosts: guests go with their machine, probes look, heartbeats are written, nova is asked. `came`
+    [N]: programs that came up in it."""
     hosts, parts = state.hosts, world.components
     machine = jnp.maximum(jnp.asarray(parts.machine), 0)
     agent = jnp.maximum(jnp.asarray(parts.hosted[2]), 0)
@@ -48,7 +51,8 @@ def live(world: Episode, state: State, services: Services, channel: Array, now: 
     writes = services.host & services.owner[ROLE["nova-conductor"]] & services.database
     clock = now + dt + channel[conductor, CHANNEL["skewed"]]
     phase = jnp.mod(now + jnp.arange(total.shape[0]) * 0.37 * REPORT_INTERVAL, REPORT_INTERVAL)
-    heard = jnp.where(writes & (phase < dt), clock, hosts.heard)
+    # Those that have waited for nova-conductor are written as soon as it is back.
+    heard = jnp.where(writes & ((phase < dt) | came[conductor]), clock, hosts.heard)
 
     # What nova says when it is asked.
     at = (state.runs.host[:, None] == jnp.arange(total.shape[0])[None, :]) & state.runs.active[:, None]

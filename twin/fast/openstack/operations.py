@@ -149,7 +149,8 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
 
 
 def progress(world: Episode, state: State, queries: Array, now: Array) -> tuple[State, Array]:
-    """What operations do at this moment; `queries` []: nova's API answers. Returns the state and [N], what is stopped."""
+    """What operations do at this moment; `queries` []: nova's API answers. Returns the state and [N], what is
+    stopped."""
     parts = world.components
     current = state.orders
     category, target = current.category, current.target
