@@ -3,6 +3,7 @@
 from twin.fast.openstack.dynamics import live
 from twin.fast.openstack.episodes import Episode, Shape, episode, shape
 from twin.fast.openstack.features import features, still
+from twin.fast.openstack.holders import holders
 from twin.fast.openstack.operations import CARRIED_OUT, legal, occupied, order
 from twin.fast.openstack.state import State, first
 
@@ -17,6 +18,7 @@ __all__ = [
     "episode",
     "features",
     "first",
+    "holders",
     "legal",
     "live",
     "occupied",

@@ -17,9 +17,7 @@ from twin.mechanics.openstack import REPORT_INTERVAL
 from twin.mechanics.tenants import PROBE_INTERVAL
 
 
-def live(
-    world: Episode, state: State, services: Services, channel: Array, came: Array, now: Array, dt: float
-) -> State:
+def live(world: Episode, state: State, services: Services, channel: Array, came: Array, now: Array, dt: float) -> State:
     """A tick of the hosts: guests go with their machine, probes look, heartbeats are written, nova is asked. `came`
     [N]: programs that came up in it."""
     hosts, parts = state.hosts, world.components
