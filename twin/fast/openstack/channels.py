@@ -27,6 +27,7 @@ CHANNELS: Final = (
     "halted",  # it is stopped, and starts when this ends
     "dark",  # its machine is off
     "cut",  # no packet passes
+    "apart",  # none passes to or from some others
     "late",  # seconds that a message takes longer, lost ones and their retransmission counted in
     "nameless",  # names do not resolve
     "slow",  # its work takes so many times longer, minus one
@@ -65,7 +66,12 @@ def effects(condition: Condition, component: Component) -> Effects:
         raise NotCompiledError(
             f"the condition '{condition.parameter}' of fault '{condition.cause}' on {component.name}"
         )
-    return found(condition.value, component)
+    channels = found(condition.value, component)
+    if "cut" in channels and condition.traffic.peers:  # from some only: those that form a group with it
+        return {"apart": channels["cut"]}
+    if "late" in channels and condition.traffic.direction != "both":  # every other message
+        return {"late": channels["late"] / 2.0}
+    return channels
 
 
 def _always(channel: str) -> Callable[[float, Component], Effects]:

@@ -82,7 +82,7 @@ def _stage(stage: Mapping[str, Any]) -> Visits:
 def _after() -> float:
     """Seconds from the end of an agent's pass to the end of a build: the least that was seen."""
     jobs = [*measured()["scripts"]["lifecycle"].values()]
-    return min(stage["after"] for job in jobs for stage in job if "after" in stage)
+    return float(min(stage["after"] for job in jobs for stage in job if "after" in stage))
 
 
 def _visits(

@@ -21,6 +21,8 @@ from twin.mechanics.openstack import MAX_ATTEMPTS, SERVICE_DOWN_TIME, VIF_PLUGGI
 
 CREATION, DELETION = 1, 2
 COMPUTE = ROLE["nova-compute"]
+ASKED = 6
+"""Messages of an agent's pass, one after the other: what is new, its groups, what is wired; and the answers."""
 RESTARTED = 3.0
 """Seconds in which a service that starts takes up what the one before has left."""
 
@@ -153,8 +155,8 @@ def live(
     earliest = jnp.where(waiting[:, None] & here, until[:, None], jnp.inf).min(axis=0)
     begun = jnp.where(state.hosts.wiring > earliest, state.hosts.wiring, earliest + phased * POLLING_INTERVAL)
     begun = jnp.maximum(begun, now - dt)
-    each = (WIRE_PORT + FILTER_PORT) * services.slow + services.wiring + 40.0 * services.late
-    finished = begun + SCAN * services.slow + count * each
+    each = (WIRE_PORT + FILTER_PORT) * services.slow + services.wiring
+    finished = begun + SCAN * services.slow + count * each + ASKED * services.late
     # Ports that go take the agent a pass, too.
     removed = ((passed & ~more & (runs.kind == DELETION))[:, None] & here).sum(axis=0)
     removal = (SCAN + REMOVE_PORT) * services.slow + services.wiring

@@ -84,7 +84,8 @@ def _unasked(recording: Recording) -> tuple[float, float]:
 
 def _background(lives: Sequence[tuple[float, float]]) -> dict[str, float]:
     """The line through them: statements a second without any server, and more for each that is built."""
-    slope, constant = np.polyfit(*np.array(lives).T, 1)
+    built, asked = np.array(lives, np.float64).T
+    slope, constant = np.polyfit(built, asked, 1)
     return {"statements": round(float(constant), 3), "statements of a server": round(float(slope), 3)}
 
 

@@ -10,6 +10,7 @@ from jax import Array
 
 from twin.fast import conditions
 from twin.fast.conditions import LAYER
+from twin.fast.openstack import draws
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import AMQP, ROLE, ROLES
 from twin.fast.openstack.episodes import Episode
@@ -71,7 +72,9 @@ def live(
     ready = jnp.where(dark & ~process & ~stopped, now + boots, ready)
     starting = ~was.up & process & jnp.isfinite(ready) & (now >= ready - started) & ~died & ~dark & ~halted
     up = (was.up & ~gone) | came
-    trusted, streak = _checked(was, up & ~dark & (channel[:, CHANNEL["cut"]] == 0.0), dt)
+    round_ = jnp.floor(now / INTER).astype(jnp.int32)
+    connects = draws.uniform(draws.seed(state.luck), round_, 50, up.shape[0]) >= channel[:, CHANNEL["dropped"]]
+    trusted, streak = _checked(was, up & ~dark & (channel[:, CHANNEL["cut"]] == 0.0) & connects, dt)
     after = Programs(
         up=up,
         ready=jnp.where(came, jnp.inf, ready),

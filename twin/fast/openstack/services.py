@@ -112,7 +112,7 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     away = ~up | ~balanced
     dropped = of("dropped")[webs]
     nobody = dropped**4
-    fails = jnp.where(away, 1.0, nobody)
+    fails = jnp.where(away | ~programs.trusted[webs], 1.0, nobody)
     lasts = jnp.where(programs.trusted[webs], (haproxy.RETRIES + 1) * haproxy.RETRY_PAUSE, 0.01)
     lasts = jnp.where(~meets[webs] | dark[webs], (haproxy.RETRIES + 1) * haproxy.CONNECT_TIMEOUT, lasts)
     lasts = jnp.where(~balanced, 0.01, lasts)
@@ -155,7 +155,7 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     hazard_code = -jnp.log(1.0 - jnp.minimum(mutated, SURE))
     hazards = [hazard_web.sum(axis=1), hazard_call.sum(axis=1), hazard_sql, hazard_full, hazard_cast, hazard_data,
                hazard_code, hazard_keys]  # fmt: skip
-    seconds = [
+    seconds: list[Array | float] = [
         (hazard_web * lasts).sum(axis=1) / jnp.maximum(hazards[0], 1e-9), facts.RPC_RESPONSE_TIMEOUT, waits,
         haproxy.SERVER_TIMEOUT, haproxy.SERVER_TIMEOUT, QUICK, QUICK, QUICK,
     ]  # fmt: skip
@@ -193,7 +193,7 @@ def brokered(world: Episode, state: State, channel: Array, now: Array) -> Array:
     cut = channel[:, CHANNEL["cut"]] > 0.0
     on = state.programs.up & (channel[:, CHANNEL["dark"]] == 0.0)
     serves = (members >= 0) & on[at_member]
-    apart = serves & cut[at_member]
+    apart = serves & (cut[at_member] | (channel[at_member, CHANNEL["apart"]] > 0.0))
     together = serves & ~apart
     majority = 2 * together.sum() > (members >= 0).sum()
     serving = together & majority
