@@ -14,7 +14,7 @@ from jax import Array
 
 from twin.actions import CATEGORIES
 from twin.env import ACTION_COST
-from twin.fast import inference
+from twin.fast import inference, openstack
 from twin.fast.cluster import Cluster, Tick
 from twin.fast.errors import CompileError, NotCompiledError
 from twin.fast.observing import observe
@@ -22,7 +22,7 @@ from twin.scenario import Scenario, Suite
 from twin.spaces import Layout
 from twin.world import World
 
-CLUSTERS: Mapping[str, Cluster] = {"inference": inference}  # type: ignore[dict-item]
+CLUSTERS: Mapping[str, Cluster] = {"inference": inference, "openstack": openstack}  # type: ignore[dict-item]
 """By `spec.cluster.kind`."""
 EPISODES = 16
 """Seeds of each scenario that are drawn beforehand, where nothing else is asked."""

@@ -148,8 +148,8 @@ def test_power_limits_slow_prompts_more_than_answers() -> None:
 
 
 def test_what_is_not_compiled_is_named() -> None:
-    with pytest.raises(fast.NotCompiledError, match="openstack"):
-        fast.compile("openstack-healthy", (0,))
+    with pytest.raises(fast.NotCompiledError, match="preset fake-driver"):
+        fast.compile("openstack-recording", (0,))
     world = World(Scenario.load("replica-crash"), 0)
     engine = _engine(world.cluster.router.replicas[0], world)
     odd = Condition(Layer.PROCESS, "service_time", 2.0, "of another cluster")

@@ -1,0 +1,175 @@
+"""The OpenStack cloud as arrays: the same luck, the same legal actions, faults that are felt and healed as there."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from twin import fast
+from twin.actions import CATEGORIES
+from twin.env import ClusterEnv
+from twin.fast.conditions import LAYERS
+from twin.fast.openstack.channels import CHANNEL, effects
+from twin.fast.openstack.flows import call, measured
+from twin.fast.openstack.operations import CARRIED_OUT
+from twin.fast.openstack.profiling import _work, kind, owner
+from twin.fast.openstack.recording import Event
+from twin.fast.orders import NUMBER
+from twin.mechanics.conditions import Condition
+from twin.mechanics.layers import Layer
+from twin.scenario import Scenario
+from twin.world import World
+
+SEEDS = (0, 1)
+NAME = "nova-compute-crash"
+
+
+def scenario() -> Scenario:
+    return Scenario.load(NAME, ("spec.telemetry=off", "spec.horizon=400s"))
+
+
+@cache
+def crash() -> fast.FastTwin:
+    return fast.compile(scenario(), SEEDS)
+
+
+@cache
+def run():
+    return jax.jit(jax.vmap(crash().whole))
+
+
+@cache
+def told(category: str = "noop", at: int = 15):
+    """Everything that is told of each tick of each seed, with one action at what crashes."""
+    twin = crash()
+    decisions = (int(twin.last[0]) - int(twin.begun.tick[0])) // twin.ticks
+    actions = np.zeros((len(SEEDS), decisions, 3), np.int32)
+    if category != "noop":
+        actions[:, at] = [(NUMBER[category], place, 1) for place in np.asarray(twin.pool.conditions.place[:, 0])]
+    lucks = jax.random.split(jax.random.key(0), len(SEEDS))
+    return jax.tree.map(np.asarray, run()(jnp.arange(len(SEEDS)), jnp.asarray(actions), lucks))
+
+
+def test_servers_are_asked_for_when_they_are_in_the_other_twin() -> None:
+    world = World(scenario(), 1)
+    opened: list[int] = []
+    began = world.cluster.workload.began
+    world.cluster.workload.began = lambda number: (opened.append(int(world.now)), began(number))[1]
+    world.run(until=200)
+    assert np.asarray(crash().pool.arrivals[1, :200]).tolist() == np.bincount(opened, minlength=200)[:200].tolist()
+
+
+def test_a_fault_is_where_and_when_it_is_in_the_other_twin() -> None:
+    for i, seed in enumerate(SEEDS):
+        world = World(scenario(), seed)
+        (plan,) = world.plans
+        component, condition = plan.conditions[0]
+        held = crash().pool.conditions
+        assert held.begins[i, 0] == pytest.approx(plan.at, abs=1e-3)
+        assert LAYERS[held.layer[i, 0]] is condition.layer
+        assert list(world.components)[held.place[i, 0]] == component.name
+
+
+def test_what_may_be_ordered_is_what_may_be_ordered_there() -> None:
+    env = ClusterEnv(scenario())
+    there, _ = env.reset(seed=0)
+    twin = crash()
+    world = twin.world(jnp.int32(0))
+    state = jax.tree.map(lambda field: field[0], twin.begun)
+    here = np.asarray(twin.cluster.legal(world, state, state.tick * twin.tick_seconds))
+    differing = {
+        CATEGORIES[c] for c in range(1, len(CATEGORIES)) if not np.array_equal(here[c], there["mask_target"][c] > 0)
+    }
+    assert differing == set()
+    assert set(np.asarray(CATEGORIES)[here.any(axis=1)]) <= CARRIED_OUT
+
+
+def test_runs_end_well_before_the_fault_and_badly_after_it() -> None:
+    ticks = told()
+    before = slice(0, 30)
+    assert ticks.failed[:, before].sum() == 0.0
+    assert ticks.violated[:, -100:].any() and ticks.loss.sum() > 1.0
+    assert ticks.latency[:, :, 0].sum() > ticks.latency[:, :, 1].sum() > 0.0
+
+
+def test_a_new_container_cures_what_a_new_process_does_not() -> None:
+    """Over both seeds: one crash sits in the container or in the process, whichever was drawn."""
+    losses = {category: told(category).loss.sum() for category in ("noop", "recreate")}
+    assert losses["recreate"] <= losses["noop"]
+
+
+def test_an_order_that_is_not_legal_changes_nothing_and_is_counted() -> None:
+    twin = crash()
+    world, begun = twin.world(jnp.int32(0)), jax.tree.map(lambda field: field[0], twin.begun)
+    wrong = jnp.array([NUMBER["reset-gpu"], 3, 0])
+    after, legal = twin.cluster.order(world, begun, wrong, begun.tick * 1.0)
+    assert not bool(legal)
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool(jnp.array_equal(a, b)), after, begun)))
+
+
+def test_what_is_in_flight_is_busy_with_all_that_is_on_it() -> None:
+    twin = crash()
+    world, begun = twin.world(jnp.int32(0)), jax.tree.map(lambda field: field[0], twin.begun)
+    names = list(World(scenario(), 0).components)
+    reboot = jnp.array([NUMBER["reboot"], names.index("compute-1"), 1])
+    state, legal = twin.cluster.order(world, begun, reboot, begun.tick * 1.0)
+    busy = np.asarray(twin.cluster.occupied(world, state))
+    found = {names[i] for i in np.flatnonzero(busy)}
+    assert bool(legal)
+    assert found == {
+        "compute-1", "libvirt@compute-1", "nova-compute@compute-1", "neutron-openvswitch-agent@compute-1",
+    }  # fmt: skip
+
+
+def test_a_tick_is_all_numbers() -> None:
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(told()))
+
+
+def test_features_are_those_of_the_exporters() -> None:
+    twin = crash()
+    world, begun = twin.world(jnp.int32(0)), jax.tree.map(lambda field: field[0], twin.begun)
+    values, present = twin.cluster.features(world, begun, twin.cluster.still(world))
+    env = ClusterEnv(Scenario.load(NAME, ("spec.horizon=400s",)))
+    there, _ = env.reset(seed=0)
+    assert not (np.asarray(present) & (there["present"] == 0)).any()
+    assert np.isfinite(np.asarray(values)).all()
+
+
+def test_conditions_become_channels_by_the_mechanics() -> None:
+    world = World(scenario(), 0)
+    node = world.components["compute-0"]
+    stress = effects(Condition(Layer.OS, "cpu_stress", 127.0, "stress"), node)
+    assert stress == {"slow": 7.0}
+    leak = effects(Condition(Layer.PROCESS, "memory_leak", 1e9, "leak"), world.components["rabbitmq-0"])
+    assert leak["blocking"] == 1.0 and leak["after"] > 10.0 and set(leak) <= set(CHANNEL)
+
+
+def test_what_is_not_compiled_is_named() -> None:
+    with pytest.raises(fast.NotCompiledError, match="the mutation"):
+        fast.compile("mutation-nova-no-candidates", (0,))
+    with pytest.raises(fast.NotCompiledError, match="preset fake-driver"):
+        fast.compile("openstack-recording", (0,))
+
+
+def test_calls_cost_what_was_measured() -> None:
+    create = call("lifecycle", "nova-api servers.create")
+    assert create.http["nova-api"] == 1.0 and create.http["neutron-server"] >= 4.0
+    assert create.seconds[0] < create.seconds[3] < create.seconds[-1] < 2.0
+    assert measured()["measured"]["seeds"] == [0, 1]
+
+
+def test_what_is_done_for_a_call_is_added_up() -> None:
+    events = [
+        Event(0.0, 0.1, "nova-api", "think", 0.1),
+        Event(0.1, 0.2, "nova-api", "sql", 5.0, "write"),
+        Event(0.2, 0.3, "nova-api", "http", 1.0, "neutron-server"),
+        Event(0.3, 0.4, "nova-compute@compute-0", "call", 1.0, "conductor object_action"),
+    ]
+    work = _work(events)
+    assert work["think"] == {"nova-api": 0.1} and work["http"] == {"neutron-server": 1.0}
+    assert (work["statements"], work["reads"], work["writes"]) == (5.0, 0.0, 1.0)
+    assert work["calls"] == {owner("conductor"): 1.0} and kind("libvirt@compute-0") == "libvirt"

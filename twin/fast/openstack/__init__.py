@@ -1,0 +1,28 @@
+"""The OpenStack cluster as arrays: calls that visit services, servers that are built on hosts, and what breaks them."""
+
+from twin.fast.openstack.dynamics import live
+from twin.fast.openstack.episodes import Episode, Shape, episode, shape
+from twin.fast.openstack.features import features, still
+from twin.fast.openstack.holders import holders
+from twin.fast.openstack.operations import CARRIED_OUT, legal, occupied, order
+from twin.fast.openstack.state import State, first
+
+LATENCIES = ("api", "create")
+
+__all__ = [
+    "CARRIED_OUT",
+    "LATENCIES",
+    "Episode",
+    "Shape",
+    "State",
+    "episode",
+    "features",
+    "first",
+    "holders",
+    "legal",
+    "live",
+    "occupied",
+    "order",
+    "shape",
+    "still",
+]
