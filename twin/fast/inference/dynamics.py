@@ -205,8 +205,10 @@ def _routed(
 ) -> _Way:
     replicas = world.exists.shape[0]
     reads = _least(READ_TIMEOUT, gateway[CHANNEL["hurry"]])
-    patience = _least(jnp.asarray(world.patience)[0], gateway[CHANNEL["patience"]])
-    deadline = jnp.minimum(jnp.minimum(reads, patience), world.patience[1])
+    patience, deadline = jnp.float32(jnp.inf), reads
+    if world.patience.shape[0]:
+        patience = _least(jnp.asarray(world.patience)[0], gateway[CHANNEL["patience"]])
+        deadline = jnp.minimum(jnp.minimum(reads, patience), world.patience[1])
     allowed = jnp.where(now < state.limited, jnp.minimum(arrived, state.limit * dt), arrived)
     # nginx has two connections for each request.
     places = _least(jnp.inf, gateway[CHANNEL["connections"]]) / 2.0
@@ -362,7 +364,9 @@ def _ends(
     stages = jnp.arange(STAGES)[None, :]
     each = (lengths[1] * work.token / STAGES)[:, None]
     elapsed = late.now.mean[:, None] + stages * each + work.hung[:, None]
-    kept = jnp.clip((way.patience - elapsed) / each, 0.0, 1.0) * (work.hung <= way.reads)[:, None]
+    kept = jnp.broadcast_to((work.hung <= way.reads)[:, None], elapsed.shape)
+    if world.patience.shape[0]:
+        kept = kept * jnp.clip((way.patience - elapsed) / each, 0.0, 1.0)
     decoding = work.decoding.at[:, 0].add(-jnp.minimum(hung_up, work.decoding[:, 0]))
     stays = decoding * kept
     abandoned = (decoding - stays).sum(axis=1)
@@ -377,7 +381,7 @@ def _ends(
     back = jnp.where(passes, answered * comes, 0.0)
     answered = answered - back
     forgotten = jnp.where(state.silent > way.reads, answered, 0.0)
-    impatient = back * late.whole_now.beyond(way.patience)
+    impatient = back * late.whole_now.beyond(way.patience) if world.patience.shape[0] else jnp.zeros_like(back)
     good = back - impatient
     kept_back = jnp.where(way.mute, state.unsent + good.sum(), 0.0)
     given_up = jnp.where(way.mute & (state.mute > way.reads) | broken, kept_back, 0.0)

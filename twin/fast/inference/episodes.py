@@ -116,7 +116,7 @@ class Episode:
     think: NDArray[np.float32]
     """[] mean seconds until they do."""
     patience: NDArray[np.float32]
-    """[2] seconds that clients wait for a whole answer, for the first token; infinite where they wait for ever."""
+    """[2] seconds that clients wait for a whole answer, for the first token; empty where all wait for ever."""
     pauses: NDArray[np.float32]
     """[A] mean seconds between attempt 1, 2, … in vain and the next; none where nobody tries again."""
     retries: NDArray[np.float32]
@@ -157,6 +157,8 @@ class Shape:
     rollouts: int
     heats: bool
     """Whether a GPU may overheat."""
+    impatient: bool
+    """Whether clients may give up."""
     crowds: bool
     """Whether somebody takes memory or cores."""
 
@@ -207,7 +209,9 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         vary=asked.vary,
         again=asked.again,
         think=np.float32(asked.think),  # type: ignore[arg-type]
-        patience=np.array([spec.client_timeout or np.inf, spec.first_token_timeout or np.inf], np.float32),
+        patience=np.array(
+            [spec.client_timeout or np.inf, spec.first_token_timeout or np.inf] if shape.impatient else [], np.float32
+        ),
         pauses=_pauses(world, shape.attempts),
         retries=np.float32(retries.max),  # type: ignore[arg-type]
         allowance=np.float32(np.inf if retries.budget is None else retries.budget),  # type: ignore[arg-type]
@@ -261,6 +265,8 @@ def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
         attempts=max(_attempts(world, conditions) for world, conditions in zip(worlds, found, strict=True)),
         rollouts=max(len(world.spec.benign.rollouts) for world in worlds),
         heats="heat_path" in parameters,
+        impatient="client_timeout" in parameters
+        or any(w.spec.workload.client_timeout or w.spec.workload.first_token_timeout for w in worlds),
         crowds=bool(parameters & {"cpu_stress", "memory_taken", "memory_leak"}),
     )
 
