@@ -27,6 +27,9 @@ from twin.fast.objectives import LEAST, counted, judge
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
 
+STALE = 6.0
+"""Of two queue lengths that no longer change one is always the shorter: the logarithm of how surely it is taken."""
+
 
 def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[State, Tick]:
     """One tick of `dt` seconds. Without `chance`, what is bad is counted as it is expected, in fractions."""
@@ -91,6 +94,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         asked=lengths,
         rate=rate,
         entering=way.entering,
+        known=way.known,
         worked=work.shares,
         thinking=thinking,
         pausing=pausing,
@@ -198,6 +202,8 @@ class _Way:
     """[] of the gateway, between two pieces of an answer."""
     entering: Array
     """[] requests a second of late."""
+    known: Array
+    """[R] queue lengths as the router has heard them."""
 
 
 def _routed(
@@ -225,7 +231,10 @@ def _routed(
     ongoing = _least(jnp.asarray(world.ongoing), head[CHANNEL["ongoing"]])
     room = jnp.where(takes & ~mute, jnp.maximum(ongoing - load, 0.0), 0.0)
     backlog = entered + state.waiting
-    share = routing.shares(load, takes & (room > 0.0), world.free.preference)
+    # A router that hears nothing goes on by the lengths of then, which are whole numbers and seldom the same.
+    known = jnp.where(stale, state.known, load)
+    differs = jnp.where(stale, jnp.arange(replicas) / world.free.preference * STALE, 0.0)
+    share = routing.shares(known + differs, takes & (room > 0.0), world.free.preference)
     routed = routing.routed(backlog, share, room)
     waiting = jnp.maximum(backlog - routed.sum(), 0.0)
     # Serve refuses who would be one too many to wait.
@@ -248,6 +257,7 @@ def _routed(
         patience=patience,
         reads=reads,
         entering=entering,
+        known=known,
     )
 
 

@@ -85,6 +85,8 @@ class State:
     """[] answers that the head does not hand on."""
     mute: Array
     """[] seconds for which it has not."""
+    known: Array
+    """[R] queue lengths as the router last heard them."""
     entering: Array
     """[] requests a second that the gateway took in of late."""
 
@@ -165,6 +167,7 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
         answered=jnp.zeros(replicas),
         unsent=jnp.float32(0.0),
         mute=jnp.float32(0.0),
+        known=jnp.zeros(replicas),
         entering=rate,
         thinking=jnp.float32(0.0),
         pausing=jnp.zeros(attempts),

@@ -115,7 +115,9 @@ def lives(
     slow = slow * (1.0 + channel[:, CHANNEL["loading"]] / jnp.maximum(takes, 1.0))
     ready = jnp.where(~state.up, state.ready + dt * (1.0 - 1.0 / slow), state.ready)
     arrives = ~state.up & (now >= ready)
-    refused = doomed | on("unstartable") | (on("nameless") & (state.fresh == 2))
+    # nginx looks its upstream up when it starts; an engine the store, where it has to fetch from it.
+    seeks = (state.fresh == 2) | (jnp.arange(programs) == replicas + GATEWAY)
+    refused = doomed | on("unstartable") | (on("nameless") & seeks)
     came = arrives & ~(refused | halted | dark)
     again = (died & (doomed | overdue | falls)) | (arrives & refused)
     forgets = now - state.born > CRASH_LOOP_RESET
