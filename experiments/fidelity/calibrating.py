@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.fidelity import slow
 from experiments.fidelity.life import Life
-from experiments.fidelity.orders import NOTHING
-from experiments.fidelity.quick import _life
-from experiments.fidelity.slow import lived
+from experiments.fidelity.trial import Trial
 from twin import fast
 from twin.fast.calibration import Free, packaged
 from twin.scenario import Scenario, Suite
@@ -31,10 +28,8 @@ def fit(suite: str, seeds: Sequence[int] = range(8), workers: int = 2) -> Free:
     constant after the other, from those that ship. Raises CompileError where these cannot live through it together."""
     scenarios = [s for s in Suite.load(suite).scenarios if s.resolve(0).spec.cluster.kind == "inference"]
     names = [scenario.metadata.name for scenario in scenarios]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = [pool.submit(lived, name, seed, NOTHING) for name in names for seed in seeds]
-        truth = [life for future in futures if (life := future.result()) is not None]
+    trials = [Trial(name, seed) for name in names for seed in seeds]
+    truth = [life for _, life in slow.lives(trials, workers) if life is not None]
     twin = fast.compile([Scenario.load(name, ("spec.telemetry=off",)) for name in names], seeds, TICKS)
     count = len(names) * len(seeds)
     decisions = (int(twin.last[0]) - int(twin.begun.tick[0])) // TICKS
@@ -49,7 +44,7 @@ def fit(suite: str, seeds: Sequence[int] = range(8), workers: int = 2) -> Free:
 
     def apart(free: Free) -> float:
         told = jax.tree.map(np.asarray, run(free))
-        return _apart(truth, [_life(told, i, twin) for i in range(count)], len(seeds))
+        return _apart(truth, _lives(told, twin), len(seeds))
 
     best = Free(**{name: float(value) for name, value in asdict(packaged().free).items()})
     for width in (0.5**n for n in range(ROUNDS)):
@@ -60,9 +55,25 @@ def fit(suite: str, seeds: Sequence[int] = range(8), workers: int = 2) -> Free:
     return best
 
 
+def _lives(told: fast.Tick, twin: fast.FastTwin) -> list[Life]:
+    """Of each lane."""
+    latency = np.asarray(told.latency, np.float64).sum(axis=1)
+    return [
+        Life(
+            tick=twin.tick_seconds,
+            loss=np.asarray(told.loss[i]),
+            violated=np.asarray(told.violated[i], bool),
+            queue=np.asarray(told.queue[i]),
+            completed=float(np.asarray(told.completed[i]).sum()),
+            latency=dict(zip(twin.cluster.LATENCIES, latency[i], strict=True)),
+        )
+        for i in range(len(latency))
+    ]
+
+
 def _within(name: str, value: float) -> float:
     """Shares stay below one."""
-    return min(value, 0.995) if name == "crowded" else value
+    return min(value, 0.995) if name in ("crowded", "lengths") else value
 
 
 def _apart(truth: Sequence[Life], ours: Sequence[Life], each: int) -> float:

@@ -26,6 +26,8 @@ class Free:
     mean of M/G/1; M/D/1 decays with 2.6 within a fifth for rho from 0.2 to 0.9."""
     memory: Any
     """[] seconds over which the rate of a replica's requests is taken."""
+    lengths: Any
+    """[] weight of a tick's lengths in those of late."""
     crowded: Any
     """[] share of an engine's time that prompts take at most in the estimate of how long one waits."""
     preference: Any

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = 512
 """Calls of which the lengths of those who come back are the mean."""
-DECODE_PACE: Final = 0.05
-"""Seconds a token at which users who cancel see their answer grow (only to say how much of it they have seen)."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,11 @@ class Demand:
     """Mean seconds until they do."""
 
 
-def demand(world: World, tick: float, ticks: int, replicas: int) -> Demand:
-    """What clients ask of a cluster with that many replicas."""
+def demand(world: World, tick: float, ticks: int, replicas: int, pace: float) -> Demand:
+    """What clients ask of a cluster with that many replicas, which give a token each `pace` seconds."""
     spec = world.spec.workload
     found, seen = np.zeros((ticks, 4)), []
-    for arrival in chain(_usual(world), _beyond(world)):
+    for arrival in chain(_usual(world, pace), _beyond(world)):
         slot = int(arrival.time / tick)
         if slot < ticks:
             computed = arrival.prompt - _shared(arrival)
@@ -75,11 +73,11 @@ def demand(world: World, tick: float, ticks: int, replicas: int) -> Demand:
     vary = (work**2).mean(axis=0) / np.maximum(work.mean(axis=0) ** 2, 1e-9)
     return Demand(
         found.astype(np.float32), returning.astype(np.float32), vary.astype(np.float32),
-        np.array(again, np.float32), max(think, tick / 10.0),
+        np.array(again, np.float32), max(think, tick),
     )  # fmt: skip
 
 
-def _usual(world: World) -> Iterator[Arrival]:
+def _usual(world: World, pace: float) -> Iterator[Arrival]:
     """The workload's own, as conditions shift and thin them; of a closed loop the first call of each user."""
     spec, streams = world.spec.workload, world.streams
     closed = spec.arrivals.concurrency if spec.arrivals is not None else None
@@ -104,7 +102,7 @@ def _usual(world: World) -> Iterator[Arrival]:
                 prompt = max(1, round(prompt * effective(present, "prompt_length")))
                 output = max(1, round(output * effective(present, "output_length")))
         if cancelled and cancels.uniform(number) < cancelled:
-            seen = cancels.exponential(CANCEL_MEAN, number, "pause") / DECODE_PACE
+            seen = cancels.exponential(CANCEL_MEAN, number, "pause") / pace
             output = max(1, min(output, round(seen)))
         yield Arrival(call.time, prompt, min(output, max(1, _longest(world) - prompt)), call.prefix, call.client)
 

@@ -53,7 +53,8 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
 
     # Who comes, how far they get, and to whom they go.
     come = clients.coming(world, state, gateway, dt)
-    lengths = jnp.where(come.arrived > 0, 0.7 * state.asked + 0.3 * come.lengths, state.asked)
+    heard = world.free.lengths
+    lengths = jnp.where(come.arrived > 0, (1.0 - heard) * state.asked + heard * come.lengths, state.asked)
     way = _routed(world, state, come.arrived, head, gateway, paths, now, dt)
     rate = state.rate + (way.routed / dt - state.rate) * jnp.minimum(1.0, dt / world.free.memory)
     delivered = jnp.where(passes & state.up[:replicas], way.routed + state.undelivered, 0.0)

@@ -133,7 +133,8 @@ class Episode:
     heat: Heat
     """Of GPUs; empty where none can overheat."""
     limits: NDArray[np.float32]
-    """[4] bytes of memory and cores of a container, of a machine; empty where nobody takes any."""
+    """[6] bytes of memory and cores of a container, of a machine; bytes and threads of a program that is no engine.
+    Empty where nobody takes any."""
     looks: NDArray[np.float32]
     """[R] when the kubelet of its machine looks first, seconds."""
     rollouts: NDArray[np.float32]
@@ -179,7 +180,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
     cost = step_cost(engine.gpu, engine.model, engine.gpus)
     spec = world.spec.workload
     retries = spec.retries or NO_RETRIES
-    asked = demand(world, tick, shape.ticks, cluster.deployed)
+    asked = demand(world, tick, shape.ticks, cluster.deployed, engine.decode_seconds())
     return Episode(
         role=role,
         index=index,
@@ -222,7 +223,14 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         hops=_hops(world, cluster, nodes, shape),
         heat=heat(engine, [replica.gpu.meter.inlet for replica in replicas], count if shape.heats else 0),
         limits=np.array(
-            [replicas[0].cgroup.memory, replicas[0].cgroup.cores, replicas[-1].node.memory, replicas[-1].node.cores]
+            [
+                replicas[0].cgroup.memory,
+                replicas[0].cgroup.cores,
+                replicas[-1].node.memory,
+                replicas[-1].node.cores,
+                cluster.router.resident_memory,
+                cluster.router.runnable_threads,
+            ]
             if shape.crowds
             else [],
             np.float32,

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from twin.fast.inference.episodes import Episode
     from twin.fast.inference.state import State
 
-PROCESS_MEMORY, PROCESS_THREADS = 0.5e9, 0.1
-"""Of a program that says nothing else (`twin.process.Process`)."""
-
 
 @dataclass(frozen=True)
 class Hosts:
@@ -53,7 +50,7 @@ def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array
     if world.limits.shape[0] == 0:  # nothing in these episodes takes memory or cores
         nobody = jnp.zeros(replicas, bool)
         return Hosts(calm + 1.0, nobody, nobody, state.leaked, state.stressed, state.foreign)
-    pod_memory, pod_cores, memory, cores = (world.limits[i] for i in range(4))
+    pod_memory, pod_cores, memory, cores, of_another, its_threads = (each for each in jnp.asarray(world.limits))
     up = state.up
     stressed = _grown(state.stressed, own[:replicas], dt, "taken", "growth")
     foreign = _grown(state.foreign, machines, dt, "node_taken", "node_growth")
@@ -65,8 +62,8 @@ def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array
     of_pod = _slowdown(jnp.minimum(1.0, resident / pod_memory), threads / pod_cores)
     there = (node[:, None] == jnp.arange(machines.shape[0])[None, :]) & up[:, None]
     others = jnp.full(OTHERS, 1.0)
-    runnable = jnp.concatenate([jnp.minimum(threads, pod_cores), others * PROCESS_THREADS])
-    used = jnp.concatenate([resident, others * PROCESS_MEMORY])
+    runnable = jnp.concatenate([jnp.minimum(threads, pod_cores), others * its_threads])
+    used = jnp.concatenate([resident, others * of_another])
     runnable_there = (there * runnable[:, None]).sum(axis=0) + machines[:, CHANNEL["node_workers"]]
     used_there = (there * used[:, None]).sum(axis=0) + foreign + KERNEL_RESERVE
     of_machine = _slowdown(used_there / memory, runnable_there / cores)
