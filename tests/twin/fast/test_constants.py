@@ -59,10 +59,82 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("inference/dynamics.py", 6.0): "how surely the shorter of two queue lengths that never change is taken",
     ("inference/dynamics.py", 60): "ticks' memory of what was served",
     ("inference/features.py", 100): "percent",
+    ("openstack/components.py", 3): "members of a group",
+    **dict.fromkeys(
+        (
+            ("openstack/draws.py", n)
+            for n in (
+                8,
+                13,
+                16,
+                24,
+                25,
+                32,
+                668265263,
+                2246822507,
+                2654435769,
+                3266489909,
+            )
+        ),
+        "a hash of integers, and its highest 24 bits as a number",
+    ),
+    ("openstack/draws.py", 1.702): "of the logistic approximation of the normal distribution",
+    ("openstack/dynamics.py", 0.001): "that nothing is divided by less than",
+    ("openstack/dynamics.py", 100.0): "calls over which a mean is taken",
+    ("openstack/dynamics.py", 1e4): "beyond which more statements under way are not told apart",
+    ("openstack/episodes.py", 3): "columns",
+    ("openstack/episodes.py", 16): "slots come in sixteens",
+    ("openstack/episodes.py", 1.15): "room for more runs than there are on average",
+    ("openstack/episodes.py", 420.0): "seconds for which a run lasts at most, where slots are counted",
+    ("openstack/episodes.py", 20): "bytes of a mebibyte, by powers of two",
+    ("openstack/episodes.py", 30): "bytes of a gibibyte, by powers of two",
+    ("openstack/flows.py", 3): "the median among the quantiles",
+    **dict.fromkeys(
+        (
+            (module, n)
+            for module in ("openstack/flows.py", "openstack/profiling.py")
+            for n in (0.05, 0.25, 0.75, 0.9, 0.97, 0.99)
+        ),
+        "quantiles at which latencies are kept",
+    ),
+    ("openstack/guests.py", 0.37): "spreads the phases of hosts",
+    ("openstack/jobs.py", 0.37): "of a draw that breaks ties",
+    ("openstack/jobs.py", 97.0): "of the same",
+    ("openstack/jobs.py", 0.001): "that nothing is divided by less than",
+    ("openstack/jobs.py", 1e4): "that is larger than every count",
+    **dict.fromkeys((("openstack/jobs.py", n) for n in (11, 12, 13, 14, 15)), "numbers of draws"),
+    ("openstack/operations.py", 3): "the median among the quantiles",
+    ("openstack/operations.py", 20): "bytes of a mebibyte, by powers of two",
+    **dict.fromkeys(
+        (("openstack/profiling.py", n) for n in (3, 4, 5, 16, 60.0, 300, 1200.0)),
+        "how long it measures, and how many digits it keeps",
+    ),
+    ("openstack/programs.py", 8.0): "doublings after which the limit of a back-off is passed",
+    ("openstack/programs.py", 50): "number of a draw",
+    ("openstack/runs.py", 0.001): "seconds that tell late from in time",
+    **dict.fromkeys(
+        (("openstack/runs.py", n) for n in (3, 4, 5, 20, 30)), "numbers of draws; exponent of the least bin"
+    ),
+    ("openstack/scripts.py", 4): "kinds of rows",
+    ("openstack/scripts.py", 1e9): "that stands for never",
+    ("openstack/services.py", 0.001): "that nothing is divided by less than",
+    ("openstack/services.py", 3.0): "of the moments of an even distribution",
+    ("openstack/services.py", 4): "power: four connections in a row are dropped",
+    ("openstack/state.py", 8): "states of a job",
 }
 """(module, number) -> why it is no physics."""
 
 TO_BE_FITTED: dict[tuple[str, float], str] = {
+    ("openstack/channels.py", 1500.0): "an Ethernet frame's payload: belongs into twin.mechanics",
+    ("openstack/dynamics.py", 3.0): "statements of a periodic transaction",
+    ("openstack/episodes.py", 60.0): "a server's lifetime where a scenario gives none: the SimPy twin's own, repeated",
+    ("openstack/jobs.py", 3.0): "seconds until what was left is taken up",
+    ("openstack/jobs.py", 6): "messages of an agent's pass",
+    ("openstack/runs.py", 0.2): "by how much clients' pauses vary: the SimPy twin's own, repeated",
+    ("openstack/runs.py", 0.9): "of the same",
+    ("openstack/services.py", 0.01): "seconds of a refused connection",
+    ("openstack/services.py", 0.3): "seconds until an error that nothing waits for",
+    ("openstack/state.py", 0.1): "seconds of statements of a first call",
     ("inference/operations.py", 8): "sequences below which limit-kv does not go: the SimPy twin's own number, repeated",
     ("inference/operations.py", 0.1): "requests a second that a load limit lets in at least: repeated, too",
 }

@@ -22,7 +22,7 @@ from twin.fast.openstack.flows import measured
 from twin.fast.openstack.state import DONE, ERROR, LOST, NONE, WAITS, State
 from twin.fast.orders import NUMBER, listed
 from twin.mechanics import openstack as facts
-from twin.mechanics.durations import COMMAND, DRAIN_LIMIT, DURATIONS
+from twin.mechanics.durations import COMMAND, DRAIN_LIMIT, DURATIONS, LOOK_AGAIN
 from twin.mechanics.layers import Layer
 from twin.mechanics.neutron import FILTER_PORT, POLLING_INTERVAL, SCAN, WIRE_PORT
 from twin.openstack.operations.guests import UPLOAD
@@ -130,7 +130,7 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
     answered = COMMAND + TOKEN + REQUEST
     glance = jnp.asarray(world.role)[target] == ROLE["glance-api"]
     takes: dict[str, Array | float] = {
-        "evacuate": answered + servers * REQUEST + REBUILD + servers * WIRE + jnp.where(gentle, 60.0, 0.0),
+        "evacuate": answered + servers * REQUEST + REBUILD + servers * WIRE + jnp.where(gentle, LOOK_AGAIN, 0.0),
         "live-migrate": answered + jnp.where(gentle, 1.0, servers) * (REQUEST + LIVE),
         "cold-migrate": answered + jnp.where(gentle, servers * (RESIZE + REQUEST), RESIZE + servers * WIRE),
         "migrate": answered + servers * (REQUEST + LIVE),
