@@ -16,6 +16,7 @@ from experiments.fidelity import plain
 from experiments.fidelity.plain import Kernels, Life
 from twin import fast
 from twin.fast.conditions import present
+from twin.fast.inference import engines
 from twin.fast.inference.channels import CHANNEL
 from twin.fast.inference.episodes import GATEWAY, HEAD, Episode
 from twin.fast.inference.state import State
@@ -140,14 +141,15 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
         *(one.ready for one in lives), *(one.deaths for one in lives)
     ]  # fmt: skip
 
-    arrived, *lengths = world.arrivals[int(before.tick)].tolist()
+    arrived = float(world.arrivals[int(before.tick), 0])
     opens = lives[replicas + HEAD].up and lives[replicas + GATEWAY].up
     entered, refused = plain.admitted(arrived, float(before.limit), now < float(before.limited), dt, opens)
     yield ("gateway", "refused"), told.flow.refused, refused
 
-    queues = [float(before.decoding[r].sum() + before.queued[r]) for r in range(replicas)]
+    elsewhere = before.undelivered + before.answered
+    queues = [float(before.decoding[r].sum() + before.queued[r] + elsewhere[r]) for r in range(replicas)]
     takes_some = [bool(before.deployed[r] and lives[r].up and queues[r] < world.ongoing) for r in range(replicas)]
-    shares = plain.shares(queues, takes_some)
+    shares = plain.shares(queues, takes_some, float(world.free.preference))
     routed = [(entered + float(before.waiting)) * share for share in shares]
     yield ("router", "requests"), told.flow.prompts, routed
 
@@ -155,23 +157,42 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
         world.step.tolist(), world.prefill.tolist(), world.mixed.tolist(), world.host.tolist(), float(world.budget),
         float(before.sequences[0]), float(world.most[1]),
     )  # fmt: skip
-    usual = [0.7 * old + 0.3 * new if arrived else old for old, new in zip(before.asked, lengths, strict=True)]
+    decode, prefill = channel[:replicas, CHANNEL["decode"]], channel[:replicas, CHANNEL["prefill"]]
+    worked = _worked(world, before, after, decode, prefill, routed)
     for r in range(replicas):
-        if not (lives[r].up and before.up[r]):
-            continue
-        decode, prefill, host = (float(channel[r, CHANNEL[name]]) for name in ("decode", "prefill", "host"))
-        stages, queued = before.decoding[r].tolist(), float(before.queued[r])
-        slower = decode, prefill, host
-        worked = plain.engine(kernels, stages, queued, routed[r], (usual[0], usual[1]), slower, dt)
-        yield ("engine", "completed"), told.flow.completed[r], worked.completed
-        # Who is hung up on for want of a first token is taken away after the engine's tick; here nobody is.
-        yield ("engine", "running, queued"), [*after.decoding[r], after.queued[r]], [*worked.stages, worked.queued]
+        if lives[r].up and before.up[r]:
+            stages, queued = before.decoding[r].tolist(), float(before.queued[r])
+            slower, asked = (float(decode[r]), float(prefill[r])), (float(after.asked[0]), float(after.asked[1]))
+            one = plain.engine(kernels, stages, queued, routed[r], asked, slower, dt)
+            yield ("engine", "completed"), worked.completed[r], one.completed
+            yield ("engine", "running, queued"), [*worked.decoding[r], worked.queued[r]], [*one.stages, one.queued]
 
     newest = int(before.tick) % after.judged.good.shape[1]
     loss, violated = plain.judged(
         after.judged.good.tolist(), after.judged.bad.tolist(), world.objective[:, 0].tolist(), newest
     )
     yield ("SLO", "loss, violated"), [told.loss, told.violated], [loss, violated]
+
+
+@dataclass(frozen=True)
+class _Worked:
+    decoding: NDArray[np.float32]
+    queued: NDArray[np.float32]
+    completed: NDArray[np.float32]
+
+
+@jax.jit
+def _work(world: Episode, state: State, pace: Any, routed: Any, rate: Any, lengths: Any) -> tuple[Any, ...]:
+    done = engines.work(world, state, engines.Pace(*pace), routed, rate, lengths, 1.0)
+    return done.decoding, done.queued, done.completed
+
+
+def _worked(world: Episode, before: State, after: State, decode: Any, prefill: Any, routed: Any) -> _Worked:
+    """What the arrays' engines do, on idle hosts."""
+    same = np.ones(len(routed), np.float32)
+    pace = (decode, prefill, same, same > 0.0, before.sequences, same * world.most[1])
+    found = _work(world, before, pace, np.array(routed, np.float32), after.rate, after.asked)
+    return _Worked(*map(np.asarray, found))
 
 
 def _channels(world: Episode, on: NDArray[np.bool_], replicas: int) -> NDArray[np.float32]:

@@ -27,16 +27,16 @@ def admitted(arrived: float, limit: float, limited: bool, dt: float, opens: bool
     return entered, arrived - entered
 
 
-def shares(queues: Sequence[float], takes: Sequence[bool]) -> list[float]:
+def shares(queues: Sequence[float], takes: Sequence[bool], preference: float) -> list[float]:
     """Of each replica, the share of requests that go to it: for each request two are drawn that take requests, and the
-    one with the shorter queue gets it; by how much shorter decides how surely."""
+    one with the shorter queue gets it; by how much shorter, times `preference`, decides how surely."""
     able = [i for i, can in enumerate(takes) if can]
     found = [0.0] * len(queues)
     if len(able) == 1:
         found[able[0]] = 1.0
     pairs = [(i, j) for i in able for j in able if i < j]
     for i, j in pairs:
-        wins = 1.0 / (1.0 + math.exp(-2.0 * (queues[j] - queues[i])))
+        wins = 1.0 / (1.0 + math.exp(-preference * (queues[j] - queues[i])))
         found[i] += wins / len(pairs)
         found[j] += (1.0 - wins) / len(pairs)
     return found
@@ -73,25 +73,31 @@ def engine(
     queued: float,
     arrived: float,
     lengths: tuple[float, float],
-    slower: tuple[float, float, float],
+    slower: tuple[float, float],
     dt: float,
 ) -> Worked:
     """A tick of an engine that works: it computes the prompts that it has room for, one after the other, and spends the
-    rest of the tick on decode steps. `slower`: decode steps, prompts and the host take 1 + so many times as long."""
+    rest of the tick on decode steps. `slower`: decode steps and prompts take 1 + so many times as long."""
     prompt, output = lengths[0], max(lengths[1], 1.0)
     running = sum(stages)
     context = prompt + output / 2.0
-    host = (kernels.host[0] + kernels.host[1] * running) * (1.0 + slower[2])
+    host = kernels.host[0] + kernels.host[1] * running
     decode = kernels.step[0] + running * (kernels.step[1] + kernels.step[2] * context)
     decode = max(decode * (1.0 + slower[0]), host)
+    chunks = math.ceil(prompt / kernels.budget)
     alone = kernels.prefill[0] * prompt + kernels.prefill[1] * prompt * prompt / 2.0
     beside = running * (kernels.mixed[0] + kernels.mixed[1] * context + kernels.mixed[2] * prompt)
-    one = max(alone * (1.0 + slower[1]) + beside, host)
+    one = max(alone * (1.0 + slower[1]) + beside, host * chunks)
 
+    # Places: those that are free, and those that answers leave in this tick: `leaves` for each step that the engine
+    # makes. n prompts take n x one seconds in which it makes n x chunks steps, so n places come free where
+    # n = free + leaves x (n x chunks + (dt - n x one) / decode).
     waiting = queued + arrived
-    room = min(kernels.sequences, kernels.tokens / (prompt + output)) - running
-    begins = max(0.0, min(waiting, room, dt / one))
-    steps = begins * math.ceil(prompt / kernels.budget) + max(0.0, dt - begins * one) / decode
+    free = max(0.0, min(kernels.sequences, kernels.tokens / context) - running)
+    leaves = running / output
+    places = (free + leaves * dt / decode) / (1.0 + leaves * max(0.0, one / decode - chunks))
+    begins = max(0.0, min(waiting, places, dt / one))
+    steps = begins * chunks + max(0.0, dt - begins * one) / decode
 
     # Each step is a token; an answer of `output` tokens has as many stages as there are places.
     far = min(steps / output * len(stages), float(len(stages)))

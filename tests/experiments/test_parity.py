@@ -19,10 +19,10 @@ def test_every_tick_of_every_component_is_that_of_the_plain_version() -> None:
 
 
 def test_the_shorter_queue_is_preferred() -> None:
-    assert plain.shares([3.0, 3.0, 3.0], [True] * 3) == pytest.approx([1 / 3] * 3)
-    shorter, longer, out = plain.shares([0.0, 5.0, 0.0], [True, True, False])
+    assert plain.shares([3.0, 3.0, 3.0], [True] * 3, 2.0) == pytest.approx([1 / 3] * 3)
+    shorter, longer, out = plain.shares([0.0, 5.0, 0.0], [True, True, False], 2.0)
     assert shorter > 0.99 and shorter + longer == pytest.approx(1.0) and out == 0.0
-    assert plain.shares([9.0, 0.0], [True, False]) == [1.0, 0.0]
+    assert plain.shares([9.0, 0.0], [True, False], 2.0) == [1.0, 0.0]
 
 
 def test_a_process_that_dies_again_is_started_later_and_later() -> None:
@@ -39,9 +39,9 @@ def test_a_process_that_dies_again_is_started_later_and_later() -> None:
 def test_an_engine_makes_and_loses_no_request() -> None:
     kernels = plain.Kernels([0.02, 1e-4, 1e-7], [1e-5, 1e-9], [1e-5, 1e-9, 1e-9], [1e-3, 2e-5], 2048.0, 64.0, 1e6)
     before = [1.0, 2.0, 0.0, 3.0]
-    done = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (0.0, 0.0, 0.0), 1.0)
+    done = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (0.0, 0.0), 1.0)
     assert sum(done.stages) + done.queued + done.completed == pytest.approx(sum(before) + 6.0)
-    slow = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (1.0, 0.0, 0.0), 1.0)
+    slow = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (1.0, 0.0), 1.0)
     assert slow.completed < done.completed and slow.queued == done.queued
 
 

@@ -77,7 +77,8 @@ def test_the_runs_of_a_comparison_are_checked_too() -> None:
 
 def test_every_field_belongs_to_somebody() -> None:
     """A field that is added is either a component's or known to be the whole cluster's."""
-    of_the_cluster = {"tick", "luck", "cordoned", "orders", "spare", "judged", "served", "best"}
+    of_the_cluster = {"tick", "luck", "orders", "spare", "judged", "served", "best"}
+    of_the_cluster |= {"thinking", "pausing", "mix", "credit", "warm", "rolled_out", "rests"}
     names = {field.name for field in fields(State)} | {f"flow.{field.name}" for field in fields(Flow)}
     world = jax.tree.map(lambda field: np.asarray(field[0]), capped().pool)
     held = holders(world)

@@ -7,15 +7,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.fast.inference.episodes import GATEWAY, HEAD, PROGRAM, Episode
+from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROGRAM, Episode
 
 OF_PROGRAMS: Final = ("up", "ready", "born", "deaths", "fresh")
 OF_REPLICAS: Final = (
-    "seat", "deployed", "decoding", "queued", "hung", "excluded", "sequences", "rate",
+    "seat", "deployed", "decoding", "queued", "hung", "excluded", "sequences", "rate", "undelivered", "answered",
+    "worked", "leaked", "stressed", "pressed", "killing", "silent", "gone", "rolled",
     "flow.prompts", "flow.completed", "flow.failed", "flow.first_token", "flow.whole", "flow.busy",
 )  # fmt: skip
-OF_GATEWAY: Final = ("asked", "limit", "limited", "flow.arrived", "flow.refused")
-OF_HEAD: Final = ("waiting",)
+OF_GATEWAY: Final = ("asked", "limit", "limited", "entering", "flow.arrived", "flow.refused")
+OF_HEAD: Final = ("waiting", "unsent", "mute")
+OF_NODES: Final = ("cordoned", "foreign")
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
@@ -26,10 +28,14 @@ def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
     programs = np.full(world.start.shape[0], -1, np.int32)
     for number in np.flatnonzero(role == PROGRAM):
         programs[index[number]] = number
+    nodes = np.full(world.gpus_of_node.shape[0], -1, np.int32)
+    for number in np.flatnonzero(role == NODE):
+        nodes[index[number]] = number
     return {
         **dict.fromkeys(OF_PROGRAMS, programs),
         **dict.fromkeys(OF_REPLICAS, programs[:replicas]),
         **dict.fromkeys(OF_GATEWAY, programs[[replicas + GATEWAY]]),
         **dict.fromkeys(OF_HEAD, programs[[replicas + HEAD]]),
+        **dict.fromkeys(OF_NODES, nodes),
         "healed": np.asarray(world.conditions.place),
     }
