@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from experiments.bench.plain import threefry
 from experiments.bench.plain.indexing import gather, scatter
@@ -32,6 +33,7 @@ ELEMENTWISE: Final[Mapping[str, Call]] = {
     "select_n": lambda which, *cases: (
         np.where(which, cases[1], cases[0]) if which.dtype == bool else np.choose(which, cases)
     ),
+    "erf": special.erf, "erfc": special.erfc,  # SciPy's, which comes with JAX: NumPy has none
     "random_wrap": np.asarray, "random_unwrap": np.asarray, "random_fold_in": threefry.fold_in,
 }  # fmt: skip
 """Called as they are."""
