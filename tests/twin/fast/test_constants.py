@@ -130,7 +130,6 @@ TO_BE_FITTED: dict[tuple[str, float], str] = {
     ("openstack/episodes.py", 60): "seconds of a server's life where none is given",
     ("openstack/episodes.py", 420): "seconds of the longest script, for the size of an array",
     ("openstack/jobs.py", 3): "seconds until a restarted service takes up what was left",
-    ("openstack/operations.py", 60): "seconds more of a gentle evacuation",
     ("openstack/runs.py", 0.9): "spread of pauses: the SimPy twin's own, repeated",
     ("openstack/runs.py", 0.2): "the same",
     ("openstack/services.py", 0.01): "seconds of a refused connection",
