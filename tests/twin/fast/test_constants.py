@@ -86,7 +86,6 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("openstack/jobs.py", 97): "breaks ties",
     ("openstack/jobs.py", 1e4): "puts two orders into one number",
     ("openstack/jobs.py", 0.001): "rounding",
-    ("openstack/jobs.py", 6): "messages of an agent's pass",
     ("openstack/jobs.py", 11): "which draw",
     ("openstack/jobs.py", 12): "which draw",
     ("openstack/jobs.py", 13): "which draw",
@@ -112,16 +111,7 @@ ALLOWED: dict[tuple[str, float], str] = {
 """(module, number) -> why it is no physics."""
 
 TO_BE_FITTED: dict[tuple[str, float], str] = {
-    ("openstack/channels.py", 1500.0): "an Ethernet frame's payload: belongs into twin.mechanics",
-    ("openstack/dynamics.py", 3.0): "statements of a periodic transaction",
-    ("openstack/episodes.py", 60.0): "a server's lifetime where a scenario gives none: the SimPy twin's own, repeated",
-    ("openstack/jobs.py", 3.0): "seconds until what was left is taken up",
     ("openstack/jobs.py", 6): "messages of an agent's pass",
-    ("openstack/runs.py", 0.2): "by how much clients' pauses vary: the SimPy twin's own, repeated",
-    ("openstack/runs.py", 0.9): "of the same",
-    ("openstack/services.py", 0.01): "seconds of a refused connection",
-    ("openstack/services.py", 0.3): "seconds until an error that nothing waits for",
-    ("openstack/state.py", 0.1): "seconds of statements of a first call",
     ("inference/operations.py", 8): "sequences below which limit-kv does not go: the SimPy twin's own number, repeated",
     ("inference/operations.py", 0.1): "requests a second that a load limit lets in at least: repeated, too",
     ("openstack/channels.py", 1500): "bytes of a frame",
