@@ -143,13 +143,13 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
     arrived, *lengths = world.arrivals[int(before.tick)].tolist()
     opens = lives[replicas + HEAD].up and lives[replicas + GATEWAY].up
     entered, refused = plain.admitted(arrived, float(before.limit), now < float(before.limited), dt, opens)
-    yield ("gateway", "refused"), told.flow.refused, refused
+    yield ("gateway", "refused"), told.reading.counts.refused, refused
 
     queues = [float(before.decoding[r].sum() + before.queued[r]) for r in range(replicas)]
     takes_some = [bool(before.deployed[r] and lives[r].up and queues[r] < world.ongoing) for r in range(replicas)]
     shares = plain.shares(queues, takes_some)
     routed = [(entered + float(before.waiting)) * share for share in shares]
-    yield ("router", "requests"), told.flow.prompts, routed
+    yield ("router", "requests"), told.reading.counts.routed, routed
 
     kernels = Kernels(
         world.step.tolist(), world.prefill.tolist(), world.mixed.tolist(), world.host.tolist(), float(world.budget),
@@ -163,7 +163,7 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
         stages, queued = before.decoding[r].tolist(), float(before.queued[r])
         slower = decode, prefill, host
         worked = plain.engine(kernels, stages, queued, routed[r], (usual[0], usual[1]), slower, dt)
-        yield ("engine", "completed"), told.flow.completed[r], worked.completed
+        yield ("engine", "completed"), told.reading.counts.completed[r], worked.completed
         # Who is hung up on for want of a first token is taken away after the engine's tick; here nobody is.
         yield ("engine", "running, queued"), [*after.decoding[r], after.queued[r]], [*worked.stages, worked.queued]
 
@@ -245,7 +245,7 @@ def _router_minutes() -> Iterator[Line]:
         replica.submit = _counting(replica.submit, replica.name, routed)
     world.run(until=400.0)
     _, lived = _lived("", 3, 8.0)
-    ours = lived.told.flow.prompts.sum(axis=0)
+    ours = lived.told.reading.counts.routed.sum(axis=0)
     theirs = np.array(list(routed.values()), float)
     yield Line(
         "router",

@@ -28,8 +28,8 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("vector.py", 4): "twins whose programs are kept",
     ("vector.py", 31): "bits of a seed",
     ("inference/channels.py", 0.001): "seconds that nothing is divided by less than",
-    ("inference/channels.py", 3): "power goes with the cube of the clock, as in the mechanics",
-    ("inference/channels.py", 30): "halvings of a search",
+    ("inference/exposed.py", 30): "halvings of a search",
+    ("inference/exposed.py", 1000): "more than any number of an XID",
     ("inference/episodes.py", 3): "roles, programs beside the replicas, columns",
     ("inference/episodes.py", 4): "roles",
     ("inference/episodes.py", 16): "sequences at which the effect of a condition is measured",
@@ -41,6 +41,16 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("inference/dynamics.py", 1e4): "seconds that stand for never",
     ("inference/dynamics.py", 60): "beyond which an exponential is nothing; ticks' memory of what was served",
     ("inference/features.py", 100): "percent",
+    ("inference/features.py", 3): "a column",
+    ("inference/features.py", 1e9): "nanoseconds; a time that never comes",
+    ("inference/recording.py", 200): "of HTTP",
+    ("inference/recording.py", 500): "of HTTP",
+    ("inference/recording.py", 502): "of HTTP",
+    ("inference/recording.py", 504): "of HTTP",
+    ("lines.py", 0.001): "lines that are as good as none",
+    ("lines.py", 4): "digits",
+    ("observing.py", 1.5): "scrapes: more than one and less than two ago",
+    ("scraping.py", 1e9): "seconds that stand for never",
 }
 """(module, number) -> why it is no physics."""
 
