@@ -67,7 +67,7 @@ def _speed(components: int, seconds: float) -> Iterator[Row]:
     ticks = rate * TICKS * twin.components
     yield at_least(f"{components} components: component-ticks", ticks, "1/CPU-s", COMPONENT_TICKS, anchor)
     lane = sum(leaf.nbytes for leaf in jax.tree.leaves(lanes)) / LANES
-    pool = sum(leaf.nbytes for leaf in jax.tree.leaves((twin.pool, twin.begun, twin.constant)))
+    pool = sum(leaf.nbytes for leaf in jax.tree.leaves((twin.pool, twin.begun, twin.scraped, twin.layouts)))
     size = (MOST_LANES * lane + pool) / 2**30
     yield at_most(
         f"{components} components: state of {MOST_LANES:,} environments", size, "GiB", MEMORY, f"{lane:,.0f} B each"

@@ -154,3 +154,33 @@ def parity() -> None:
     wide().print(table)
     if not all(line.holds for line in lines):
         raise typer.Exit(1)
+
+
+@app.command()
+def observation(
+    what: Annotated[list[str], typer.Argument(help="Scenarios.")],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of each.")] = 4,
+    everything: Annotated[bool, typer.Option("--all", help="What agrees too, not only what does not.")] = False,
+) -> None:
+    """Whether both twins show a policy the same: presence and means of every feature, alarm and count of lines."""
+    from rich.table import Table
+
+    from experiments.errors import UserError
+    from experiments.fidelity.observing import compare
+    from experiments.tables import wide
+    from twin.fast import NotCompiledError
+
+    console = wide()
+    for name in what:
+        try:
+            found = compare(name, range(seeds), 10)
+        except NotCompiledError as error:
+            raise UserError(f"{name}: {error}") from None
+        differs = [one for one in found if not one.agrees]
+        title = f"{name}: {len(found) - len(differs)} of {len(found)} agree (SimPy / fast)"
+        table = Table("kind", "feature", "presence", "healthy", "with the fault", title=title, title_justify="left")
+        for one in found if everything else differs:
+            pairs = (f"{slow:.4g} / {quick:.4g}" for slow, quick in (one.healthy, one.ill))
+            table.add_row(one.kind, one.feature + (" *" if one.moves else ""), f"{one.presence:.3f}", *pairs)
+        console.print(table)
+    console.print("* moves with the fault in the SimPy twin")

@@ -9,6 +9,7 @@ It is a surrogate, which carries a proof: docs/fast.md. Policies may learn in it
 
 from twin.fast.cluster import Tick
 from twin.fast.errors import CompileError, NotCompiledError
+from twin.fast.scraping import Reading
 from twin.fast.twin import FastTwin, Lane, Params, compile, compile_each, compile_worlds
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Lane",
     "NotCompiledError",
     "Params",
+    "Reading",
     "Tick",
     "compile",
     "compile_each",

@@ -11,6 +11,8 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from twin.fast.scraping import Block, Reading
+
 if TYPE_CHECKING:
     from twin.world import World
 
@@ -34,8 +36,8 @@ class Tick:
     """[] requests that somebody works on or that wait."""
     latency: Array
     """[S, B] what was completed, by its latency (`twin.fast.latency`), for each of `Cluster.LATENCIES`."""
-    flow: Any
-    """What a policy may see of it."""
+    reading: Reading
+    """What exporters are told of it."""
 
 
 class Cluster(Protocol):
@@ -76,15 +78,28 @@ class Cluster(Protocol):
         """[N] on what an action is in flight."""
 
     @staticmethod
-    def still(episode: Any) -> Any:
-        """The flow of a tick in which nothing happens."""
+    def remembered(episode: Any) -> Any:
+        """What exporters remember before they have been asked for the first time."""
 
     @staticmethod
-    def features(episode: Any, state: Any, flow: Any) -> tuple[Array, Array]:
-        """[N, F] values of `twin.telemetry.features.FEATURES`, and whether they are there."""
+    def exporters(
+        episode: Any, memory: Any, reading: Reading, now: Array, seconds: float, sizes: Mapping[str, int]
+    ) -> tuple[Any, dict[str, Block]]:
+        """What they show at second `now`, by kind, given what was told in the `seconds` since the last scrape; and what
+        they remember of it. `sizes`: components of each kind."""
+
+    SEEN: Mapping[str, frozenset[str]]
+    """By kind: the features that exporters compute."""
+
+    EVENTS: Mapping[str, tuple[str, ...]]
+    """By kind: what happens that components of it log of (`twin.fast.lines`)."""
+
+    @staticmethod
+    def events(episode: Any, told: Reading, seconds: float) -> dict[str, Array]:
+        """By kind: [R, events] how often it happened in the ticks [k, …] of a decision of `seconds`."""
 
     @staticmethod
     def holders(episode: Any) -> Mapping[str, NDArray[np.int32]]:
-        """Field of a state, or `flow.` and field of a flow -> the number of the component that each position of its
+        """Field of a state, or the path of one in what is told -> the number of the component that each position of its
         first axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole
         cluster's."""

@@ -14,12 +14,16 @@ from jax import Array
 
 from twin.actions import CATEGORIES
 from twin.env import ACTION_COST
-from twin.fast import inference, openstack
+from twin.fast import alarms, inference, openstack
+from twin.fast.alarms import Rules
 from twin.fast.cluster import Cluster, Tick
 from twin.fast.errors import CompileError, NotCompiledError
-from twin.fast.observing import observe
+from twin.fast.observing import Layouts, observe, scrape
+from twin.fast.scraping import Schedule, Scraped, nothing, rows, schedule, silence, sizes
 from twin.scenario import Scenario, Suite
 from twin.spaces import Layout
+from twin.telemetry.dialects import absent
+from twin.telemetry.features import FEATURES, hidden
 from twin.world import World
 
 CLUSTERS: Mapping[str, Cluster] = {"inference": inference, "openstack": openstack}  # type: ignore[dict-item]
@@ -28,6 +32,8 @@ EPISODES = 16
 """Seeds of each scenario that are drawn beforehand, where nothing else is asked."""
 TICKS = 10
 """Ticks of a decision."""
+LINES = 1
+"""Tells the draws of log lines from others of a tick."""
 COST = np.array([ACTION_COST[category] for category in CATEGORIES], np.float32)
 
 
@@ -64,6 +70,8 @@ class Lane:
     """Of its cluster."""
     illegal: Array
     """[] actions that were not legal in this episode."""
+    scraped: Scraped
+    """What the monitoring system holds of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +87,13 @@ class FastTwin:
     """[E, …]"""
     begun: Any
     """[E, …] each episode after its warm-up."""
-    constant: dict[str, Array]
-    """[E, N] kind, [E, N, N] adjacent."""
+    scraped: Scraped
+    """[E, …] what the monitoring system holds of it."""
+    layouts: Layouts
+    """[E, …] what never changes in observations."""
+    rules: Rules
+    """That alarms follow from."""
+    scrapes: Schedule
     last: Array
     """[E] int32: ticks of each episode."""
     default_params: Params
@@ -120,35 +133,39 @@ class FastTwin:
 
         Returns observation, lane, reward, done and info: `loss` and `violated` seconds of the decision, `illegal`
         actions of the episode so far."""
-        lived, reward, flow, info = self._decide(lane, action)
+        lived, reward, info = self._decide(lane, action)
         done = self._over(lived)
         choose, luck = jax.random.split(key)
         anew = self._lane(jax.random.randint(choose, (), 0, len(self.last)), luck)
         following = jax.tree.map(partial(jnp.where, done), anew, lived)
-        # Nothing of the episode that ended is told of the one that begins.
-        still = self.cluster.still(self.world(following.episode))
-        flow = jax.tree.map(partial(jnp.where, done), still, flow)
-        return self._observe(following, flow), following, reward, done, info
+        return self.observe(following), following, reward, done, info
 
     def begin(self, number: Array, luck: Array) -> tuple[dict[str, Array], Lane]:
         """Begin one episode of the pool, after its warm-up."""
         lane = self._lane(number, luck)
-        return self._observe(lane, self.cluster.still(self.world(number))), lane
+        return self.observe(lane), lane
 
     def go_on(self, lane: Lane, action: Array) -> tuple[dict[str, Array], Lane, Array, Array, dict[str, Array]]:
         """As `step`, without beginning anew: what is told after the end of the episode means nothing."""
-        lived, reward, flow, info = self._decide(lane, action)
-        return self._observe(lived, flow), lived, reward, self._over(lived), info
+        lived, reward, info = self._decide(lane, action)
+        return self.observe(lived), lived, reward, self._over(lived), info
 
-    def _decide(self, lane: Lane, action: Array) -> tuple[Lane, Array, Any, dict[str, Array]]:
-        """One decision: lane, reward, what came through, and info."""
-        following, legal, told = self.live_on(self.world(lane.episode), lane, action)
-        dt, seconds = self.tick_seconds, self.default_params.interval_seconds
+    def observe(self, lane: Lane) -> dict[str, Array]:
+        """What a policy sees of a lane between two decisions."""
+        world, layout = self.world(lane.episode), self.layouts.of(lane.episode)
+        now = lane.state.tick * self.tick_seconds
+        return observe(self.cluster, self.rules, world, layout, lane.scraped, lane.state, now)
+
+    def _decide(self, lane: Lane, action: Array) -> tuple[Lane, Array, dict[str, Array]]:
+        """One decision: lane, reward and info."""
+        world = self.world(lane.episode)
+        following, legal, told = self.live_on(world, lane, action)
+        dt = self.tick_seconds
         loss = told.loss.sum() * dt
         reward = -loss - jnp.where(legal, jnp.asarray(COST)[action[0]], 0.0)
-        flow = jax.tree.map(lambda each: each.sum(axis=0) / seconds, told.flow)
+        scraped = self._scraped(world, following, told)
         info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": following.illegal}
-        return following, reward, flow, info
+        return replace(following, scraped=scraped), reward, info
 
     def _over(self, lane: Lane) -> Array:
         over: Array = lane.state.tick >= self.last[lane.episode]
@@ -161,7 +178,7 @@ class FastTwin:
         state, told = jax.lax.scan(
             lambda s, _: self.cluster.live(world, s, dt, self.chance), state, None, length=self.ticks
         )
-        return Lane(lane.episode, state, lane.illegal + ~legal), legal, told
+        return replace(lane, state=state, illegal=lane.illegal + ~legal), legal, told
 
     def whole(self, number: Array, actions: Array, luck: Array) -> Tick:
         """An episode of the pool from the end of its warm-up, with `actions` [D, 3]; what is told of each of D x k
@@ -177,13 +194,17 @@ class FastTwin:
         return flat
 
     def _lane(self, number: Array, luck: Array) -> Lane:
-        state = jax.tree.map(lambda field: field[number], self.begun)
-        return Lane(number, replace(state, luck=luck), jnp.int32(0))
+        state, scraped = jax.tree.map(lambda field: field[number], (self.begun, self.scraped))
+        return Lane(number, replace(state, luck=luck), jnp.int32(0), scraped)
 
-    def _observe(self, lane: Lane, flow: Any) -> dict[str, Array]:
-        constant = {name: value[lane.episode] for name, value in self.constant.items()}
-        now = lane.state.tick * self.tick_seconds
-        return observe(self.cluster, self.world(lane.episode), constant, lane.state, flow, now)
+    def _scraped(self, world: Any, lane: Lane, told: Tick) -> Scraped:
+        """After a decision that ended at the lane's tick."""
+        end, interval = lane.state.tick * self.tick_seconds, self.default_params.interval_seconds
+        layout = self.layouts.of(lane.episode)
+        luck = jax.random.fold_in(jax.random.fold_in(lane.state.luck, lane.state.tick), LINES) if self.chance else None
+        return scrape(
+            self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told.reading, end, interval, luck
+        )
 
 
 def compile(
@@ -210,6 +231,7 @@ def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = T
         ("control.interval", {spec.control.interval for spec in specs}),
         ("control.warmup", {spec.control.warmup for spec in specs}),
         ("slo.window", {spec.slo.window for spec in specs}),
+        ("telemetry.scrape", {spec.telemetry.scrape for spec in specs}),
     ):
         if len(values) > 1:
             raise CompileError(f"scenarios with {name} of {', '.join(sorted(map(str, values)))} in one twin")
@@ -226,16 +248,45 @@ def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = T
     params = Params(spec.control.interval, spec.slo.window, spec.control.warmup)
     warm = round(spec.control.warmup / tick)
 
-    def warmed(world: Any, luck: Array) -> Any:
-        begun = cluster.first(world, luck, window, tick)
-        return jax.lax.scan(lambda s, _: (cluster.live(world, s, tick, chance)[0], None), begun, None, length=warm)[0]
+    rules, layouts_ = _layouts(worlds, layouts, size, cluster)
+    plan = schedule(spec.control.interval, spec.telemetry.scrape, ticks)
+    everything = sizes([[component.kind for component in world.components.values()] for world in worlds])
+    kinds_of = {kind: number for kind, number in everything.items() if kind in cluster.SEEN}
+
+    def warmed(number: Array, luck: Array) -> Any:
+        """Lived up to the first decision, and scraped as before any other."""
+        world = jax.tree.map(lambda field: field[number], pool)
+        layout = layouts_.of(number)
+        state = cluster.first(world, luck, window, tick)
+        held = nothing(kinds_of, rules.number, cluster.EVENTS, cluster.remembered(world))
+
+        def live(s: Any, _: None) -> tuple[Any, Any]:
+            s, told = cluster.live(world, s, tick, chance)
+            return s, told.reading
+
+        def decision(carry: Any, _: None) -> tuple[Any, None]:
+            state, held = carry
+            state, told = jax.lax.scan(live, state, None, length=ticks)
+            end = state.tick * tick
+            held = scrape(cluster, rules, plan, world, layout, held, told, end, spec.control.interval, None)
+            return (state, held), None
+
+        if warm % ticks:
+            state = jax.lax.scan(live, state, None, length=warm % ticks)[0]
+        state, held = jax.lax.scan(decision, (state, held), None, length=warm // ticks)[0]
+        # Lines are counted from the first decision on.
+        return state, replace(held, lines=silence(kinds_of, cluster.EVENTS))
 
     lucks = jax.random.split(jax.random.key(0), len(worlds))
+    begun, scraped = jax.jit(jax.vmap(warmed))(jnp.arange(len(worlds)), lucks)
     return FastTwin(
         cluster=cluster,
         pool=pool,
-        begun=jax.jit(jax.vmap(warmed))(pool, lucks),
-        constant=_constant(layouts, size),
+        begun=begun,
+        scraped=scraped,
+        layouts=layouts_,
+        rules=rules,
+        scrapes=plan,
         last=jnp.array([int(spec.horizon / tick) for spec in specs], jnp.int32),
         default_params=params,
         ticks=ticks,
@@ -275,13 +326,15 @@ class Shared(NamedTuple):
     interval: float
     warmup: float
     window: float
+    scrape: float
 
 
 def shared(world: World) -> Shared:
     """What a world must share with others to be compiled with them."""
     spec = world.spec
     size = _size(Layout(world.topology), world)
-    return Shared(spec.cluster.kind, size, spec.control.interval, spec.control.warmup, spec.slo.window)
+    control = spec.control
+    return Shared(spec.cluster.kind, size, control.interval, control.warmup, spec.slo.window, spec.telemetry.scrape)
 
 
 def cluster_of(kind: str) -> Cluster:
@@ -306,10 +359,24 @@ def _scenarios(what: Any) -> list[Scenario]:
     return list(what)
 
 
-def _constant(layouts: Sequence[Layout], size: int) -> dict[str, Array]:
+def _layouts(worlds: Sequence[World], layouts: Sequence[Layout], size: int, cluster: Cluster) -> tuple[Rules, Layouts]:
+    rules, about = alarms.compiled(worlds, cluster.SEEN)
+    kinds = [[component.kind for component in world.components.values()] for world in worlds]
+    most = sizes(kinds)
     kind = np.zeros((len(layouts), size), np.int32)
     adjacent = np.zeros((len(layouts), size, size), np.int8)
-    for i, layout in enumerate(layouts):
+    shown = np.ones((len(layouts), len(FEATURES)), np.bool_)
+    masks = {k: np.zeros((len(worlds), n, len(rules.tests.get(k, ()))), np.bool_) for k, n in most.items()}
+    for i, (world, layout) in enumerate(zip(worlds, layouts, strict=True)):
         kind[i, : layout.size] = layout.kind
         adjacent[i, : layout.size, : layout.size] = layout.adjacent
-    return {"kind": jnp.asarray(kind), "adjacent": jnp.asarray(adjacent)}
+        telemetry = world.spec.telemetry
+        shown[i, hidden(telemetry.profile, absent(world.dialect, FEATURES))] = False
+        scraped = telemetry.mode == "scraped"
+        shown[i] &= scraped
+        for k, mask in about[i].items():
+            masks[k][i, : len(mask)] = mask & scraped
+    row = np.stack([rows(names, size) for names in kinds])
+    logged = np.array([float(world.spec.telemetry.mode != "off") for world in worlds], np.float32)
+    found = Layouts(kind, adjacent, row, shown, logged, masks)  # type: ignore[arg-type]
+    return rules, jax.tree.map(jnp.asarray, found)

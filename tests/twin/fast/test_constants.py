@@ -52,6 +52,8 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("inference/network.py", 30.0): "logarithm that stands for nothing",
     ("inference/supervision.py", 9.0): "doublings after which the limit of a crash loop is long passed",
     ("inference/supervision.py", 1e4): "tells two settings apart in one number",
+    ("inference/exposed.py", 30): "halvings of a search",
+    ("inference/exposed.py", 1000): "more than any number of an XID",
     ("inference/episodes.py", 3): "roles, programs beside the replicas, columns",
     ("inference/episodes.py", 4): "roles",
     ("inference/episodes.py", 16): "sequences at which the effect of a condition is measured",
@@ -107,6 +109,16 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("openstack/services.py", 3): "moments of what is evenly distributed",
     ("openstack/services.py", 4): "tries of a balancer, as its pauses",
     ("openstack/state.py", 8): "states of a job",
+    ("inference/features.py", 3): "a column",
+    ("inference/features.py", 1e9): "nanoseconds; a time that never comes",
+    ("inference/recording.py", 200): "of HTTP",
+    ("inference/recording.py", 500): "of HTTP",
+    ("inference/recording.py", 502): "of HTTP",
+    ("inference/recording.py", 504): "of HTTP",
+    ("lines.py", 0.001): "lines that are as good as none",
+    ("lines.py", 4): "digits",
+    ("observing.py", 1.5): "scrapes: more than one and less than two ago",
+    ("scraping.py", 1e9): "seconds that stand for never",
 }
 """(module, number) -> why it is no physics."""
 

@@ -58,7 +58,7 @@ def test_episodes_of_a_suite_keep_their_sizes_and_horizons(suite: Suite) -> None
         ("few", 0), ("few", 1), ("many", 0), ("many", 1),
     ]  # fmt: skip
     assert twin.components == 64 and twin.last.tolist() == [50, 50, 100, 100]
-    assert [int((kind > 0).sum()) for kind in twin.constant["kind"]] == [len(o.components) for o in twin.origins]
+    assert [int((kind > 0).sum()) for kind in twin.layouts.kind] == [len(o.components) for o in twin.origins]
     assert len(twin.origins[0].components) <= 16 < len(twin.origins[2].components)
     assert twin.begun.deployed.sum(axis=1).tolist() == [2, 2, 9, 9]
 

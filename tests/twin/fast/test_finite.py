@@ -13,7 +13,7 @@ import pytest
 from twin import fast
 from twin.fast.errors import NotANumberError
 from twin.fast.finite import check
-from twin.fast.inference.features import Flow
+from twin.fast.inference.features import Counts, Gauges
 from twin.fast.inference.holders import holders
 from twin.fast.inference.state import State
 from twin.fast.vector import FastVectorEnv
@@ -79,10 +79,12 @@ def test_every_field_belongs_to_somebody() -> None:
     """A field that is added is either a component's or known to be the whole cluster's."""
     of_the_cluster = {"tick", "luck", "orders", "spare", "judged", "served", "best"}
     of_the_cluster |= {"thinking", "pausing", "mix", "credit", "warm", "rolled_out", "rests"}
-    names = {field.name for field in fields(State)} | {f"flow.{field.name}" for field in fields(Flow)}
+    names = {field.name for field in fields(State)}
+    for part, told in (("counts", Counts), ("gauges", Gauges)):
+        names |= {f"reading.{part}.{field.name}" for field in fields(told)}
     world = jax.tree.map(lambda field: np.asarray(field[0]), capped().pool)
     held = holders(world)
     assert set(held) | of_the_cluster == names
     components = capped().origins[0].components
     assert [components[number] for number in held["queued"]] == [f"ray-replicas-{i}" for i in range(4)]
-    assert components[held["flow.refused"][0]] == "nginx-proxy"
+    assert components[held["reading.counts.refused"][0]] == "nginx-proxy"

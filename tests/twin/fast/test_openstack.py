@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -13,6 +14,7 @@ from twin import fast
 from twin.actions import CATEGORIES
 from twin.env import ClusterEnv
 from twin.fast.conditions import LAYERS
+from twin.fast.observing import placed
 from twin.fast.openstack.channels import CHANNEL, effects
 from twin.fast.openstack.flows import call, measured
 from twin.fast.openstack.operations import CARRIED_OUT
@@ -22,6 +24,7 @@ from twin.fast.orders import NUMBER
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.scenario import Scenario
+from twin.telemetry.features import FEATURES
 from twin.world import World
 
 SEEDS = (0, 1)
@@ -131,11 +134,13 @@ def test_a_tick_is_all_numbers() -> None:
 
 def test_features_are_those_of_the_exporters() -> None:
     twin = crash()
-    world, begun = twin.world(jnp.int32(0)), jax.tree.map(lambda field: field[0], twin.begun)
-    values, present = twin.cluster.features(world, begun, twin.cluster.still(world))
+    _, lane = twin.begin(jnp.int32(0), jax.random.key(0))
+    # The lives of these tests are without telemetry; what exporters say is there all the same.
+    layout = replace(twin.layouts.of(jnp.int32(0)), shown=jnp.ones(len(FEATURES), bool))
+    values, present, _ = placed(layout, lane.scraped, lane.state.tick * twin.tick_seconds)
     env = ClusterEnv(Scenario.load(NAME, ("spec.horizon=400s",)))
     there, _ = env.reset(seed=0)
-    assert not (np.asarray(present) & (there["present"] == 0)).any()
+    assert np.asarray(present).any() and not (np.asarray(present) & (there["present"] == 0)).any()
     assert np.isfinite(np.asarray(values)).all()
 
 

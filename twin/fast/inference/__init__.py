@@ -2,27 +2,31 @@
 
 from twin.fast.inference.dynamics import live
 from twin.fast.inference.episodes import Episode, Shape, episode, shape
-from twin.fast.inference.features import features, still
+from twin.fast.inference.features import SEEN, events, exporters, remembered
 from twin.fast.inference.holders import holders
 from twin.fast.inference.operations import CARRIED_OUT, legal, occupied, order
+from twin.fast.inference.recording import EVENTS
 from twin.fast.inference.state import State, first
 
 LATENCIES = ("ttft", "e2e")
 
 __all__ = [
     "CARRIED_OUT",
+    "EVENTS",
     "LATENCIES",
+    "SEEN",
     "Episode",
     "Shape",
     "State",
     "episode",
-    "features",
+    "events",
+    "exporters",
     "first",
     "holders",
     "legal",
     "live",
     "occupied",
     "order",
+    "remembered",
     "shape",
-    "still",
 ]

@@ -16,14 +16,25 @@ from jax import Array
 
 from twin.fast.cluster import Tick
 from twin.fast.conditions import present
-from twin.fast.inference import clients, engines, heat, hosts, network, operations, rollouts, routing, supervision
+from twin.fast.inference import (
+    clients,
+    engines,
+    features,
+    heat,
+    hosts,
+    network,
+    operations,
+    rollouts,
+    routing,
+    supervision,
+)
 from twin.fast.inference.channels import CHANNEL, STRONGEST
 from twin.fast.inference.engines import Lateness, Pace, Work
 from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROXY_NOTICED, Episode
-from twin.fast.inference.features import Flow
 from twin.fast.inference.network import Paths
 from twin.fast.inference.state import STAGES, State
 from twin.fast.objectives import LEAST, counted, judge
+from twin.fast.scraping import Reading
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
 
@@ -36,6 +47,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     replicas = world.exists.shape[0]
     now = state.tick * dt + dt / 2.0
     state = rollouts.begun(world, state, now)
+    ordered = state
     state, stopped = operations.progress(world, state, now)
     on = present(world.conditions, state.healed, now)
     seat, node = operations.seats(world, state)
@@ -46,6 +58,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     peers = jnp.append(jnp.arange(replicas), replicas + GATEWAY)
     paths = network.paths(world.hops, on, touched.itself, touched.machine, node, replicas + HEAD, peers)
     passes = paths.passes[:replicas]
+    before = replace(state, orders=ordered.orders)
     state, died = supervision.lives(world, state, channel, hits, host, passes, stopped, seat, now, dt)
     down = died | stopped
     state, pace = _pace(world, state, channel[:replicas], host.slowdown, dt)
@@ -113,16 +126,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         failed=ends.failed,
         queue=in_flight(after),
         latency=jnp.stack([late.now.counts(work.admitted * ends.heard), late.whole_now.counts(ends.completed)]),
-        flow=Flow(
-            prompts=way.routed,
-            completed=ends.completed,
-            failed=ends.by_replica,
-            first_token=way.routed * late.first.mean,
-            whole=ends.completed * late.whole.mean,
-            busy=dt * work.busy,
-            arrived=come.arrived,
-            refused=way.refused,
-        ),
+        reading=_told(world, state, before, after, pace, way, work, late, ends, head, on, died, come.arrived, dt),
     )
     return after, told
 
@@ -131,6 +135,64 @@ def in_flight(state: State) -> Array:
     """[] requests that somebody works on or that wait, wherever."""
     waiting = state.queued.sum() + state.undelivered.sum() + state.waiting
     return state.decoding.sum() + waiting + state.answered.sum() + state.unsent
+
+
+# --- what exporters are told -------------------------------------------------------------------------------------
+
+
+def _told(
+    world: Episode,
+    state: State,
+    before: State,
+    after: State,
+    pace: Pace,
+    way: _Way,
+    work: Work,
+    late: _Late,
+    ends: _Ends,
+    head: Array,
+    on: Array,
+    died: Array,
+    arrived: Array,
+    dt: float,
+) -> Reading:
+    """`before`: programs before they lived this tick; `state`: after."""
+    replicas = world.exists.shape[0]
+    now = after.tick * dt
+    reloaded, booted = features.reloads(world, before, now - dt / 2.0)
+    works = state.up[:replicas] & pace.works
+    alone = work.aged + work.crowded * work.tail
+    given_up = ends.failed - ends.by_replica.sum() - way.refused
+    counts = features.Counts(
+        routed=way.routed,
+        admitted=work.admitted,
+        first_token=work.admitted * alone,
+        queue_time=ends.completed * jnp.maximum(alone - work.prefill, 0.0),
+        tokens=work.tokens,
+        gaps=jnp.where(works, state.decoding.sum(axis=1) * dt, 0.0),
+        completed=ends.completed,
+        whole=ends.completed * late.whole_now.mean,
+        broken=ends.begun,
+        failed=ends.by_replica - ends.begun,
+        lost=ends.lost,
+        cancelled=ends.by_replica - ends.lost,
+        given_up=given_up,
+        died=(died & before.up).astype(jnp.float32),
+        failed_starts=(~before.up & (state.deaths > before.deaths)).astype(jnp.float32),
+        came=(~before.up & state.up).astype(jnp.float32),
+        upstream=(ends.by_replica - ends.lost).sum() * jnp.minimum(way.reads, way.patience)
+        + (ends.lost * late.whole_now.mean).sum() / 2.0,
+        decode=work.shares[:, 0] * dt,
+        prefill=work.shares[:, 1] * dt,
+        arrived=arrived,
+        refused=way.refused,
+        unheard=jnp.where(way.replaced, given_up, 0.0),
+        hung=jnp.where(head[CHANNEL["silent"]] > 0.0, dt, 0.0),
+        reloaded=reloaded.astype(jnp.float32),
+        booted=booted.astype(jnp.float32),
+        met=on.astype(jnp.float32),
+    )
+    return Reading(counts, features.gauges(world, after, now))
 
 
 # --- what there is to work with ----------------------------------------------------------------------------------
@@ -341,6 +403,10 @@ class _Ends:
     """[] answers that have just become late while their engine stands still."""
     judged: Array
     """[] failed ones that were late before."""
+    lost: Array
+    """[R] of those that failed, those that ended with their process."""
+    begun: Array
+    """[R] of those that failed, those that had their first token."""
 
 
 def _ends(
@@ -418,4 +484,6 @@ def _ends(
         unanswered=jnp.where(lost, work.queued - expired, 0.0).sum(),
         overdue=overdue,
         judged=judged,
+        lost=gone,
+        begun=jnp.where(lost, stays.sum(axis=1) + answered - forgotten, 0.0) + abandoned + forgotten + impatient,
     )

@@ -48,6 +48,8 @@ class Work:
     queued: Array
     admitted: Array
     completed: Array
+    tokens: Array
+    """Of answers, but for the first of each."""
     hung: Array
     """For how long steps have not ended."""
     busy: Array
@@ -116,6 +118,7 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
         queued=queued,
         admitted=admitted,
         completed=completed,
+        tokens=jnp.where(works, running * steps, 0.0),
         hung=hung,
         busy=jnp.where(works, jnp.minimum(1.0, running + prompts), 0.0),
         shares=jnp.where(works[:, None], jnp.stack([decodes, prompts], axis=1), 0.0),

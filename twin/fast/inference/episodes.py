@@ -19,6 +19,7 @@ from twin.fast.calibration import Free, packaged
 from twin.fast.conditions import Conditions, drawn
 from twin.fast.inference.channels import CHANNEL, Engine, effects
 from twin.fast.inference.demand import demand
+from twin.fast.inference.exposed import Exposed, exposed
 from twin.fast.inference.heat import Heat, heat
 from twin.fast.inference.network import Hops, about_packets, hops
 from twin.fast.objectives import objectives
@@ -141,12 +142,16 @@ class Episode:
     """[Q, 2] scheduled deployments: begin, and pause after each replica. Seconds."""
     free: Free
 
+    # --- what is seen ---------------------------------------------------------------------------------------------
+    exposed: Exposed
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The padded sizes of episodes that are lived through together."""
 
     replicas: int
+    gpus: int
     nodes: int
     components: int
     conditions: int
@@ -240,6 +245,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         ).astype(np.float32),
         rollouts=_rollouts(world, shape.rollouts),
         free=Free(**{name: np.float32(value) for name, value in asdict(packaged().free).items()}),
+        exposed=exposed(world, shape.conditions, count, shape.gpus, shape.nodes, shape.components),
     )
 
 
@@ -265,6 +271,7 @@ def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
     parameters = {condition.parameter for conditions in found for condition in conditions}
     return Shape(
         replicas=max(sum(c.kind == "vllm" for c in world.components.values()) for world in worlds),
+        gpus=max(sum(c.kind == "gpu" for c in world.components.values()) for world in worlds),
         nodes=max(sum(c.kind == "node" for c in world.components.values()) for world in worlds),
         components=padded,
         conditions=max(1, *map(len, found)),

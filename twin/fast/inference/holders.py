@@ -9,21 +9,43 @@ from numpy.typing import NDArray
 
 from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROGRAM, Episode
 
-OF_PROGRAMS: Final = ("up", "ready", "born", "deaths", "fresh")
+OF_PROGRAMS: Final = (
+    "up", "ready", "born", "deaths", "fresh",
+    *(f"reading.counts.{name}" for name in ("died", "failed_starts", "came")),
+    *(f"reading.gauges.{name}" for name in ("up", "ready", "fresh")),
+)  # fmt: skip
 OF_REPLICAS: Final = (
     "seat", "deployed", "decoding", "queued", "hung", "excluded", "sequences", "rate", "undelivered", "answered",
-    "worked", "leaked", "stressed", "pressed", "killing", "silent", "gone", "rolled",
-    "flow.prompts", "flow.completed", "flow.failed", "flow.first_token", "flow.whole", "flow.busy",
+    "worked", "leaked", "stressed", "pressed", "killing", "silent", "gone", "rolled", "known",
+    *(f"reading.counts.{name}" for name in (
+        "routed", "admitted", "first_token", "queue_time", "tokens", "gaps", "completed", "whole", "broken", "failed",
+        "lost", "cancelled", "decode", "prefill",
+    )),
+    *(f"reading.gauges.{name}" for name in ("running", "queued", "tokens", "seat", "grown")),
 )  # fmt: skip
-OF_GATEWAY: Final = ("asked", "limit", "limited", "entering", "flow.arrived", "flow.refused")
-OF_HEAD: Final = ("waiting", "unsent", "mute")
-OF_NODES: Final = ("cordoned", "foreign")
+OF_GATEWAY: Final = (
+    "asked", "limit", "limited", "entering", "reading.gauges.lengths", "reading.gauges.inside",
+    *(f"reading.counts.{name}" for name in ("arrived", "refused", "given_up", "upstream")),
+)  # fmt: skip
+OF_HEAD: Final = (
+    "waiting",
+    "unsent",
+    "mute",
+    "reading.gauges.waiting",
+    "reading.counts.unheard",
+    "reading.counts.hung",
+)
+OF_CONDITIONS: Final = ("healed", "reading.counts.met", "reading.gauges.healed")
+OF_GPUS: Final = ("reading.counts.reloaded",)
+OF_NODES: Final = ("cordoned", "foreign", "reading.counts.booted", "reading.gauges.down", "reading.gauges.foreign")
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
-    """Field of a state, or `flow.` and field of a flow -> the number of the component that each position of its first
-    axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole cluster's."""
+    """Field of a state, or the path of one in what is told -> the number of the component that each position of its
+    first axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole
+    cluster's."""
     replicas = world.exists.shape[0]
+    slots = np.where(np.asarray(world.exposed.slots) < len(world.role), world.exposed.slots, -1).astype(np.int32)
     role, index = np.asarray(world.role), np.asarray(world.index)
     programs = np.full(world.start.shape[0], -1, np.int32)
     for number in np.flatnonzero(role == PROGRAM):
@@ -36,6 +58,7 @@ def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
         **dict.fromkeys(OF_REPLICAS, programs[:replicas]),
         **dict.fromkeys(OF_GATEWAY, programs[[replicas + GATEWAY]]),
         **dict.fromkeys(OF_HEAD, programs[[replicas + HEAD]]),
-        **dict.fromkeys(OF_NODES, nodes),
-        "healed": np.asarray(world.conditions.place),
+        **dict.fromkeys(OF_CONDITIONS, np.asarray(world.conditions.place)),
+        **dict.fromkeys(OF_GPUS, slots[len(programs) : len(programs) + world.exposed.seat.shape[0]]),
+        **dict.fromkeys(OF_NODES, slots[len(programs) + world.exposed.seat.shape[0] :]),
     }

@@ -2,7 +2,7 @@
 
 from twin.fast.openstack.dynamics import live
 from twin.fast.openstack.episodes import Episode, Shape, episode, shape
-from twin.fast.openstack.features import features, still
+from twin.fast.openstack.features import EVENTS, SEEN, events, exporters, remembered
 from twin.fast.openstack.holders import holders
 from twin.fast.openstack.operations import CARRIED_OUT, legal, occupied, order
 from twin.fast.openstack.state import State, first
@@ -11,18 +11,21 @@ LATENCIES = ("api", "create")
 
 __all__ = [
     "CARRIED_OUT",
+    "EVENTS",
     "LATENCIES",
+    "SEEN",
     "Episode",
     "Shape",
     "State",
     "episode",
-    "features",
+    "events",
+    "exporters",
     "first",
     "holders",
     "legal",
     "live",
     "occupied",
     "order",
+    "remembered",
     "shape",
-    "still",
 ]

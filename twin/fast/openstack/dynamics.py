@@ -14,8 +14,9 @@ from twin.fast.openstack import draws, guests, jobs, operations, programs, runs,
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
-from twin.fast.openstack.features import Flow
+from twin.fast.openstack.features import Counts, gauges
 from twin.fast.openstack.state import WIRED, WORKS, State
+from twin.fast.scraping import Reading
 from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT
 from twin.mechanics.rabbitmq import ELECTION, SILENT_LEADER
 
@@ -76,7 +77,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     after = replace(state, tick=state.tick + 1, judged=judged, backlog=backlog, batch=batch)
     created = runs.bins(built.took, (built.took > 0.0).astype(jnp.float32))
     failed = (told.failed @ _own(world)) if calls.shape else told.failed
-    flow = Flow(
+    counts = Counts(
         requests=calls @ _own(world),
         failed=failed,
         seconds=told.seconds @ _own(world),
@@ -91,7 +92,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         failed=told.badly,
         queue=after.runs.active.sum().astype(jnp.float32) + after.waiting,
         latency=jnp.stack([told.latency + looked, created]),
-        flow=flow,
+        reading=Reading(counts, gauges(after)),
     )
     return after, tick
 

@@ -12,13 +12,14 @@ from twin.fast.openstack.episodes import Episode
 
 OF_COMPONENTS: Final = ("programs.ready", "programs.born", "programs.deaths", "programs.streak", "workers")
 OF_HOSTS: Final = tuple(f"hosts.{name}" for name in ("heard", "failures", "wiring", "running", "dead", "down", "seen"))
-OF_SERVICES: Final = ("flow.requests", "flow.failed", "flow.seconds")
-OF_DATABASE: Final = ("backlog", "batch", "settles", "flow.queries", "flow.threads")
+OF_SERVICES: Final = ("reading.counts.requests", "reading.counts.failed", "reading.counts.seconds")
+OF_DATABASE: Final = ("backlog", "batch", "settles", "reading.counts.queries", "reading.counts.threads")
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
-    """Field of a state, or `flow.` and field of a flow -> the number of the component that each position of its first
-    axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole cluster's."""
+    """Field of a state, or the path of one in what is told -> the number of the component that each position of its
+    first axis belongs to (one number where all of it is one's), -1 where there is none; others are the whole
+    cluster's."""
     parts = world.components
     single = np.asarray(parts.single)
     return {
