@@ -78,6 +78,7 @@ def test_the_runs_of_a_comparison_are_checked_too() -> None:
 def test_every_field_belongs_to_somebody() -> None:
     """A field that is added is either a component's or known to be the whole cluster's."""
     of_the_cluster = {"tick", "luck", "cordoned", "orders", "spare", "judged", "served", "best"}
+    of_the_cluster |= {"thinking", "pausing", "mix", "credit", "rolled_out", "rests"}
     names = {field.name for field in fields(State)}
     for part, told in (("counts", Counts), ("gauges", Gauges)):
         names |= {f"reading.{part}.{field.name}" for field in fields(told)}

@@ -16,6 +16,7 @@ OF_PROGRAMS: Final = (
 )  # fmt: skip
 OF_REPLICAS: Final = (
     "seat", "deployed", "decoding", "queued", "hung", "excluded", "sequences", "rate",
+    "undelivered", "answered", "worked", "warm", "leaked", "stressed", "pressed", "killing", "silent", "gone", "rolled",
     *(f"reading.counts.{name}" for name in (
         "routed", "admitted", "first_token", "queue_time", "tokens", "gaps", "completed", "whole", "broken", "failed",
         "lost", "cancelled", "decode", "prefill",
@@ -23,13 +24,20 @@ OF_REPLICAS: Final = (
     *(f"reading.gauges.{name}" for name in ("running", "queued", "tokens", "seat", "grown")),
 )  # fmt: skip
 OF_GATEWAY: Final = (
-    "asked", "limit", "limited", "reading.gauges.lengths", "reading.gauges.inside",
+    "asked", "limit", "limited", "entering", "reading.gauges.lengths", "reading.gauges.inside",
     *(f"reading.counts.{name}" for name in ("arrived", "refused", "given_up", "upstream")),
 )  # fmt: skip
-OF_HEAD: Final = ("waiting", "reading.gauges.waiting", "reading.counts.unheard", "reading.counts.hung")
+OF_HEAD: Final = (
+    "waiting",
+    "unsent",
+    "mute",
+    "reading.gauges.waiting",
+    "reading.counts.unheard",
+    "reading.counts.hung",
+)
 OF_CONDITIONS: Final = ("healed", "reading.counts.met", "reading.gauges.healed")
 OF_GPUS: Final = ("reading.counts.reloaded",)
-OF_NODES: Final = ("reading.counts.booted", "reading.gauges.down", "reading.gauges.foreign")
+OF_NODES: Final = ("foreign", "reading.counts.booted", "reading.gauges.down", "reading.gauges.foreign")
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
