@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
 from twin.scenario import ResolvedScenario
+
+# What JAX compiles is lived through once or twice: it is compiled quickly, and only once for all tests.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", mkdtemp(prefix="healtwin-jax-"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 MakeScenario = Callable[..., ResolvedScenario]
 

@@ -52,6 +52,7 @@ def suite(tmp_path: Path) -> Suite:
     return Suite.load(tmp_path / "suite.yaml")
 
 
+@pytest.mark.slow
 def test_episodes_of_a_suite_keep_their_sizes_and_horizons(suite: Suite) -> None:
     twin = fast.compile(suite, SEEDS, ticks=5)
     assert [(origin.scenario, origin.seed) for origin in twin.origins] == [
@@ -79,6 +80,7 @@ def test_episodes_of_a_suite_keep_their_sizes_and_horizons(suite: Suite) -> None
     assert len(again) > 2  # another scenario may follow
 
 
+@pytest.mark.slow
 def test_a_small_cluster_lives_the_same_beside_a_large_one(suite: Suite) -> None:
     @cache
     def completed(which: int | None) -> list[float]:

@@ -44,6 +44,7 @@ def live(episode: int, decisions: int) -> None:
         env.step(np.zeros((2, 3), np.int64))
 
 
+@pytest.mark.slow
 def test_what_is_sound_lives_on() -> None:
     live(ALL, 30)
 
@@ -67,6 +68,7 @@ def test_an_effect_that_is_none_is_found_at_whom_it_meets() -> None:
     assert found.value.tick == pytest.approx(float(pool.conditions.begins[EFFECT, 0]), abs=2.0)
 
 
+@pytest.mark.slow
 def test_the_runs_of_a_comparison_are_checked_too() -> None:
     twin, lucks, actions = capped(), jax.random.split(jax.random.key(0), 2), jnp.zeros((2, 3, 3), jnp.int32)
     told = jax.tree.map(np.asarray, jax.jit(jax.vmap(twin.whole))(jnp.arange(2), actions, lucks))

@@ -97,6 +97,7 @@ def test_a_crash_is_felt_and_heals_itself() -> None:
     assert not ticks.violated[:, -60:].any()
 
 
+@pytest.mark.slow
 def test_moving_a_replica_takes_longer_than_restarting_it() -> None:
     categories = ("restart", "migrate", "reboot")
     away = {c: told("inference-healthy", c).reading.counts.admitted[:, :, 0] == 0.0 for c in categories}
