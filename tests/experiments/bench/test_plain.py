@@ -33,7 +33,8 @@ def test_it_lives_as_the_twin_does() -> None:
         for (path, one), (_, other) in zip(*map(jax.tree.leaves_with_path, (ours, theirs)), strict=True):
             name = jax.tree_util.keystr(path)
             assert isinstance(one, np.ndarray), name
-            assert np.allclose(one, words(other), rtol=1e-4, atol=1e-4), name
+            # A rate is a difference of counts of thousands: of single precision a few ten-thousandths are left.
+            assert np.allclose(one, words(other), rtol=1e-4, atol=1e-3), name
         lanes, ends = theirs[1], ends + int(theirs[3].sum())
     assert ends == LANES and lanes.illegal.any()
 
