@@ -20,6 +20,7 @@ from twin.fast.inference import engines
 from twin.fast.inference.channels import CHANNEL
 from twin.fast.inference.episodes import GATEWAY, HEAD, Episode
 from twin.fast.inference.state import State
+from twin.mechanics.supervision import RELIST
 from twin.scenario import Scenario
 from twin.world import World
 
@@ -135,7 +136,9 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
     for p in range(len(before.up)):
         was = Life(bool(before.up[p]), float(before.ready[p]), float(before.born[p]), float(before.deaths[p]))
         takes = float(world.start[p, int(before.fresh[p])])
-        lives.append(plain.life(was, channel[p, CHANNEL["doomed"]] > 0.0, takes, now))
+        soonest = RELIST if p < replicas else 0.0
+        doomed = channel[p, CHANNEL["doomed"]] > 0.0
+        lives.append(plain.life(was, doomed, takes, float(world.fails[p]), soonest, now))
     yield ("process", "up"), after.up, [one.up for one in lives]
     yield ("process", "ready, deaths"), [*after.ready, *after.deaths], [
         *(one.ready for one in lives), *(one.deaths for one in lives)

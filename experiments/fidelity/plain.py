@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twin.mechanics.engine_step import IMPORT_SECONDS, step_cost
+from twin.mechanics.engine_step import step_cost
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio
 from twin.mechanics.hardware import Gpu, Model
 from twin.mechanics.supervision import CRASH_LOOP_RESET, crash_loop_delay
@@ -117,7 +117,8 @@ def engine(
 
 @dataclass(frozen=True)
 class Life:
-    """Of a program: whether it runs, when the start in progress ends, since when it runs, how often it died of late."""
+    """Of a program: whether it runs, when the start in progress ends, when it was started, how often it died of
+    late."""
 
     up: bool
     ready: float
@@ -125,17 +126,18 @@ class Life:
     deaths: float
 
 
-def life(before: Life, doomed: bool, takes: float, now: float) -> Life:
+def life(before: Life, doomed: bool, takes: float, fails: float, soonest: float, now: float) -> Life:
     """A tick of a program that its supervisor starts again: at once after the first death, then after a back-off that
-    doubles (`crash_loop_delay`). Where what killed it is still there it dies again while it starts."""
+    doubles (`crash_loop_delay`), no sooner than after `soonest` seconds. Where what killed it is still there it dies
+    again `fails` seconds after its start, which takes `takes`."""
     forgotten = now - before.born > CRASH_LOOP_RESET
     deaths = (0.0 if forgotten else before.deaths) + 1.0
-    if before.up and doomed:
-        return Life(False, now + crash_loop_delay(int(deaths)) + takes, before.born, deaths)
+    begun = before.ready - takes
+    if doomed and (before.up or (math.isfinite(before.ready) and (now - begun >= fails or now >= before.ready))):
+        delay = max(crash_loop_delay(int(deaths)), soonest)
+        return Life(False, now + delay + takes, now + delay, deaths)
     if not before.up and now >= before.ready:
-        if doomed:
-            return Life(False, now + crash_loop_delay(int(deaths)) + IMPORT_SECONDS, before.born, deaths)
-        return Life(True, math.inf, now, before.deaths)
+        return Life(True, math.inf, before.born, before.deaths)
     return before
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from experiments.fidelity import plain
 from experiments.fidelity.parity import TICK_BAR, ticks
-from twin.mechanics.engine_step import IMPORT_SECONDS
 
 
 def test_every_tick_of_every_component_is_that_of_the_plain_version() -> None:
@@ -26,14 +25,16 @@ def test_the_shorter_queue_is_preferred() -> None:
 
 
 def test_a_process_that_dies_again_is_started_later_and_later() -> None:
-    one = plain.Life(True, math.inf, 0.0, 0.0)
-    one = plain.life(one, True, 20.0, 100.0)
-    assert (one.up, one.ready, one.deaths) == (False, 120.0, 1.0)
-    assert plain.life(one, True, 20.0, 110.0) == one
-    one = plain.life(one, True, 20.0, 120.0)
-    assert one.ready == 120.0 + 10.0 + IMPORT_SECONDS
-    one = plain.life(one, False, 20.0, 200.0)
-    assert one.up and one.deaths == 2.0 and one.born == 200.0
+    def after(one: plain.Life, doomed: bool, now: float) -> plain.Life:
+        return plain.life(one, doomed, takes=20.0, fails=15.0, soonest=1.0, now=now)
+
+    one = after(plain.Life(True, math.inf, 0.0, 0.0), True, 100.0)
+    assert (one.up, one.ready, one.deaths) == (False, 121.0, 1.0)
+    assert after(one, True, 115.0) == one
+    one = after(one, True, 116.0)
+    assert (one.ready, one.born, one.deaths) == (116.0 + 10.0 + 20.0, 126.0, 2.0)
+    one = after(one, False, 200.0)
+    assert one.up and one.deaths == 2.0 and one.born == 126.0
 
 
 def test_an_engine_makes_and_loses_no_request() -> None:

@@ -102,6 +102,8 @@ class Episode:
     """[2] sequences, and tokens of context, that an engine holds at most."""
     start: NDArray[np.float32]
     """[P, 3] seconds from a start to running: as before, in a new container, on another node."""
+    fails: NDArray[np.float32]
+    """[P] seconds from a start until a process that cannot live dies."""
     ongoing: NDArray[np.float32]
     """[] requests that a replica takes at most."""
 
@@ -209,6 +211,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         host=np.array([host_seconds(0, 1.0), host_seconds(1, 1.0) - host_seconds(0, 1.0)], np.float32),
         most=np.array([replicas[0].settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
         start=programs,
+        fails=_failing(replicas, programs),
         ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
         arrivals=asked.arrivals,
         returning=asked.returning,
@@ -333,6 +336,13 @@ def _step(cost: Any, most: int) -> NDArray[np.float32]:
     seconds = [cost.gpu_seconds(int(n), int(n), 0.0, 0.0) for n in batches]
     slope, constant = np.polyfit(batches, seconds, 1, w=1.0 / np.asarray(seconds))
     return np.array([constant, slope, cost.kv_per_token], np.float32)
+
+
+def _failing(replicas: Sequence[Replica], programs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[P] of a replica: until its weights are loaded; of others: their whole start."""
+    found = programs[:, 0].copy()
+    found[: len(replicas)] -= WARMUP_SECONDS
+    return found
 
 
 def _starts(replica: Replica) -> tuple[float, float, float]:

@@ -33,7 +33,7 @@ class State:
     ready: Array
     """[P] when the one that starts will run; infinite where nobody starts it."""
     born: Array
-    """[P] when it began to run, or to start."""
+    """[P] when it was started."""
     deaths: Array
     """[P] since its supervisor last forgot."""
     fresh: Array

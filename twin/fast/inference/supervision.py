@@ -12,7 +12,6 @@ from twin.fast.conditions import LAYER
 from twin.fast.inference.channels import CHANNEL
 from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, STORE
 from twin.mechanics.durations import DURATIONS
-from twin.mechanics.engine_step import IMPORT_SECONDS
 from twin.mechanics.layers import Layer
 from twin.mechanics.serving import NODE_CHECK_FAILURES, NODE_CHECK_PERIOD, NODE_CHECK_TIMEOUT
 from twin.mechanics.supervision import (
@@ -22,6 +21,7 @@ from twin.mechanics.supervision import (
     PRESSURE_TRANSITION,
     PROBE_FAILURES,
     PROBE_PERIOD,
+    RELIST,
     TERMINATION_GRACE,
 )
 from twin.mechanics.vllm import EXECUTE_TIMEOUT
@@ -119,14 +119,18 @@ def lives(
     seeks = (state.fresh == 2) | (jnp.arange(programs) == replicas + GATEWAY)
     refused = doomed | on("unstartable") | (on("nameless") & seeks)
     came = arrives & ~(refused | halted | dark)
-    again = (died & (doomed | overdue | falls)) | (arrives & refused)
+    # Who cannot live finds out with its weights loaded; what is fetched before that has been fetched.
+    fetched = jnp.where(state.fresh == 2, world.start[:, 2] - world.start[:, 1], 0.0)
+    tried = jnp.maximum(now - (ready - takes) - fetched, 0.0)
+    fails = ~state.up & jnp.isfinite(ready) & refused & ((tried >= world.fails) | arrives)
+    again = (died & (doomed | overdue | falls)) | fails
     forgets = now - state.born > CRASH_LOOP_RESET
     deaths = jnp.where(again, jnp.where(forgets, 0.0, state.deaths) + 1.0, state.deaths)
     delay = jnp.where(
         deaths <= 1.0, 0.0, jnp.minimum(CRASH_LOOP_LIMIT, CRASH_LOOP_BASE * 2.0 ** jnp.clip(deaths - 2.0, 0.0, 9.0))
     )
-    failing = jnp.where(arrives, IMPORT_SECONDS, takes)
-    ready = jnp.where(again, now + delay + jnp.where(died, takes, failing), ready)
+    delay = jnp.where(engine, jnp.maximum(delay, RELIST), delay)
+    ready = jnp.where(again, now + delay + takes, ready)
     ready = jnp.where(rolls & ~again, now + takes, ready)
     boots = jnp.where(dark, DURATIONS["reboot"], 0.0)
     ready = jnp.where(
@@ -143,7 +147,7 @@ def lives(
         healed=state.healed | _begun_anew(world, starting, hits, seat),
         up=(state.up & ~died) | came,
         ready=jnp.where(came, jnp.inf, ready),
-        born=jnp.where(came, now, state.born),
+        born=jnp.where(again, now + delay, state.born),
         deaths=deaths,
         fresh=jnp.where(came, 0, state.fresh),
         pressed=pressed,
