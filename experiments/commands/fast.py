@@ -95,6 +95,29 @@ def fidelity(
 
 
 @app.command()
+def calibrate(
+    suite: Annotated[str, typer.Argument(help="A suite for training.")] = "training",
+    parts: Annotated[
+        str | None, typer.Option("--parts", metavar="P[,P]", help="constants, flows, lines (default: all).")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=2, help="Seeds of each scenario that constants are fitted to.")
+    ] = 8,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes of the SimPy twin.")] = 2,
+) -> None:
+    """Fit and measure anew what the fast twin takes from the SimPy twin, in the files beside its sources."""
+    from experiments.errors import UserError
+    from experiments.fidelity.calibrating import PARTS, calibrate
+
+    chosen = [part.strip() for part in parts.split(",")] if parts else list(PARTS)
+    unknown = [part for part in chosen if part not in PARTS]
+    if unknown:
+        raise UserError(f"there is no part '{unknown[0]}' (known: {', '.join(PARTS)})")
+    for part, file in calibrate(suite, chosen, seeds, workers).items():
+        print(f"{part}: {file}")
+
+
+@app.command()
 def transfer(
     judge: Annotated[list[str], typer.Argument(help="Scenarios, or suites, to be judged on in the SimPy twin.")],
     training: Annotated[str, typer.Option("--training", help="The suite both policies learn from.")] = "training",

@@ -1,26 +1,61 @@
-"""Fits the free constants of the fast twin to lives of the SimPy twin, under no action, on one suite."""
+"""What the fast twin takes from the SimPy twin: its free constants, fitted; the flows of OpenStack's calls and the log
+lines that events bring, measured. All of them in files beside the sources, each with its hash, date and versions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.errors import UserError
 from experiments.fidelity import slow
 from experiments.fidelity.life import Life
 from experiments.fidelity.trial import Trial
 from twin import fast
-from twin.fast.calibration import Free, packaged
+from twin.fast.calibration import FILE, Calibration, Free, packaged
 from twin.scenario import Scenario, Suite
 
+PARTS = ("constants", "flows", "lines")
+"""What can be made anew; in this order, since the fit lives with what has been measured last time."""
 STEPS = (0.6, 0.85, 1.0, 1.2, 1.6)
 """Multiples of a constant that are tried in each round; the best is the middle of the next, with half the way."""
 ROUNDS = 2
 SIGNALS = (("ttft", 0.5), ("ttft", 0.99), ("e2e", 0.5), ("e2e", 0.99))
 TICKS = 10
+
+
+def calibrate(suite: str, parts: Sequence[str] = PARTS, seeds: int = 8, workers: int = 2) -> dict[str, Path]:
+    """Make parts of the calibration anew from a suite; part -> the file that was written.
+
+    Raises UserError for a suite that policies are judged on."""
+    loaded = Suite.load(suite)
+    if loaded.split != "training":
+        raise UserError(f"the suite '{suite}' is kept for {loaded.split}: the fast twin is calibrated on training")
+    written: dict[str, Path] = {}
+    if "flows" in parts:
+        from twin.fast.openstack import profiling
+
+        profiling.calibrate()
+        written["flows"] = profiling.FILE
+    if "lines" in parts:
+        from twin.fast import lines
+        from twin.fast.inference import recording
+
+        recording.measured(loaded, loaded.seeds[:2]).write()
+        written["lines"] = lines.FILE
+    if "constants" in parts:
+        versions = {name: version(name) for name in ("healtwin", "jax", "numpy", "simpy")}
+        free = fit(suite, loaded.seeds[:seeds], workers)
+        found = Calibration(free, suite, loaded.digest, date.today().isoformat(), versions)
+        FILE.write_text(found.text(), encoding="utf-8")
+        written["constants"] = FILE
+    return written
 
 
 def fit(suite: str, seeds: Sequence[int] = range(8), workers: int = 2) -> Free:

@@ -116,6 +116,8 @@ def test_quantiles_of_counted_latencies_are_near_those_of_the_latencies() -> Non
         (("fast", "fidelity", "replica-crash", "--actions", "evacuat"), "no action 'evacuat'"),
         (("fast", "fidelity", "replica-crash", "--policy", "nobody"), "no policy 'nobody'"),
         (("fast", "coverage", "replica-crsh"), "replica-crash"),
+        (("fast", "calibrate", "unknown"), "is kept for unknown"),
+        (("fast", "calibrate", "--parts", "nothing"), "no part 'nothing'"),
     ],
 )
 def test_what_cannot_be_compared_is_an_error(arguments: tuple[str, ...], said: str) -> None:

@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
-from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import jax
+
+FILE: Final = Path(__file__).parent / "calibration.json"
 
 
 @jax.tree_util.register_dataclass
@@ -64,4 +66,4 @@ def read(text: str) -> Calibration:
 @cache
 def packaged() -> Calibration:
     """The one that ships."""
-    return read(resources.files("twin.fast").joinpath("calibration.json").read_text(encoding="utf-8"))
+    return read(FILE.read_text(encoding="utf-8"))
