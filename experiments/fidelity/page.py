@@ -30,7 +30,7 @@ def render(title: str, proof: Proof) -> str:
         "Steady state: relative errors": steady(proof),
         "Loss over time, nothing done": losses(proof),
         "Seconds to recover": recoveries(proof),
-        "Returns of policies": returns(proof),
+        "What policies cost": returns(proof),
     }
     figures = {
         name: figure.to_html(full_html=False, include_plotlyjs=False) for name, figure in drawn.items() if figure
@@ -107,24 +107,24 @@ def recoveries(proof: Proof) -> Figure | None:
 
 
 def returns(proof: Proof) -> Figure | None:
-    """Each policy's mean return in both twins, a panel for each suite."""
+    """What each policy costs on average in both twins, a panel for each suite. Policies differ by orders of magnitude."""
     from plotly.subplots import make_subplots
 
     if not proof.rankings:
         return None
     figure = make_subplots(1, len(proof.rankings), subplot_titles=[one.suite for one in proof.rankings])
     for i, one in enumerate(proof.rankings, 1):
-        simpy, fast = one.means
-        low = float(min(simpy.min(), fast.min()))
+        simpy, fast = (np.maximum(-means, 0.1) for means in one.means)
+        ends = [min(simpy.min(), fast.min()), max(simpy.max(), fast.max())]
         figure.add_scatter(
-            x=[low, 0], y=[low, 0], mode="lines", line={"color": "#999", "dash": "dot"}, showlegend=False, row=1, col=i
+            x=ends, y=ends, mode="lines", line={"color": "#999", "dash": "dot"}, showlegend=False, row=1, col=i
         )
         figure.add_scatter(
             x=simpy, y=fast, text=list(one.policies), mode="markers+text", textposition="middle right",
             showlegend=False, marker={"color": FAST, "size": 9}, textfont={"size": 10}, row=1, col=i,
         )  # fmt: skip
-        figure.update_xaxes(title="SimPy twin", row=1, col=i)
-        figure.update_yaxes(title="fast twin", row=1, col=i)
+        figure.update_xaxes(title="SimPy twin, s of outage", type="log", row=1, col=i)
+        figure.update_yaxes(title="fast twin, s of outage", type="log", row=1, col=i)
     return _sized(figure, 480)
 
 

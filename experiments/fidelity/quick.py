@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from experiments.fidelity.life import Life
 from experiments.fidelity.orders import order
 from experiments.fidelity.policies import policy_of
-from experiments.fidelity.trial import NOTHING, Trial
+from experiments.fidelity.trial import NOTHING, POLICY, Trial
 from twin import fast
 from twin.fast.finite import check
 from twin.fast.twin import shared
@@ -49,10 +49,15 @@ def _together(trials: Sequence[Trial]) -> dict[Any, list[Trial]]:
     for trial in trials:
         name = trial.scenario, trial.faultless
         if name not in keys:
-            world = World(replace(trial, doing=NOTHING).load(), trial.seed)
+            world = World(_watched(trial), trial.seed)
             keys[name] = shared(world), world.spec.horizon
         groups[keys[name]].append(trial)
     return groups
+
+
+def _watched(trial: Trial) -> Scenario:
+    """The scenario with its telemetry, which costs the arrays little, whoever acts."""
+    return replace(trial, doing=POLICY + NOTHING).load()
 
 
 class _Group:
@@ -62,8 +67,8 @@ class _Group:
         self.trials = trials
         self.scenarios: dict[tuple[str, bool], Scenario] = {}
         for trial in trials:
-            quiet = replace(trial, doing=NOTHING)
-            self.scenarios.setdefault((trial.scenario, trial.faultless), quiet.load())
+            if (trial.scenario, trial.faultless) not in self.scenarios:
+                self.scenarios[trial.scenario, trial.faultless] = _watched(trial)
         self.cases = list(dict.fromkeys((trial.scenario, trial.faultless, trial.seed) for trial in trials))
         self.worlds = {case: World(self.scenarios[case[:2]], case[2]) for case in self.cases}
         self.twin = fast.compile_worlds(list(self.worlds.values()), TICKS)
