@@ -107,7 +107,7 @@ def recoveries(proof: Proof) -> Figure | None:
 
 
 def returns(proof: Proof) -> Figure | None:
-    """What each policy costs on average in both twins, a panel for each suite. Policies differ by orders of magnitude."""
+    """What each policy costs on average in both twins, a panel for each suite; they differ by orders of magnitude."""
     from plotly.subplots import make_subplots
 
     if not proof.rankings:
