@@ -27,8 +27,7 @@ from numpy.typing import NDArray
 from twin.fast.finite import sound, unsound
 from twin.fast.twin import EPISODES, TICKS, FastTwin, Lane, compile
 from twin.scenario import Scenario, Suite
-from twin.spaces import SEVERITIES, action_space, observation_space
-from twin.telemetry.records import LEVELS
+from twin.spaces import action_space, observation_space
 
 Batch = dict[str, Any]
 """Arrays [num_envs, …], of NumPy or of jax."""
@@ -99,9 +98,6 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
         self._lane: Lane | None = None
         self._observed: Batch = {}
         self._programs = _programs(self.twin)
-        # The arrays do not write logs and raise no alarms: nobody sees any.
-        rows = (num_envs, self.twin.components)
-        self._unseen = {"lines": jnp.zeros((*rows, len(LEVELS))), "alarms": jnp.zeros((*rows, len(SEVERITIES)))}
 
     # Made when they are asked for: the bounds of a large batch take as much memory as its observations.
     @cached_property
@@ -187,7 +183,7 @@ class FastVectorEnv(VectorEnv[Batch, Any, Any]):
 
     def _given(self, observed: Batch) -> Batch:
         """An observation as it was asked for."""
-        given = {name: self._array(values) for name, values in (self._unseen | observed).items()}
+        given = {name: self._array(values) for name, values in observed.items()}
         if not self._in_jax:
             given["kind"] = given["kind"].astype(np.int64)
         return given

@@ -129,7 +129,6 @@ TO_BE_FITTED: dict[tuple[str, float], str] = {
     ("openstack/channels.py", 1500): "bytes of a frame",
     ("openstack/dynamics.py", 3): "statements of a periodic task",
     ("openstack/dynamics.py", 100): "calls over which statements are averaged",
-    ("openstack/episodes.py", 60): "seconds of a server's life where none is given",
     ("openstack/episodes.py", 420): "seconds of the longest script, for the size of an array",
     ("openstack/jobs.py", 3): "seconds until a restarted service takes up what was left",
     ("openstack/runs.py", 0.9): "spread of pauses: the SimPy twin's own, repeated",

@@ -25,6 +25,7 @@ from twin.fast.openstack.scripts import Tables, script, table
 from twin.mechanics import openstack as facts
 from twin.mechanics.tenants import PROBE_INTERVAL
 from twin.openstack.tenants.capacity import DEFAULT_FLAVORS
+from twin.openstack.tenants.lifecycle import DEFAULT_LIFETIME
 from twin.openstack.tenants.reading import MIX, READS
 from twin.openstack.tenants.workload import DEFAULT_RATE
 
@@ -241,7 +242,9 @@ def _of_loop(load: Load) -> tuple[int, float, float, float]:
 
 def _open_slots(world: World) -> int:
     """Slots for runs that arrive by themselves, in steps of 16."""
-    lives = [_rate(load) * ((load.lifetime or 60.0) + LONGEST_LIFE) for load in _loads(world) if _opens(load)]
+    lives = [
+        _rate(load) * ((load.lifetime or DEFAULT_LIFETIME) + LONGEST_LIFE) for load in _loads(world) if _opens(load)
+    ]
     return 16 * math.ceil(1.15 * sum(lives) / 16)
 
 
