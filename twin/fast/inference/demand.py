@@ -45,6 +45,12 @@ class Demand:
     think: float
     """Mean seconds until they do."""
 
+    @property
+    def computed(self) -> NDArray[np.float32]:
+        """[n] tokens of prompts that must be computed, tick by tick as far as somebody comes."""
+        found = self.arrivals[self.arrivals[:, 0] > 0, 3]
+        return found if len(found) else self.returning[2:]
+
 
 def demand(world: World, tick: float, ticks: int, replicas: int, pace: float) -> Demand:
     """What clients ask of a cluster with that many replicas, which give a token each `pace` seconds."""

@@ -429,7 +429,7 @@ def _ends(
     lost = down[:replicas] | broken | state.gone | ~state.up[:replicas]
     # Whoever waits for a first token hangs up at the deadline: before the engine gets to it, or while it computes.
     waited = state.queued / jnp.maximum(rate, 0.05)
-    near = waited > 0.5 * way.deadline
+    near = waited > 0.95 * way.deadline
     in_time = 1.0 - late.now.beyond(jnp.maximum(way.deadline, LEAST))
     heard = jnp.where(near, jnp.exp(-rate * work.prefill), in_time)
     hung_up = work.admitted * (1.0 - heard)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from twin.fast.inference import kernels
 from twin.fast.latency import EDGES, spread
 from twin.fast.objectives import LEAST
 
@@ -82,37 +83,46 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
     step = world.step[0] + (world.step[1] + world.step[2] * context) * running
     host = (world.host[0] + world.host[1] * running) * pace.host
     step = jnp.maximum(step * (1.0 + pace.decode), host)
-    alone = world.prefill[0] * computed + world.prefill[1] * computed * (prompt - computed / 2.0)
-    beside = running * (world.mixed[0] + world.mixed[1] * context + world.mixed[2] * computed)
-    # Each prompt is a step, or several, in which the decoding requests get their tokens too.
-    chunks = jnp.ceil(computed / world.budget)
+    # Each prompt is a step, or several, in which the decoding requests get their tokens too. Those that come while one
+    # is computed share the next, as far as it has room.
+    one = (world.prefill[1] + world.prefill[2] * (prompt - computed / 2.0)) * computed
+    meets = rate * (world.prefill[0] + one)
+    chunks = jnp.ceil(computed / world.budget) * -jnp.expm1(-meets) / jnp.maximum(meets, 1e-3)
+    chunks = jnp.maximum(chunks, computed / world.budget)
+    alone = world.prefill[0] * chunks + one
+    beside = running * ((world.mixed[0] + world.mixed[1] * context) * chunks + world.mixed[2] * computed)
     prefill = jnp.maximum(alone * (1.0 + pace.prefill) + beside, host * chunks)
     works = state.up[: running.shape[0]] & pace.works
-    most = jnp.minimum(pace.sequences, pace.tokens / (computed + output / 2.0))
-    room = jnp.maximum(most - running, 0.0)
-    # A place that comes free in the tick is taken again in it; prompts hold up those who would leave.
-    share = running / output
-    freed = (room + share * dt / step) / (1.0 + share * jnp.maximum(prefill / step - chunks, 0.0))
+    places = kernels.places(pace.tokens, computed, output)
+    room = jnp.minimum(pace.sequences, jnp.maximum(places, 1.0)) - running
     backlog = state.queued + routed
+    full = backlog > room
+    prefill = prefill * jnp.where(full & (places < pace.sequences), 1.0 + kernels.again(computed, output), 1.0)
+    # Between two answers that leave, the engine makes as many steps as give out the tokens of one. A place that comes
+    # free in the tick is taken again in it; the steps of that prompt are among them.
+    decodes = jnp.maximum(output / jnp.maximum(running, 1e-3) - chunks, 0.0)
+    departs = prefill + decodes * step
+    freed = (room * (decodes + chunks) * step + dt) / departs
     admitted = jnp.where(works, jnp.clip(jnp.minimum(dt / prefill, freed), 0.0, backlog), 0.0)
     steps = admitted * chunks + jnp.maximum(dt - admitted * prefill, 0.0) / step
     moved = jnp.where(works, steps / output * state.decoding.shape[1], 0.0)
     decoding, completed = advanced(state.decoding, moved)
     decoding = decoding.at[:, 0].add(admitted)
     queued = backlog - admitted
-    # A prompt waits for those before it: a queue with one server (M/G/1), whose tail is taken to be exponential.
+    # A prompt waits for those before it: a queue with one server (M/G/1), whose tail is taken to be exponential. Where
+    # all places are taken it waits for one, and then nobody else has just begun.
     busy = jnp.minimum(rate * prefill, world.free.crowded)
     tail = prefill * world.vary[0] / (world.free.decay * (1.0 - busy)) + LEAST
-    drained = jnp.where(room > backlog, prefill, output * step / jnp.maximum(running, 1.0))
     own = prefill + step / 2.0
     waited = state.queued / jnp.maximum(rate, 0.05)
     hangs = ~pace.works
     hung = jnp.where(state.up[: running.shape[0]] & hangs & (backlog + running > 0.0), state.hung + dt, 0.0)
     # Over an answer's life prompts take their usual share of the time.
-    token = 1.0 / (busy / prefill * chunks + (1.0 - busy) / step)
+    usual = 1.0 / (busy / prefill * chunks + (1.0 - busy) / step)
+    token = jnp.where(full, departs * running / output, usual)
     whole = output * token
     prompts = jnp.clip(admitted * prefill / dt, 0.0, 1.0)
-    decodes = (1.0 - prompts) * jnp.minimum(1.0, running)
+    decoded = (1.0 - prompts) * jnp.minimum(1.0, running)
     return Work(
         decoding=decoding,
         queued=queued,
@@ -121,12 +131,12 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
         tokens=jnp.where(works, running * steps, 0.0),
         hung=hung,
         busy=jnp.where(works, jnp.minimum(1.0, running + prompts), 0.0),
-        shares=jnp.where(works[:, None], jnp.stack([decodes, prompts], axis=1), 0.0),
+        shares=jnp.where(works[:, None], jnp.stack([decoded, prompts], axis=1), 0.0),
         prefill=prefill,
-        first=jnp.minimum(jnp.where(works, own + state.queued * drained, LONGEST), LONGEST),
+        first=jnp.minimum(jnp.where(works, own + state.queued * jnp.where(full, departs, prefill), LONGEST), LONGEST),
         aged=jnp.minimum(own + waited, LONGEST),
         own=jnp.sqrt(prefill**2 * (world.vary[0] - 1.0) + step**2 / 12.0),
-        crowded=busy,
+        crowded=jnp.where(full, 0.0, busy),
         tail=tail,
         token=token,
         interrupted=jnp.sqrt(rate * whole * prefill**2 + whole**2 * (world.vary[1] - 1.0)),

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from twin.fast.background import plans
 from twin.fast.calibration import Free, packaged
 from twin.fast.conditions import Conditions, drawn
+from twin.fast.inference import kernels
 from twin.fast.inference.channels import CHANNEL, Engine, effects
-from twin.fast.inference.demand import demand
+from twin.fast.inference.demand import Demand, demand
 from twin.fast.inference.exposed import Exposed, exposed
 from twin.fast.inference.heat import Heat, heat
 from twin.fast.inference.network import Hops, about_packets, hops
@@ -90,7 +91,7 @@ class Episode:
     step: NDArray[np.float32]
     """[3] seconds of a decode step: constant, per sequence, per sequence and token of context."""
     prefill: NDArray[np.float32]
-    """[2] seconds of a prompt: per token, per pair of tokens."""
+    """[3] seconds of a prompt: constant of each of its steps, per token, per pair of tokens."""
     mixed: NDArray[np.float32]
     """[3] seconds that each decoding request adds to the step of a prompt: constant, per token of its context, per
     token of the prompt."""
@@ -188,6 +189,8 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
     spec = world.spec.workload
     retries = spec.retries or NO_RETRIES
     asked = demand(world, tick, shape.ticks, cluster.deployed, engine.decode_seconds())
+    settings = replicas[0].settings
+    prompts = kernels.prompt_line(cost, asked.computed, settings.max_num_batched_tokens)
     return Episode(
         role=role,
         index=index,
@@ -197,19 +200,12 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         gpus_of_node=_padded(
             [sum(c.kind == "gpu" for c in node.all_residents()) for node in nodes], shape.nodes, 0
         ).astype(np.float32),
-        step=_step(cost, replicas[0].settings.max_num_seqs),
-        prefill=np.array([cost.gpu_seconds(1024, 1, 0.0, 0.0) / 1024, cost.attention_per_pair], np.float32),
-        mixed=np.array(
-            [
-                cost.per_token + cost.per_sequence + cost.mixed_per_sequence,
-                cost.mixed_kv_per_token,
-                cost.mixed_per_pair,
-            ],
-            np.float32,
-        ),
-        budget=np.float32(replicas[0].settings.max_num_batched_tokens),  # type: ignore[arg-type]
+        step=kernels.decode_line(cost, _batch(asked, settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS)),
+        prefill=prompts,
+        mixed=kernels.beside(cost, prompts),
+        budget=np.float32(settings.max_num_batched_tokens),  # type: ignore[arg-type]
         host=np.array([host_seconds(0, 1.0), host_seconds(1, 1.0) - host_seconds(0, 1.0)], np.float32),
-        most=np.array([replicas[0].settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
+        most=np.array([settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
         start=programs,
         fails=_failing(replicas, programs),
         ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
@@ -330,12 +326,10 @@ def _engine(replica: Replica, world: World) -> Engine:
     )  # fmt: skip
 
 
-def _step(cost: Any, most: int) -> NDArray[np.float32]:
-    """A line through the decode steps of every batch, and what a token of context costs."""
-    batches = np.unique(np.geomspace(1, most, 24).round())
-    seconds = [cost.gpu_seconds(int(n), int(n), 0.0, 0.0) for n in batches]
-    slope, constant = np.polyfit(batches, seconds, 1, w=1.0 / np.asarray(seconds))
-    return np.array([constant, slope, cost.kv_per_token], np.float32)
+def _batch(asked: Demand, most: float, tokens: float) -> float:
+    """The largest batch that an engine can have of such requests."""
+    _, output, computed = asked.returning
+    return float(min(most, kernels.places(tokens, computed, output)))
 
 
 def _failing(replicas: Sequence[Replica], programs: NDArray[np.float32]) -> NDArray[np.float32]:
