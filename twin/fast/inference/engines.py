@@ -109,8 +109,8 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
     decoding, completed = advanced(state.decoding, moved)
     decoding = decoding.at[:, 0].add(admitted)
     queued = backlog - admitted
-    # A prompt waits for those before it: a queue with one server (M/G/1), whose tail is taken to be exponential. Where
-    # all places are taken it waits for one, and then nobody else has just begun.
+    # A prompt waits for those before it: a queue with one server (M/G/1). Where all places are taken it waits for one,
+    # and then nobody else has just begun.
     busy = jnp.minimum(rate * prefill, world.free.crowded)
     tail = prefill * world.vary[0] / (world.free.decay * (1.0 - busy)) + LEAST
     own = prefill + step / 2.0
@@ -119,7 +119,10 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
     hung = jnp.where(state.up[: running.shape[0]] & hangs & (backlog + running > 0.0), state.hung + dt, 0.0)
     # Over an answer's life prompts take their usual share of the time.
     usual = 1.0 / (busy / prefill * chunks + (1.0 - busy) / step)
-    token = jnp.where(full, departs * running / output, usual)
+    # The router sends whoever comes next elsewhere: where a request is, the prompt of one other is not.
+    elsewhere = 1.0 - 1.0 / jnp.maximum(works.sum(), 1)
+    alone = (output - 1.0) * usual - elsewhere * prefill
+    token = jnp.maximum(jnp.where(full, departs * running - prefill, alone) / output, step / 2.0)
     whole = output * token
     prompts = jnp.clip(admitted * prefill / dt, 0.0, 1.0)
     decoded = (1.0 - prompts) * jnp.minimum(1.0, running)
@@ -159,8 +162,9 @@ def advanced(stages: Array, moved: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Lateness:
-    """A time of [R] requests: lognormal with `mean` and `deviation`, to which a share `delayed` adds a time with an
-    exponential tail of `tail` seconds. Two such reasons to be late: others in the queue, and packets lost."""
+    """A time of [R] requests: lognormal with `mean` and `deviation`. A share `delayed` waits for others besides, for a
+    Weibull time of scale `tail` and shape 1.5: those who wait share steps, so that the tail is lighter than an
+    exponential one. A share `lost` loses packets, and waits for a time with an exponential tail `again`."""
 
     mean: Array
     deviation: Array
@@ -187,7 +191,8 @@ def _beyond(
     middle = jnp.log(jnp.maximum(mean, LEAST)) - relative / 2.0
     late = _above((jnp.log(jnp.maximum(limit, LEAST)) - middle) * jax.lax.rsqrt(relative))
     over = jnp.maximum(limit - mean, 0.0)
-    waits = delayed * jnp.exp(-jnp.minimum(over / jnp.maximum(tail, LEAST), 60.0))
+    waits = over / jnp.maximum(tail, LEAST)
+    waits = delayed * jnp.exp(-jnp.minimum(waits * jnp.sqrt(waits), 60.0))
     repeats = lost * jnp.exp(-jnp.minimum(over / jnp.maximum(again, LEAST), 60.0))
     return jnp.where(jnp.isfinite(limit), 1.0 - (1.0 - late) * (1.0 - waits) * (1.0 - repeats), 0.0)
 
