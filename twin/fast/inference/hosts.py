@@ -60,7 +60,8 @@ def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array
     busy = state.decoding.sum(axis=1) + state.queued > 0.0
     threads = jnp.where(busy, ACTIVE_THREADS, IDLE_THREADS) + own[:replicas, CHANNEL["workers"]]
     of_pod = _slowdown(jnp.minimum(1.0, resident / pod_memory), threads / pod_cores)
-    there = (node[:, None] == jnp.arange(machines.shape[0])[None, :]) & up[:, None]
+    at = node[:, None] == jnp.arange(machines.shape[0])[None, :]
+    there = at & up[:, None]
     others = jnp.full(OTHERS, 1.0)
     runnable = jnp.concatenate([jnp.minimum(threads, pod_cores), others * its_threads])
     used = jnp.concatenate([resident, others * of_another])
@@ -83,7 +84,8 @@ def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array
     stressed = jnp.where(over & ~takes_engine, 0.0, stressed)
     low = (memory - used_there < MEMORY_EVICTION) & ~full
     evicted = (victim & low[None, :]).any(axis=1)
-    on_node = jnp.where(there[:replicas], of_machine[None, :], 0.0).max(axis=1)
+    # A start is as slow as the machine, before it takes any memory itself.
+    on_node = jnp.where(at[:replicas], of_machine[None, :], 0.0).max(axis=1)
     slowdown = of_pod * jnp.maximum(1.0, on_node)
     return Hosts(slowdown, killed, evicted, jnp.where(killed, 0.0, leaked), stressed, foreign)
 
