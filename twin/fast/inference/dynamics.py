@@ -82,7 +82,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     objective = jnp.asarray(world.objective)
     first_limit = jnp.minimum(objective[1, 1], way.deadline)
     at_once = way.routed * way.fresh
-    slow = (at_once * late.first.beyond(first_limit)).sum() + way.entered - at_once.sum()
+    slow = (at_once * jnp.where(passes, late.first.beyond(first_limit), 1.0)).sum() + way.entered - at_once.sum()
     bad_first = slow + way.refused + ends.unanswered
     late_whole = (ends.completed * late.whole.beyond(objective[2, 1])).sum()
     everybody = ends.completed.sum() + ends.failed
@@ -452,12 +452,20 @@ def _ends(
     crosses = (elapsed > limit) & (elapsed - dt <= limit) & (work.hung > 0.0)[:, None]
     overdue = (stays * crosses).sum()
     judged = jnp.where(work.hung > 0.0, ((decoding - stays) * (elapsed > limit)).sum(axis=1), 0.0).sum()
+    # So does each one of a replica that is cut off: those that it was at then, and those that were sent there since.
+    length, cut = lengths[1] * work.token, state.silent
+    over = (cut > limit - length) & (cut <= limit)
+    overdue = overdue + jnp.where(over, state.answered * jnp.minimum(dt / length, 1.0), 0.0).sum()
+    overdue = overdue + jnp.where(cut > limit, undelivered * dt / jnp.maximum(cut, dt), 0.0).sum()
+    answered_late = jnp.clip((cut - limit + length) / length, 0.0, 1.0)
+    undelivered_late = jnp.clip(1.0 - limit / jnp.maximum(cut, dt), 0.0, 1.0)
     # Answers go back over the network, and through the head.
     answered = state.answered + work.completed
     comes = jnp.where(late.back > 0.0, 1.0 - jnp.exp(-dt / jnp.maximum(late.back, 1e-3)), 1.0)
     back = jnp.where(passes, answered * comes, 0.0)
     answered = answered - back
     forgotten = jnp.where(state.silent > way.reads, answered, 0.0)
+    judged = judged + (forgotten * answered_late + unreached * undelivered_late).sum()
     impatient = back * late.whole_now.beyond(way.patience) if world.patience.shape[0] else jnp.zeros_like(back)
     good = back - impatient
     kept_back = jnp.where(way.mute, state.unsent + good.sum(), 0.0)
