@@ -62,16 +62,21 @@ def judge(judged: Judged, objective: Array, good: Array, bad: Array, tick: Array
     return after, loss, violated
 
 
-def counted(expected: Array, luck: Array, chance: bool) -> Array:
-    """Poisson draws [S] of these means where they are small, which is where it matters that requests are whole; else
-    the means. `luck`: a key of this tick's. Without `chance`, the means."""
+def counted(expected: Array, everybody: Array, luck: Array, chance: bool) -> Array:
+    """How many of `everybody` [S] are bad where so many are `expected` [S]: whole requests where these, or those that
+    are good, are few, which is where it matters that requests are whole. The few are Poisson draws, of which there is
+    none where all are alike. `luck`: a key of this tick's. Without `chance`, as expected."""
+    expected = jnp.minimum(expected, everybody)
     if not chance:
         return expected
+    mostly = expected > everybody / 2.0
+    mean = jnp.where(mostly, everybody - expected, expected)
     draw = jax.random.uniform(luck, expected.shape)
-    term = total = jnp.exp(-expected)
-    count = jnp.zeros_like(expected)
+    term = total = jnp.exp(-mean)
+    count = jnp.zeros_like(mean)
     for k in range(1, FEW):
         count = count + (draw > total)
-        term = term * expected / k
+        term = term * mean / k
         total = total + term
-    return jnp.where(expected < FEW / 2.0, count, expected)
+    few = jnp.where(mean < FEW / 2.0, jnp.minimum(count, everybody), mean)
+    return jnp.where(mostly, everybody - few, few)
