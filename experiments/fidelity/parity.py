@@ -166,7 +166,7 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
         if lives[r].up and before.up[r]:
             stages, queued = before.decoding[r].tolist(), float(before.queued[r])
             slower, asked = (float(decode[r]), float(prefill[r])), (float(after.asked[0]), float(after.asked[1]))
-            one = plain.engine(kernels, stages, queued, routed[r], asked, slower, dt)
+            one = plain.engine(kernels, stages, queued, routed[r], float(after.rate[r]), asked, slower, dt)
             yield ("engine", "completed"), worked.completed[r], one.completed
             yield ("engine", "running, queued"), [*worked.decoding[r], worked.queued[r]], [*one.stages, one.queued]
 
@@ -239,7 +239,7 @@ def minutes() -> Iterator[Line]:
 
 
 def _engine_minutes() -> Iterator[Line]:
-    for rate in (0.5, 1.0, 2.0):  # an engine answers 2.2 a second
+    for rate in (0.5, 1.0, 2.0, 2.5):  # an engine answers 2.1 a second
         world = World(Scenario.parse(SCENARIO.format(replicas=1, rate=rate, faults="")), 0)
         (replica,) = world.cluster.router.replicas  # type: ignore[attr-defined]
         served, running = [], []

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twin.mechanics.engine_step import step_cost
+from twin.mechanics.engine_step import BLOCK_TOKENS, step_cost
 from twin.mechanics.gpu_power import DECODE_ACTIVITY, PREFILL_ACTIVITY, clock_ratio
 from twin.mechanics.hardware import Gpu, Model
 from twin.mechanics.supervision import CRASH_LOOP_RESET, crash_loop_delay
@@ -72,30 +72,42 @@ def engine(
     stages: Sequence[float],
     queued: float,
     arrived: float,
+    rate: float,
     lengths: tuple[float, float],
     slower: tuple[float, float],
     dt: float,
 ) -> Worked:
     """A tick of an engine that works: it computes the prompts that it has room for, one after the other, and spends the
-    rest of the tick on decode steps. `slower`: decode steps and prompts take 1 + so many times as long."""
+    rest of the tick on decode steps. `rate`: requests a second of late; `slower`: decode steps and prompts take 1 + so
+    many times as long."""
     prompt, output = lengths[0], max(lengths[1], 1.0)
     running = sum(stages)
     context = prompt + output / 2.0
     host = kernels.host[0] + kernels.host[1] * running
     decode = kernels.step[0] + running * (kernels.step[1] + kernels.step[2] * context)
     decode = max(decode * (1.0 + slower[0]), host)
-    chunks = math.ceil(prompt / kernels.budget)
-    alone = kernels.prefill[0] * prompt + kernels.prefill[1] * prompt * prompt / 2.0
-    beside = running * (kernels.mixed[0] + kernels.mixed[1] * context + kernels.mixed[2] * prompt)
+
+    # The steps of a prompt. As many come on average while one is computed: where any do, they share the next.
+    work = kernels.prefill[1] * prompt + kernels.prefill[2] * prompt * prompt / 2.0
+    company = rate * (kernels.prefill[0] + work)
+    sharing = (1.0 - math.exp(-company)) / max(company, 1e-3)
+    chunks = max(math.ceil(prompt / kernels.budget) * sharing, prompt / kernels.budget)
+    alone = kernels.prefill[0] * chunks + work
+    beside = running * ((kernels.mixed[0] + kernels.mixed[1] * context) * chunks + kernels.mixed[2] * prompt)
     one = max(alone * (1.0 + slower[1]) + beside, host * chunks)
 
-    # Places: those that are free, and those that answers leave in this tick: `leaves` for each step that the engine
-    # makes. n prompts take n x one seconds in which it makes n x chunks steps, so n places come free where
-    # n = free + leaves x (n x chunks + (dt - n x one) / decode).
+    # Blocks for a prompt and half its answer, the last one half full; half a prompt's blocks are idle. Where the cache
+    # is what is short, some prompts are computed twice.
+    holds = (kernels.tokens - prompt / 2.0) / (prompt + output / 2.0 + BLOCK_TOKENS / 2.0)
     waiting = queued + arrived
-    free = max(0.0, min(kernels.sequences, kernels.tokens / context) - running)
-    leaves = running / output
-    places = (free + leaves * dt / decode) / (1.0 + leaves * max(0.0, one / decode - chunks))
+    free = min(kernels.sequences, max(holds, 1.0)) - running
+    if waiting > free and holds < kernels.sequences:
+        one *= 1.0 + output / (2.0 * prompt + output)
+
+    # While n requests leave the engine takes n prompts, and makes n x output / running steps in all.
+    steps_each = output / max(running, 1e-3)
+    decodes = max(0.0, steps_each - chunks)
+    places = (free * (decodes + chunks) * decode + dt) / (one + decodes * decode)
     begins = max(0.0, min(waiting, places, dt / one))
     steps = begins * chunks + max(0.0, dt - begins * one) / decode
 
