@@ -74,7 +74,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     undelivered = jnp.where(passes, 0.0, state.undelivered + way.routed)
 
     # What engines do with them, and what becomes of the answers.
-    work = engines.work(world, state, pace, delivered, rate, lengths, dt)
+    work = engines.work(world, state, pace, delivered, rate, lengths, dt, chance)
     late = _lateness(world, work, paths, rate, lengths)
     ends = _ends(world, state, work, late, way, paths, lengths, undelivered, rate, down, dt)
 

@@ -75,8 +75,18 @@ class Work:
     """Standard deviation of the time of a whole answer, by prompts of others and by its own length."""
 
 
-def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, lengths: Array, dt: float) -> Work:
-    """A tick of the engines; `routed` [R] requests come, `rate` [R] a second of late, `lengths` [3] of them."""
+def work(
+    world: Episode,
+    state: State,
+    pace: Pace,
+    routed: Array,
+    rate: Array,
+    lengths: Array,
+    dt: float,
+    chance: bool = True,
+) -> Work:
+    """A tick of the engines; `routed` [R] requests come, `rate` [R] a second of late, `lengths` [3] of them. Without
+    `chance` they come at equal intervals: nobody shares a step, and nothing is computed twice."""
     prompt, output, computed = lengths[0], jnp.maximum(lengths[1], 1.0), jnp.maximum(lengths[2], 1.0)
     running = state.decoding.sum(axis=1)
     context = prompt + output / 2.0
@@ -87,8 +97,8 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
     # is computed share the next, as far as it has room.
     one = (world.prefill[1] + world.prefill[2] * (prompt - computed / 2.0)) * computed
     meets = rate * (world.prefill[0] + one)
-    chunks = jnp.ceil(computed / world.budget) * -jnp.expm1(-meets) / jnp.maximum(meets, 1e-3)
-    chunks = jnp.maximum(chunks, computed / world.budget)
+    sharing = -jnp.expm1(-meets) / jnp.maximum(meets, 1e-3) if chance else 1.0
+    chunks = jnp.maximum(jnp.ceil(computed / world.budget) * sharing, computed / world.budget)
     alone = world.prefill[0] * chunks + one
     beside = running * ((world.mixed[0] + world.mixed[1] * context) * chunks + world.mixed[2] * computed)
     prefill = jnp.maximum(alone * (1.0 + pace.prefill) + beside, host * chunks)
@@ -97,7 +107,8 @@ def work(world: Episode, state: State, pace: Pace, routed: Array, rate: Array, l
     room = jnp.minimum(pace.sequences, jnp.maximum(places, 1.0)) - running
     backlog = state.queued + routed
     full = backlog > room
-    prefill = prefill * jnp.where(full & (places < pace.sequences), 1.0 + kernels.again(computed, output), 1.0)
+    again = kernels.again(computed, output) if chance else 0.0
+    prefill = prefill * jnp.where(full & (places < pace.sequences), 1.0 + again, 1.0)
     # Between two answers that leave, the engine makes as many steps as give out the tokens of one. A place that comes
     # free in the tick is taken again in it; the steps of that prompt are among them.
     decodes = jnp.maximum(output / jnp.maximum(running, 1e-3) - chunks, 0.0)
