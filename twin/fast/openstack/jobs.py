@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast.openstack import draws
+from twin.fast.openstack import draws, mutations
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
@@ -56,7 +56,7 @@ def candidates(world: Episode, state: State, channel: Array, now: Array) -> Arra
     computes = jnp.maximum(jnp.asarray(world.components.hosted[0]), 0)
     there = (jnp.asarray(world.components.hosted[0]) >= 0) & state.programs.present[computes]
     offered = jnp.asarray(world.processors) * (1.0 - channel[computes, CHANNEL["offered"]])
-    used = on_hosts(state, hosts)
+    used = on_hosts(state, hosts) + state.hosts.leaked
     room = (used < jnp.asarray(world.room)) & (used < jnp.floor(offered + 1e-3))
     return there & room & ~state.hosts.disabled & alive(world, state, channel, now)
 
@@ -116,9 +116,18 @@ def live(
     takes = jnp.where(fails, services.after[stage], usual + longer)
     takes = jnp.where(local & ~fails, jnp.minimum(usual, 1.0) + longer, takes)
     never = at_compute & hung[place] & ~fails
+    way = runs.way
+    code = jnp.zeros(size)
+    if world.faults.condition.shape[0]:  # scenarios without mutations pay nothing
+        spoilt = mutations.spoilt(world.faults, services.mutated, stage, runs.host, runs.turns, luck)
+        spoilt = jnp.where(begins & creation & ~fails & ~local, spoilt, 0)
+        code = jnp.where(spoilt > 0, jnp.asarray(world.faults.flaw)[jnp.maximum(spoilt - 1, 0)], 0.0)
+        takes = jnp.where(spoilt > 0, jnp.asarray(world.faults.after)[jnp.maximum(spoilt - 1, 0)] + longer, takes)
+        never = never | (code == mutations.NEVER)
+        way = jnp.where(spoilt > 0, spoilt, way).astype(jnp.int32)
     start = jnp.where(runs.until < now - 2.0 * dt, now, runs.until)  # it has waited for somebody
     until = jnp.where(begins, jnp.where(never, jnp.inf, start + takes), runs.until)
-    flaw = jnp.where(begins, jnp.where(fails, 1.0, jnp.where(local, jnp.where(unbound, 1.0, 2.0), 0.0)), runs.fails)
+    flaw = jnp.where(begins, jnp.where(fails, 1.0, jnp.where(local, jnp.where(unbound, 1.0, 2.0), code)), runs.fails)
     phase = jnp.where(begins, WORKS, runs.state)
 
     # Stages that end.
@@ -159,6 +168,9 @@ def live(
     finished = begun + SCAN * services.slow + count * each + ASKED * services.late
     # Ports that go take the agent a pass, too.
     removed = ((passed & ~more & (runs.kind == DELETION))[:, None] & here).sum(axis=0)
+    leaked = state.hosts.leaked
+    if world.faults.condition.shape[0]:
+        leaked = leaked + mutations.leaked(world.faults, services.mutated, removed)
     removal = (SCAN + REMOVE_PORT) * services.slow + services.wiring
     wiring = jnp.where(idle, finished, state.hosts.wiring)
     wiring = jnp.where(removed > 0, jnp.maximum(wiring, now) + removed * removal, wiring)
@@ -199,6 +211,7 @@ def live(
         attempts=attempts,
         opened=jnp.where(good | bad, jnp.inf, runs.opened),
         alive=life,
+        way=jnp.where(again, 0, way),
     )
-    state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring))
+    state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring, leaked=leaked))
     return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0))

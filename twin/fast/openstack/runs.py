@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast import latency
-from twin.fast.openstack import draws
+from twin.fast.openstack import draws, mutations
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
@@ -90,10 +90,16 @@ def live(
     fails = u[1] < services.fails[visit]
     usual = draws.quantile(u[2], jnp.asarray(work.seconds)[visit], QUANTILES)
     longer = jnp.maximum(services.longer[visit] + draws.normal(u[3]) * services.spread[visit], 0.0)
+    led = None
+    if world.faults.condition.shape[0]:  # scenarios without mutations pay nothing
+        led = mutations.astray(world.faults, services.mutated, runs.way, runs.row, runs.host, runs.turns, luck)
+        longer = longer + led.slower
     seconds = jnp.where(fails, services.after[visit], usual + longer)
+    fails = fails if led is None else fails | (calls & led.broken)
     timed_out = seconds >= haproxy.SERVER_TIMEOUT
     fails, seconds = fails | timed_out, jnp.minimum(seconds, haproxy.SERVER_TIMEOUT)
     needs = calls & (of("needs") > 0.0) & (runs.state != DONE) & (runs.state != NONE)
+    needs = needs if led is None else needs | (calls & led.refused & ~fails)
     answered = calls & ~fails
     passes = answered & (seconds <= limit)
     verdict = runs.due + jnp.where(fails, jnp.minimum(seconds, limit), jnp.minimum(seconds, limit + 1e-3))
@@ -103,6 +109,7 @@ def live(
     logins = ready & (kind == LOGIN)
     place = jnp.maximum(runs.host, 0)
     open_ = (runs.state == DONE) & reached[place] & (runs.host >= 0) & (runs.due >= runs.alive + BOOT)
+    open_ = open_ if led is None else open_ & ~led.unseen
     seconds = jnp.where(logins, jnp.where(open_, hypervisor.SSH_SECONDS, hypervisor.SSH_TIMEOUT), seconds)
 
     # What follows.
@@ -110,6 +117,7 @@ def live(
     checks = (of("check") > 0.0) & (calls | logins)
     looks = (of("again") > 0.0) & (calls | logins)
     seen = jnp.where(logins, open_, (runs.state == DONE) | (runs.state == NONE)) & ~(calls & fails)
+    seen = seen if led is None else seen & ~led.unseen
     unseen = looks & ((checks & ~seen) | (calls & fails))
     wrong = calls & checks & (runs.state == ERROR) & (of("touchy") > 0.0) & ~fails
     spent = (runs.tries + 1.0 >= of("tries")) | (after - runs.since >= of("patience"))
@@ -150,6 +158,12 @@ def live(
     returns = over & mine & (turns < users[:, 2])
     due = jnp.where(over, runs.due + users[:, 1] * (0.9 + 0.2 * u[4]), due)
     row = jnp.where(over, jnp.asarray(world.entry), row)
+    way, swept = runs.way, jnp.float32(0.0)
+    if led is not None:
+        way = jnp.where(over, 0, jnp.where(calls | logins, led.way, runs.way)).astype(jnp.int32)
+        gone = over & (runs.way > 0)
+        due = due + gone * jnp.asarray(world.faults.rest)[jnp.maximum(runs.way - 1, 0)]
+        swept = (gone * jnp.asarray(world.faults.swept)[jnp.maximum(runs.way - 1, 0)]).sum()
     stays = runs.active & (~over | returns)
     forgets = over
     judged = runs.active & (runs.verdict < end)
@@ -159,7 +173,7 @@ def live(
         well=(over & ~runs.bad).sum().astype(jnp.float32),
         badly=(over & runs.bad).sum().astype(jnp.float32),
         good=(judged & runs.good).sum() + (now_judged & passes).sum().astype(jnp.float32),
-        bad=(judged & ~runs.good).sum() + (now_judged & ~passes).sum().astype(jnp.float32),
+        bad=(judged & ~runs.good).sum() + (now_judged & ~passes).sum().astype(jnp.float32) + swept,
         latency=bins(seconds, answered.astype(jnp.float32)),
         calls=_by_visit(world, visit, calls),
         failed=_by_visit(world, visit, calls & ~answered),
@@ -188,6 +202,7 @@ def live(
         attempts=jnp.where(creates & begins, 0.0, runs.attempts),
         opened=jnp.where(creates & begins, after, runs.opened),
         alive=jnp.where(forgets | begins, jnp.inf, runs.alive),
+        way=way,
     )
     return replace(state, runs=following), told
 
@@ -228,7 +243,10 @@ def reads(
     visit = jnp.asarray(world.reading)
     size = visit.shape[0]
     u = [draws.uniform(luck, state.tick, 30 + i, size) for i in range(3)]
-    fails = u[0] < services.fails[visit]
+    wrong = services.fails[visit]
+    if world.faults.condition.shape[0]:
+        wrong = 1.0 - (1.0 - wrong) * (1.0 - mutations.others(world.faults, services.mutated)[visit])
+    fails = u[0] < wrong
     usual = draws.quantile(u[1], jnp.asarray(world.work.seconds)[visit], QUANTILES)
     seconds = usual + jnp.maximum(services.longer[visit] + draws.normal(u[2]) * services.spread[visit], 0.0)
     fails = fails | (seconds >= haproxy.SERVER_TIMEOUT)
