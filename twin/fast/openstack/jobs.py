@@ -56,7 +56,7 @@ def candidates(world: Episode, state: State, channel: Array, now: Array) -> Arra
     computes = jnp.maximum(jnp.asarray(world.components.hosted[0]), 0)
     there = (jnp.asarray(world.components.hosted[0]) >= 0) & state.programs.present[computes]
     offered = jnp.asarray(world.processors) * (1.0 - channel[computes, CHANNEL["offered"]])
-    used = on_hosts(state, hosts) + state.hosts.leaked
+    used = on_hosts(state, hosts)
     room = (used < jnp.asarray(world.room)) & (used < jnp.floor(offered + 1e-3))
     return there & room & ~state.hosts.disabled & alive(world, state, channel, now)
 
@@ -121,8 +121,9 @@ def live(
     if world.faults.condition.shape[0]:  # scenarios without mutations pay nothing
         spoilt = mutations.spoilt(world.faults, services.mutated, stage, runs.host, runs.turns, luck)
         spoilt = jnp.where(begins & creation & ~fails & ~local, spoilt, 0)
-        code = jnp.where(spoilt > 0, jnp.asarray(world.faults.flaw)[jnp.maximum(spoilt - 1, 0)], 0.0)
-        takes = jnp.where(spoilt > 0, jnp.asarray(world.faults.after)[jnp.maximum(spoilt - 1, 0)] + longer, takes)
+        at = jnp.maximum(spoilt - 1, 0)
+        code = jnp.where(spoilt > 0, jnp.asarray(world.faults.flaw)[at], 0.0)
+        takes = jnp.where(spoilt > 0, jnp.asarray(world.faults.after)[at] + longer, takes)
         never = never | (code == mutations.NEVER)
         way = jnp.where(spoilt > 0, spoilt, way).astype(jnp.int32)
     start = jnp.where(runs.until < now - 2.0 * dt, now, runs.until)  # it has waited for somebody
@@ -168,9 +169,6 @@ def live(
     finished = begun + SCAN * services.slow + count * each + ASKED * services.late
     # Ports that go take the agent a pass, too.
     removed = ((passed & ~more & (runs.kind == DELETION))[:, None] & here).sum(axis=0)
-    leaked = state.hosts.leaked
-    if world.faults.condition.shape[0]:
-        leaked = leaked + mutations.leaked(world.faults, services.mutated, removed)
     removal = (SCAN + REMOVE_PORT) * services.slow + services.wiring
     wiring = jnp.where(idle, finished, state.hosts.wiring)
     wiring = jnp.where(removed > 0, jnp.maximum(wiring, now) + removed * removal, wiring)
@@ -213,5 +211,5 @@ def live(
         alive=life,
         way=jnp.where(again, 0, way),
     )
-    state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring, leaked=leaked))
+    state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring))
     return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0))

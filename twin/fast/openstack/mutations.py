@@ -8,7 +8,7 @@ that carries the mutation, and goes when that is renewed; what has gone astray s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -26,12 +26,13 @@ from twin.fast.openstack.scripts import COLUMN
 from twin.mechanics.conditions import Condition
 
 if TYPE_CHECKING:
-    from twin.components import Component
     from twin.fast.openstack.scripts import Tables
     from twin.openstack.cluster import OpenStackCluster
     from twin.world import World
 
 PARAMETER = "mutation"
+COMPUTE_STAGE = 1
+"""Of a creation: that in which its host builds it."""
 
 
 @jax.tree_util.register_dataclass
@@ -69,8 +70,6 @@ class Mutated:
     """[U] answers of 500 and more meanwhile."""
     others: NDArray[np.float32]
     """[U, V] share of other clients' calls that are answered so."""
-    leaks: NDArray[np.float32]
-    """[U] allocations that stay for each server that is deleted."""
 
 
 @jax.tree_util.register_dataclass
@@ -91,13 +90,13 @@ def effects(condition: Condition) -> Effects | None:
 
 
 def count(world: World) -> int:
-    """Ways of a world's mutations: an upper bound without living them would be of no use, so they are lived."""
-    return sum(1 for _ in _ways(world))
+    """In how many ways a world's mutations lead runs astray, which is found out here, and kept."""
+    return len(_ways(world))
 
 
 def _ways(world: World) -> list[tuple[int, int, int, Found, Way | None]]:
-    """Slot of the condition, host, load, what was found, and each way; None where a mutation has no way, but leaks or
-    breaks others' calls."""
+    """Slot of the condition, host, load, what was found, and each way; None where a mutation leads nobody astray, but
+    breaks calls."""
     cluster: OpenStackCluster = world.cluster  # type: ignore[assignment]
     hosts = {name: i for i, name in enumerate(cluster.site.hosts)}
     carried = [(component, condition) for plan in plans(world) for component, condition in plan.conditions]
@@ -108,23 +107,27 @@ def _ways(world: World) -> list[tuple[int, int, int, Found, Way | None]]:
         host = hosts.get(component.name.partition("@")[2], -1)
         for number, load in enumerate(world.spec.workload.all_loads()):
             what = found(case(world, load, condition, component.kind))
-            silent = (what.leaks > 0.0 or what.broken) and not what.ways
+            silent = what.broken and not what.ways
             ways += [(slot, host, number, what, way) for way in (what.ways or ((None,) if silent else ()))]
     return ways
 
 
 def mutated(world: World, tables: Tables, size: int, rows: int, visits: int) -> Mutated:
     """Those of a world, padded."""
-    none: Any = np.zeros((size, rows), np.float32)
-    zero: Any = np.zeros(size, np.float32)
+
+    def none() -> NDArray[np.int32]:
+        return np.full(size, -1, np.int32)
+
+    def zero(*more: int) -> NDArray[np.float32]:
+        return np.zeros((size, *more), np.float32)
+
     made = Mutated(
-        condition=np.full(size, -1, np.int32), host=np.full(size, -1, np.int32), row=np.full(size, -1, np.int32),
-        stage=np.full(size, -1, np.int32), share=np.stack([zero, zero]), flaw=zero.copy(), after=zero.copy(), refused=none.copy(),
-        broken=none.copy(), unseen=none.copy(), slower=none.copy(), rest=zero.copy(), swept=zero.copy(),
-        others=np.zeros((size, visits), np.float32), leaks=zero.copy(),
+        condition=none(), host=none(), row=none(), stage=none(), share=np.stack([zero(), zero()]), flaw=zero(),
+        after=zero(), refused=zero(rows), broken=zero(rows), unseen=zero(rows), slower=zero(rows), rest=zero(),
+        swept=zero(), others=zero(visits),
     )  # fmt: skip
     for u, (slot, host, load, what, way) in enumerate(_ways(world)):
-        made.condition[u], made.host[u], made.leaks[u] = slot, host, what.leaks
+        made.condition[u], made.host[u] = slot, host
         for v, visit in enumerate(tables.visits):
             made.others[u, v] = what.broken.get(visit.name, 0.0) if not visit.owner else 0.0
         if way is not None:
@@ -141,7 +144,8 @@ def _write(made: Mutated, u: int, way: Way, tables: Tables, load: int) -> None:
 
     if way.flaw:
         begun = tables.rows[spans[way.step][1]]
-        made.stage[u] = int(begun[COLUMN["job"]]) + way.stage
+        # A host's own program comes into it no sooner than the host does.
+        made.stage[u] = int(begun[COLUMN["job"]]) + (COMPUTE_STAGE if made.host[u] >= 0 else way.stage)
     else:
         first, last = spans[way.step]
         looks = way.step in way.unseen
@@ -205,15 +209,6 @@ def spoilt(faults: Mutated, on: Array, stage: Array, host: Array, turns: Array, 
     return _begun(stage[:, None] == jnp.asarray(faults.stage)[None, :], faults, on, host, luck(seed, turns, 60))
 
 
-def leaked(faults: Mutated, on: Array, removed: Array) -> Array:
-    """[H] allocations that stay. `removed` [H]: servers that were deleted."""
-    each = jnp.asarray(faults.leaks) * on
-    here = jnp.asarray(faults.host)[:, None] == jnp.arange(removed.shape[0])[None, :]
-    return removed * jnp.where(here | (jnp.asarray(faults.host) < 0)[:, None], each[:, None], 0.0).max(axis=0)
-
-
 def others(faults: Mutated, on: Array) -> Array:
     """[V] share of calls that are answered with 500 or more, whoever asks."""
     return (jnp.asarray(faults.others) * on[:, None]).max(axis=0)
-
-

@@ -246,10 +246,7 @@ def _served(world: Episode, state: State, done: Array, now: Array) -> State:
     reset = (runs.host >= 0) & of("reset-state")[place] & ((runs.state == LOST) | (runs.state == ERROR))
     return replace(
         state,
-        hosts=replace(
-            hosts, disabled=disabled, forced=forced, running=running, dead=dead,
-            leaked=jnp.where((done & (category == NUMBER["heal-allocations"])).any(), 0.0, hosts.leaked),
-        ),
+        hosts=replace(hosts, disabled=disabled, forced=forced, running=running, dead=dead),
         runs=replace(
             runs,
             host=jnp.where(moved, best, runs.host).astype(jnp.int32),

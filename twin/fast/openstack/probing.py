@@ -1,8 +1,8 @@
 """What a release that is wrong does to clients: short lives of the SimPy twin with it and without, call by call.
 
-Arrays have no code that a mutation could change. So a few clients live through their script in the SimPy twin, under the
-same luck with the mutation and without it, and it is noted where each that meets it goes astray, what becomes of it
-after that, and what stays behind. Nothing is said beforehand of any mutation.
+Arrays have no code that a mutation could change. So a few clients live through their script in the SimPy twin, under
+the same luck with the mutation and without it, and it is noted where each that meets it goes astray, and what becomes
+of it after that. Nothing is said beforehand of any mutation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from twin.fast.openstack.recording import Recording, Root, Step, listening
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
 from twin.mechanics.tenants import CLI_STARTUP, POLL_WAITS
-from twin.openstack import damage
 from twin.openstack.tenants.lifecycle import DEFAULT_LIFETIME
 from twin.scenario.schema import ResolvedScenario
 from twin.scenario.workload import Arrivals, Concurrency, Load, Workload
@@ -89,8 +88,6 @@ class Found:
     ways: tuple[Way, ...]
     broken: Mapping[str, float]
     """`service operation` -> share answered with 500 or more, whoever asks."""
-    leaks: float
-    """Allocations that stay for each server that is deleted."""
 
 
 def case(world: World, load: Load, condition: Condition, kind: str) -> Case:
@@ -180,7 +177,7 @@ def compared(load: Load, well: Recording, ill: Recording) -> Found:
         if away is not None:
             strayed[away.way].append(away)
     ways = [_way(key, runs, max(came[key[0]], len(runs))) for key, runs in sorted(strayed.items())]
-    return Found(tuple(ways), _broken(ill, since), _leaks(ill, since))
+    return Found(tuple(ways), _broken(ill, since))
 
 
 def _astray(
@@ -188,7 +185,7 @@ def _astray(
 ) -> tuple[_Straying | None, list[int]]:
     """What became of a run, None where nothing; and the steps after the release that it came to in good order."""
     over, stopped = _end(load, ill, number)
-    steps = [step for step in second if step.start <= over]
+    steps = [step for step in second if step.start < over]  # what follows removes what a stopped run has left
     away, reached = None, []
     for i, (good, step) in enumerate(zip(first, steps, strict=False)):
         last = stopped and i == len(steps) - 1
@@ -302,17 +299,6 @@ def _broken(ill: Recording, since: float) -> dict[str, float]:
             asked[root.operation] += 1
             wrong[root.operation] += root.status >= 500
     return {name: wrong[name] / asked[name] for name in sorted(wrong) if wrong[name]}
-
-
-def _leaks(ill: Recording, since: float) -> float:
-    cluster: OpenStackCluster = ill.world.cluster  # type: ignore[assignment]
-    left = sum(one.kind == "allocation without a server" for one in damage.find(cluster.site))
-    deleted = sum(
-        root.start >= since and root.status < 300
-        for root in ill.roots.values()
-        if root.operation == "nova-api servers.delete"
-    )
-    return min(1.0, left / deleted) if deleted else 0.0
 
 
 # --- runs as steps -------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from twin.fast.openstack.flows import QUANTILES
 from twin.fast.openstack.jobs import COMPUTE, CREATION, DELETION
 from twin.fast.openstack.scripts import CALL, COLUMN, END, LOGIN, WAIT
 from twin.fast.openstack.services import Services
-from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, State
+from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, WIRED, WIRES, WORKS, State
 from twin.mechanics import haproxy, hypervisor
 from twin.mechanics.tenants import CLI_SPREAD, DELETE_ATTEMPTS, DELETE_PAUSE, POLL_WAITS
 
@@ -152,26 +152,28 @@ def live(
     sort = jnp.where(creates, CREATION, jnp.where(removes, DELETION, 0))
 
     # Runs that end, and users that come again.
+    over = over | (moves & (row == 0) & (due < end))  # an error and the end that it makes are of one moment
     users = jnp.asarray(world.users)
     mine = jnp.isfinite(users[:, 0])
     turns = runs.turns + over
     returns = over & mine & (turns < users[:, 2])
-    due = jnp.where(over, runs.due + users[:, 1] * (0.9 + 0.2 * u[4]), due)
+    due = jnp.where(over, due + users[:, 1] * (0.9 + 0.2 * u[4]), due)
     row = jnp.where(over, jnp.asarray(world.entry), row)
     way, swept = runs.way, jnp.float32(0.0)
     if led is not None:
-        way = jnp.where(over, 0, jnp.where(calls | logins, led.way, runs.way)).astype(jnp.int32)
-        gone = over & (runs.way > 0)
-        due = due + gone * jnp.asarray(world.faults.rest)[jnp.maximum(runs.way - 1, 0)]
-        swept = (gone * jnp.asarray(world.faults.swept)[jnp.maximum(runs.way - 1, 0)]).sum()
+        way = jnp.where(calls | logins, led.way, runs.way).astype(jnp.int32)
+        gone, at = over & (way > 0), jnp.maximum(way - 1, 0)
+        due = due + gone * jnp.asarray(world.faults.rest)[at]
+        swept = (gone * jnp.asarray(world.faults.swept)[at]).sum()
+        way = jnp.where(over, 0, way)
     stays = runs.active & (~over | returns)
     forgets = over
     judged = runs.active & (runs.verdict < end)
     now_judged = calls & (verdict < end)
     told = Told(
         arrived=arrived + returns.sum(),
-        well=(over & ~runs.bad).sum().astype(jnp.float32),
-        badly=(over & runs.bad).sum().astype(jnp.float32),
+        well=(over & ~bad).sum().astype(jnp.float32),
+        badly=(over & bad).sum().astype(jnp.float32),
         good=(judged & runs.good).sum() + (now_judged & passes).sum().astype(jnp.float32),
         bad=(judged & ~runs.good).sum() + (now_judged & ~passes).sum().astype(jnp.float32) + swept,
         latency=bins(seconds, answered.astype(jnp.float32)),
@@ -179,6 +181,12 @@ def live(
         failed=_by_visit(world, visit, calls & ~answered),
         seconds=_by_visit(world, visit, jnp.where(calls, seconds, 0.0)),
     )
+    # Who gives up has the server deleted that is being built, which its host counts as a build that failed.
+    building = (runs.state == WORKS) | (runs.state == WIRES) | (runs.state == WIRED)
+    given_up = over & building & (runs.kind == CREATION) & (runs.host >= 0)
+    hosts = state.hosts
+    at = given_up[:, None] & (runs.host[:, None] == jnp.arange(hosts.failures.shape[0])[None, :])
+    hosts = replace(hosts, failures=hosts.failures + at.sum(axis=0))
     none = jnp.full(size, -1, jnp.int32)
     following = replace(
         runs,
@@ -204,7 +212,7 @@ def live(
         alive=jnp.where(forgets | begins, jnp.inf, runs.alive),
         way=way,
     )
-    return replace(state, runs=following), told
+    return replace(state, runs=following, hosts=hosts), told
 
 
 def _by_visit(world: Episode, visit: Array, count: Array) -> Array:

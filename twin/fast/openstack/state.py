@@ -113,8 +113,6 @@ class Hosts:
     """Whether nova last said that it is up, enabled and has room."""
     broken: Array
     """Whether nova last said that a server on it is in ERROR."""
-    leaked: Array
-    """Servers that are gone, and that placement still has on it."""
 
 
 @jax.tree_util.register_dataclass
@@ -180,7 +178,6 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
             heard=jnp.where(world.spare, -jnp.inf, 0.0), failures=none, disabled=none > 1, forced=none > 1, wiring=none,
             running=jnp.diag(tenants), dead=jnp.zeros((hosts, hosts)), down=none,
             seen=tenants, takes=~jnp.asarray(world.spare) & (jnp.asarray(parts.machine) >= 0), broken=none > 1,
-            leaked=none,
         ),
         waiting=jnp.float32(0.0),
         backlog=jnp.float32(0.0),
