@@ -21,6 +21,7 @@ APART: dict[str, str] = {
     "calibration.py": "reads what was fitted",
     "openstack/draws.py": "a generator of random numbers: multipliers and shifts of a hash",
     "openstack/profiling.py": "measures the SimPy twin beforehand, for flows.json; no part of a run",
+    "openstack/probing.py": "measures what a mutation does in the SimPy twin, before a run",
 }
 """Modules whose numbers are no cluster's."""
 
@@ -93,6 +94,8 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("openstack/jobs.py", 13): "which draw",
     ("openstack/jobs.py", 14): "which draw",
     ("openstack/jobs.py", 15): "which draw",
+    ("openstack/mutations.py", 60): "which draw",
+    ("openstack/mutations.py", 61): "which draw",
     ("openstack/operations.py", 3): "the position of the median",
     ("openstack/operations.py", 20): "bits of a mebibyte",
     ("openstack/programs.py", 8): "doublings after which the limit is long passed",

@@ -154,8 +154,6 @@ def test_conditions_become_channels_by_the_mechanics() -> None:
 
 
 def test_what_is_not_compiled_is_named() -> None:
-    with pytest.raises(fast.NotCompiledError, match="the mutation"):
-        fast.compile("mutation-nova-no-candidates", (0,))
     with pytest.raises(fast.NotCompiledError, match="preset fake-driver"):
         fast.compile("openstack-recording", (0,))
 

@@ -51,7 +51,6 @@ CHANNELS: Final = (
     "closed",  # it takes no data
     "corrupt",  # what it has is not what it should be
     "blocking",  # it lets nobody publish
-    "mutated",  # 1 + the slot of its mutation
 )
 """What the arrays know of conditions. Each is 0 where all is well."""
 CHANNEL: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CHANNELS)}

@@ -125,7 +125,7 @@ class Shape:
     rows: int
     visits: int
     conditions: int
-    mutations: int
+    ways: int
     ticks: int
 
 
@@ -141,7 +141,7 @@ def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
         max(len(tables.rows) for tables, _ in found),
         max(len(tables.visits) for tables, _ in found),
         max(1, *(conditions.slots(world) for world in worlds)),
-        max(1, *(mutations.count(world) for world in worlds)),
+        max(mutations.count(world) for world in worlds),
         max(round(world.spec.horizon / tick) for world in worlds),
     )
 
@@ -182,10 +182,10 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         room=_padded([math.floor(value) for value in room], shape.hosts),
         processors=_padded([node.cores * facts.CPU_ALLOCATION_RATIO / flavor.vcpus for node in nodes], shape.hosts),
         own_image=np.bool_(all(load.kind != "lifecycle" for load in loads)),  # type: ignore[arg-type]
-        faults=mutations.mutated(world, tables, shape.mutations, shape.visits),
+        faults=mutations.mutated(world, tables, shape.ways, shape.rows, shape.visits),
         objective=objectives.objectives(world.slo.objectives, SIGNALS),
         conditions=conditions.drawn(
-            world, shape.conditions, CHANNEL, lambda c, on: mutations.effects(world, c, on) or effects(c, on)
+            world, shape.conditions, CHANNEL, lambda c, on: effects(c, on) if (f := mutations.effects(c)) is None else f
         ),
     )
 

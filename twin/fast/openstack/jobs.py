@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast.openstack import draws
+from twin.fast.openstack import draws, mutations
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
@@ -116,9 +116,19 @@ def live(
     takes = jnp.where(fails, services.after[stage], usual + longer)
     takes = jnp.where(local & ~fails, jnp.minimum(usual, 1.0) + longer, takes)
     never = at_compute & hung[place] & ~fails
+    way = runs.way
+    code = jnp.zeros(size)
+    if world.faults.condition.shape[0]:  # scenarios without mutations pay nothing
+        spoilt = mutations.spoilt(world.faults, services.mutated, stage, runs.host, runs.turns, luck)
+        spoilt = jnp.where(begins & creation & ~fails & ~local, spoilt, 0)
+        at = jnp.maximum(spoilt - 1, 0)
+        code = jnp.where(spoilt > 0, jnp.asarray(world.faults.flaw)[at], 0.0)
+        takes = jnp.where(spoilt > 0, jnp.asarray(world.faults.after)[at] + longer, takes)
+        never = never | (code == mutations.NEVER)
+        way = jnp.where(spoilt > 0, spoilt, way).astype(jnp.int32)
     start = jnp.where(runs.until < now - 2.0 * dt, now, runs.until)  # it has waited for somebody
     until = jnp.where(begins, jnp.where(never, jnp.inf, start + takes), runs.until)
-    flaw = jnp.where(begins, jnp.where(fails, 1.0, jnp.where(local, jnp.where(unbound, 1.0, 2.0), 0.0)), runs.fails)
+    flaw = jnp.where(begins, jnp.where(fails, 1.0, jnp.where(local, jnp.where(unbound, 1.0, 2.0), code)), runs.fails)
     phase = jnp.where(begins, WORKS, runs.state)
 
     # Stages that end.
@@ -199,6 +209,7 @@ def live(
         attempts=attempts,
         opened=jnp.where(good | bad, jnp.inf, runs.opened),
         alive=life,
+        way=jnp.where(again, 0, way),
     )
     state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring))
     return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0))

@@ -152,7 +152,7 @@ def _work(events: Iterable[Event]) -> dict[str, Any]:
 # --- jobs ----------------------------------------------------------------------------------------------------------
 
 
-def _job(root: Root) -> list[dict[str, Any]]:
+def job(root: Root) -> list[dict[str, Any]]:
     """The stages of what goes on after the answer."""
     begun = [e for e in root.events if e.what == "cast" and not any(one in e.detail for one in ASIDE)]
     begun.sort(key=lambda e: e.start)
@@ -172,7 +172,7 @@ def _job(root: Root) -> list[dict[str, Any]]:
 
 def _jobs(roots: Sequence[Root]) -> list[dict[str, Any]]:
     """Means over the jobs of alike requests, of those that have the usual stages."""
-    found = [_job(root) for root in roots]
+    found = [job(root) for root in roots]
     shapes = [tuple(stage["method"] for stage in job) for job in found]
     if not shapes:
         return []

@@ -56,6 +56,13 @@ class Step:
     commands: int = 0
     roots: list[Root] = field(default_factory=list)
     polls: list[list[Root]] = field(default_factory=list)
+    start: float = 0.0
+    end: float = float("nan")
+    """Seconds; NaN where it has not come to its end, which an error is not."""
+    seen: bool = True
+    """Of a check: whether it found what it looked for."""
+    saw: str = ""
+    """Of one that did not: what it found instead."""
 
 
 @dataclass(slots=True)
@@ -159,29 +166,35 @@ def _request(recording: Recording, original: Any) -> Any:
 
 def _step(recording: Recording, original: Any) -> Any:
     def step(self: Tester, phase: str, command: Any, undo: Any = None) -> Any:
-        recording.steps.append(Step(self.session.key, phase, check=False))
-        return (yield from original(self, phase, command, undo))
+        step = Step(self.session.key, phase, check=False, start=recording.world.now)
+        recording.steps.append(step)
+        result = yield from original(self, phase, command, undo)
+        step.end = recording.world.now
+        return result
 
     return step
 
 
 def _check(recording: Recording, original: Any) -> Any:
     def check(self: Tester, name: str, look: Any, wanted: Any) -> Any:
-        step = Step(self.session.key, name, check=True)
+        step = Step(self.session.key, name, check=True, start=recording.world.now)
         recording.steps.append(step)
 
         def looked() -> Any:
             step.polls.append([])
             return (yield from look())
 
-        return (yield from original(self, name, looked, wanted))
+        step.seen = yield from original(self, name, looked, wanted)
+        step.end = recording.world.now
+        step.saw = "" if step.seen else self.failed[-1].seen
+        return step.seen
 
     return check
 
 
 def _clean_up(recording: Recording, original: Any) -> Any:
     def clean_up(self: Tester) -> Any:
-        recording.steps.append(Step(self.session.key, "cleanup", check=False))
+        recording.steps.append(Step(self.session.key, "cleanup", check=False, start=recording.world.now))
         return (yield from original(self))
 
     return clean_up
@@ -193,10 +206,13 @@ def _run(recording: Recording, original: Any) -> Any:
     def run(self: CommandLine, name: str, body: Any) -> Any:
         step = next((s for s in reversed(recording.steps) if s.owner == self.session.key), None)
         if step is not None and step.commands > max(len(step.polls) - 1, 0):  # a check's look is one command
-            step = Step(self.session.key, name, check=False)
+            step = Step(self.session.key, name, check=False, start=recording.world.now)
             recording.steps.append(step)
         if step is not None:
             step.commands += 1
-        return (yield from original(self, name, body))
+        result = yield from original(self, name, body)
+        if step is not None and not step.check:
+            step.end = recording.world.now
+        return result
 
     return run

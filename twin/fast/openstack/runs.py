@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast import latency
-from twin.fast.openstack import draws
+from twin.fast.openstack import draws, mutations
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
@@ -17,7 +17,7 @@ from twin.fast.openstack.flows import QUANTILES
 from twin.fast.openstack.jobs import COMPUTE, CREATION, DELETION
 from twin.fast.openstack.scripts import CALL, COLUMN, END, LOGIN, WAIT
 from twin.fast.openstack.services import Services
-from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, State
+from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, WIRED, WIRES, WORKS, State
 from twin.mechanics import haproxy, hypervisor
 from twin.mechanics.tenants import CLI_SPREAD, DELETE_ATTEMPTS, DELETE_PAUSE, POLL_WAITS
 
@@ -90,10 +90,16 @@ def live(
     fails = u[1] < services.fails[visit]
     usual = draws.quantile(u[2], jnp.asarray(work.seconds)[visit], QUANTILES)
     longer = jnp.maximum(services.longer[visit] + draws.normal(u[3]) * services.spread[visit], 0.0)
+    led = None
+    if world.faults.condition.shape[0]:  # scenarios without mutations pay nothing
+        led = mutations.astray(world.faults, services.mutated, runs.way, runs.row, runs.host, runs.turns, luck)
+        longer = longer + led.slower
     seconds = jnp.where(fails, services.after[visit], usual + longer)
+    fails = fails if led is None else fails | (calls & led.broken)
     timed_out = seconds >= haproxy.SERVER_TIMEOUT
     fails, seconds = fails | timed_out, jnp.minimum(seconds, haproxy.SERVER_TIMEOUT)
     needs = calls & (of("needs") > 0.0) & (runs.state != DONE) & (runs.state != NONE)
+    needs = needs if led is None else needs | (calls & led.refused & ~fails)
     answered = calls & ~fails
     passes = answered & (seconds <= limit)
     verdict = runs.due + jnp.where(fails, jnp.minimum(seconds, limit), jnp.minimum(seconds, limit + 1e-3))
@@ -103,6 +109,7 @@ def live(
     logins = ready & (kind == LOGIN)
     place = jnp.maximum(runs.host, 0)
     open_ = (runs.state == DONE) & reached[place] & (runs.host >= 0) & (runs.due >= runs.alive + BOOT)
+    open_ = open_ if led is None else open_ & ~led.unseen
     seconds = jnp.where(logins, jnp.where(open_, hypervisor.SSH_SECONDS, hypervisor.SSH_TIMEOUT), seconds)
 
     # What follows.
@@ -110,6 +117,7 @@ def live(
     checks = (of("check") > 0.0) & (calls | logins)
     looks = (of("again") > 0.0) & (calls | logins)
     seen = jnp.where(logins, open_, (runs.state == DONE) | (runs.state == NONE)) & ~(calls & fails)
+    seen = seen if led is None else seen & ~led.unseen
     unseen = looks & ((checks & ~seen) | (calls & fails))
     wrong = calls & checks & (runs.state == ERROR) & (of("touchy") > 0.0) & ~fails
     spent = (runs.tries + 1.0 >= of("tries")) | (after - runs.since >= of("patience"))
@@ -144,27 +152,41 @@ def live(
     sort = jnp.where(creates, CREATION, jnp.where(removes, DELETION, 0))
 
     # Runs that end, and users that come again.
+    over = over | (moves & (row == 0) & (due < end))  # an error and the end that it makes are of one moment
     users = jnp.asarray(world.users)
     mine = jnp.isfinite(users[:, 0])
     turns = runs.turns + over
     returns = over & mine & (turns < users[:, 2])
-    due = jnp.where(over, runs.due + users[:, 1] * (0.9 + 0.2 * u[4]), due)
+    due = jnp.where(over, due + users[:, 1] * (0.9 + 0.2 * u[4]), due)
     row = jnp.where(over, jnp.asarray(world.entry), row)
+    way, swept = runs.way, jnp.float32(0.0)
+    if led is not None:
+        way = jnp.where(calls | logins, led.way, runs.way).astype(jnp.int32)
+        gone, at = over & (way > 0), jnp.maximum(way - 1, 0)
+        due = due + gone * jnp.asarray(world.faults.rest)[at]
+        swept = (gone * jnp.asarray(world.faults.swept)[at]).sum()
+        way = jnp.where(over, 0, way)
     stays = runs.active & (~over | returns)
     forgets = over
     judged = runs.active & (runs.verdict < end)
     now_judged = calls & (verdict < end)
     told = Told(
         arrived=arrived + returns.sum(),
-        well=(over & ~runs.bad).sum().astype(jnp.float32),
-        badly=(over & runs.bad).sum().astype(jnp.float32),
+        well=(over & ~bad).sum().astype(jnp.float32),
+        badly=(over & bad).sum().astype(jnp.float32),
         good=(judged & runs.good).sum() + (now_judged & passes).sum().astype(jnp.float32),
-        bad=(judged & ~runs.good).sum() + (now_judged & ~passes).sum().astype(jnp.float32),
+        bad=(judged & ~runs.good).sum() + (now_judged & ~passes).sum().astype(jnp.float32) + swept,
         latency=bins(seconds, answered.astype(jnp.float32)),
         calls=_by_visit(world, visit, calls),
         failed=_by_visit(world, visit, calls & ~answered),
         seconds=_by_visit(world, visit, jnp.where(calls, seconds, 0.0)),
     )
+    # Who gives up has the server deleted that is being built, which its host counts as a build that failed.
+    building = (runs.state == WORKS) | (runs.state == WIRES) | (runs.state == WIRED)
+    given_up = over & building & (runs.kind == CREATION) & (runs.host >= 0)
+    hosts = state.hosts
+    at = given_up[:, None] & (runs.host[:, None] == jnp.arange(hosts.failures.shape[0])[None, :])
+    hosts = replace(hosts, failures=hosts.failures + at.sum(axis=0))
     none = jnp.full(size, -1, jnp.int32)
     following = replace(
         runs,
@@ -188,8 +210,9 @@ def live(
         attempts=jnp.where(creates & begins, 0.0, runs.attempts),
         opened=jnp.where(creates & begins, after, runs.opened),
         alive=jnp.where(forgets | begins, jnp.inf, runs.alive),
+        way=way,
     )
-    return replace(state, runs=following), told
+    return replace(state, runs=following, hosts=hosts), told
 
 
 def _by_visit(world: Episode, visit: Array, count: Array) -> Array:
@@ -228,7 +251,10 @@ def reads(
     visit = jnp.asarray(world.reading)
     size = visit.shape[0]
     u = [draws.uniform(luck, state.tick, 30 + i, size) for i in range(3)]
-    fails = u[0] < services.fails[visit]
+    wrong = services.fails[visit]
+    if world.faults.condition.shape[0]:
+        wrong = 1.0 - (1.0 - wrong) * (1.0 - mutations.others(world.faults, services.mutated)[visit])
+    fails = u[0] < wrong
     usual = draws.quantile(u[1], jnp.asarray(world.work.seconds)[visit], QUANTILES)
     seconds = usual + jnp.maximum(services.longer[visit] + draws.normal(u[2]) * services.spread[visit], 0.0)
     fails = fails | (seconds >= haproxy.SERVER_TIMEOUT)

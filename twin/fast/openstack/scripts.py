@@ -47,6 +47,8 @@ class Tables:
 
     rows: list[list[float]] = field(default_factory=list)
     visits: list[Visits] = field(default_factory=list)
+    spans: list[list[tuple[int, int]]] = field(default_factory=list)
+    """Of each load: the first and the last row of each of its steps."""
     _known: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -115,16 +117,19 @@ def _lifecycle(tables: Tables, load: Load) -> int:
     tables.change(lives, next=deleted)
     tables.change(deleted, next=gone, otherwise=deleted)
     tables.change(gone, next=0, otherwise=deleted, again=gone)
+    tables.spans.append([(row, row) for row in (token, created, looks, deleted, gone)])
     return token
 
 
 def _tester(tables: Tables, load: str) -> int:
     steps = measured()["scripts"][load]
     first = len(tables.rows)
+    spans: list[tuple[int, int]] = []
     for step in steps:
         operations = step["calls"]
         login = step["check"] and not operations
         began = len(tables.rows)
+        spans.append((began, began + max(len(operations), 1) - 1))
         if login:
             tables.add(kind=LOGIN, check=1, next=began + 1, otherwise=began + 1, again=began, spoils=1,
                        tries=len(POLL_WAITS))  # fmt: skip
@@ -150,6 +155,7 @@ def _tester(tables: Tables, load: str) -> int:
                     columns["deletes"] = "delete" in operation
             tables.add(**columns)
     tables.change(len(tables.rows) - 1, next=0)
+    tables.spans.append(spans)
     return first
 
 

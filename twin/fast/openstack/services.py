@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from twin.fast.openstack import mutations
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, SINGLE, WEB
 from twin.fast.openstack.episodes import CALLED, Episode
@@ -59,6 +60,8 @@ class Services:
     """[] seconds that an agent's pass takes longer for each port that comes or goes."""
     slowdown: Array
     """[] times longer a statement takes that is alone."""
+    mutated: Array
+    """[U] whether the program whose mutation leads runs astray in each of U ways is at work."""
 
 
 def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
@@ -150,14 +153,11 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     hazard_data = (jnp.asarray(work.uploads) & closed) | (jnp.asarray(work.stores) & (pool > 0.0))
     hazard_data = hazard_data * -jnp.log(1.0 - SURE)
     hazard_keys = -jnp.asarray(work.validated) * jnp.log(1.0 - refusals)
-    spoiled = jnp.asarray(world.faults.fails)
-    mutated = ((of("mutated").max() == 1.0 + jnp.arange(spoiled.shape[0]))[:, None] * spoiled).max(axis=0)
-    hazard_code = -jnp.log(1.0 - jnp.minimum(mutated, SURE))
     hazards = [hazard_web.sum(axis=1), hazard_call.sum(axis=1), hazard_sql, hazard_full, hazard_cast, hazard_data,
-               hazard_code, hazard_keys]  # fmt: skip
+               hazard_keys]  # fmt: skip
     seconds: list[Array | float] = [
         (hazard_web * lasts).sum(axis=1) / jnp.maximum(hazards[0], 1e-9), facts.RPC_RESPONSE_TIMEOUT, waits,
-        haproxy.SERVER_TIMEOUT, haproxy.SERVER_TIMEOUT, QUICK, QUICK, QUICK,
+        haproxy.SERVER_TIMEOUT, haproxy.SERVER_TIMEOUT, QUICK, QUICK,
     ]  # fmt: skip
     total = jnp.stack(hazards).sum(axis=0)
     lasting = jnp.stack([hazard * taken for hazard, taken in zip(hazards, seconds, strict=True)]).sum(axis=0)
@@ -182,6 +182,7 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
         queries=at("keystone", on) & at("nova-api", on) & (on[at_member] & state.member & (members >= 0)).any(),
         wiring=BACKGROUND["statements of a server"] / 2.0 * facts.STATEMENT * (times - 1.0),
         slowdown=1.0 + of("slow")[chosen],
+        mutated=mutations.active(world.faults, world.conditions, state.healed, on, now),
     )
 
 

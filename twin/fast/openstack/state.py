@@ -83,6 +83,8 @@ class Runs:
     """When its server was accepted; infinite where that has been judged."""
     alive: Array
     """When its server came to run; infinite where it does not."""
+    way: Array
+    """int32: 1 + how a mutation has led it astray (`twin.fast.openstack.mutations`); 0 where none has."""
 
 
 @jax.tree_util.register_dataclass
@@ -170,7 +172,7 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
             active=jnp.isfinite(users[:, 0]), row=jnp.asarray(world.entry), due=users[:, 0], armed=no, tries=nothing,
             since=nothing, rounds=nothing, bad=no, turns=nothing, verdict=never, good=no, job=nobody - 1, left=nobody,
             state=nobody, until=never, fails=nothing, kind=nobody, host=nobody - 1, attempts=nothing, opened=never,
-            alive=never,
+            alive=never, way=nobody,
         ),
         hosts=Hosts(
             heard=jnp.where(world.spare, -jnp.inf, 0.0), failures=none, disabled=none > 1, forced=none > 1, wiring=none,
