@@ -10,12 +10,12 @@ from jax import Array
 
 from twin.fast import objectives
 from twin.fast.cluster import Tick
+from twin.fast.once import once
 from twin.fast.openstack import draws, guests, jobs, operations, programs, runs, services
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Counts, gauges
 from twin.fast.openstack.felt import Felt, felt
-from twin.fast.openstack.lookup import once
 from twin.fast.openstack.state import WIRED, WORKS, State
 from twin.fast.scraping import Reading
 from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from twin.fast.once import once
 from twin.fast.openstack import draws
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.felt import Felt
 from twin.fast.openstack.flows import QUANTILES
-from twin.fast.openstack.lookup import once, read, stacked
+from twin.fast.openstack.lookup import read, stacked
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import DONE, ERROR, LOST, WAITS, WIRED, WIRES, WORKS, State
 from twin.mechanics.neutron import AGENT_DOWN_TIME, FILTER_PORT, POLLING_INTERVAL, REMOVE_PORT, SCAN, WIRE_PORT
@@ -74,10 +75,10 @@ def live(
     single = jnp.maximum(jnp.asarray(world.components.single), 0)
     agent = jnp.maximum(jnp.asarray(world.components.hosted[2]), 0)
     stages = read(_stages(world, services, gone, single), jnp.maximum(runs.job, 0))
-    at_compute, following, known, ownerless, wired = stages[:5] > 0.0
-    rest, on_host, messages, share, after, longer, spread = stages[4:11]
     at_host = read(_at_hosts(world, state, services, channel, agent, gone, came, now), place)
     stages, at_host = once((stages, at_host))
+    at_compute, following, known, ownerless, wired = stages[:5] > 0.0
+    rest, on_host, messages, share, after, longer, spread = stages[4:11]
     listens, full, hung, deaf, went, returned = at_host[:6] > 0.0
     slow, late = at_host[6:]
 
@@ -96,10 +97,12 @@ def live(
     unbound = at_compute & wired & deaf  # neutron takes the host's agent for dead and binds no port there
     local = at_compute & wired & (full | spoiled | unbound)
     fails = draws.uniform(luck, state.tick, 12, size) < share
-    usual = draws.quantile(draws.uniform(luck, state.tick, 13, size), stages[11:].T, QUANTILES)
+    usual = draws.quantile(draws.uniform(luck, state.tick, 13, size), stages[11:], QUANTILES)
+    fails, usual = once((fails, usual))
     wavers = draws.normal(draws.uniform(luck, state.tick, 14, size)) * spread
     longer = jnp.maximum(longer + wavers, 0.0)
     longer = longer + at_compute * (on_host * (slow - 1.0) + messages * late)
+    longer = once(longer)
     takes = jnp.where(fails, after, usual + longer)
     takes = jnp.where(local & ~fails, jnp.minimum(usual, 1.0) + longer, takes)
     never = at_compute & hung & ~fails
@@ -116,6 +119,7 @@ def live(
     lost = broken & ~again
     plugs = ends & ~broken & at_compute & wired
     passed = (ends & ~broken & ~plugs) | ((runs.state == WIRED) & (runs.until < end))
+    again, lost, plugs, passed = once((again, lost, plugs, passed))
     more = passed & (runs.left > 0)
     placing = more & following & (runs.host < 0)
     nowhere = placing & ~anywhere
@@ -152,6 +156,7 @@ def live(
     wiring = jnp.where(idle, finished, state.hosts.wiring)
     wiring = jnp.where(removed > 0, jnp.maximum(wiring, now) + removed * removal, wiring)
     passes, through = read(stacked(idle, finished), place)
+    passes, through = once((passes, through))
     taken = waiting & (passes > 0.0)
     overdue = (phase == WIRES) & ~taken & (now - until > VIF_PLUGGING_TIMEOUT)
     until = jnp.where(taken, through + rest + longer, until)
@@ -170,6 +175,7 @@ def live(
     until = jnp.where((again | more) & (phase == WAITS), jnp.maximum(runs.until, now - dt), until)
 
     # How creations are judged.
+    phase, until = once((phase, until))
     open_ = jnp.isfinite(runs.opened)
     built = (phase == DONE) & (runs.state != DONE) & creation & open_
     gone_bad = (((phase == ERROR) & (runs.state != ERROR)) | (runs.kind == DELETION)) & open_ & (runs.kind != 0)

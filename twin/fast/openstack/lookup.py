@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
-import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.experimental.xla_metadata import set_xla_metadata
 
 FEW = 16
 """Rows of a table up to which comparing with each is cheaper than reading one by one."""
-
-
-Arrays = TypeVar("Arrays")
-
-
-def once(arrays: Arrays) -> Arrays:
-    """The same, computed once. Without this the compiler computes them anew in every loop that reads them, of which it
-    makes dozens, because each of their operations by itself is cheap; it does not look behind a call (and on processors
-    it drops `lax.optimization_barrier` before it makes loops)."""
-    with set_xla_metadata(inlineable="false"):
-        found: Arrays = _same(arrays)
-    return found
-
-
-@jax.jit
-def _same(arrays: Arrays) -> Arrays:
-    return arrays
 
 
 def stacked(*columns: Array) -> Array:

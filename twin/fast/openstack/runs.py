@@ -9,13 +9,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast import latency
+from twin.fast.once import once
 from twin.fast.openstack import draws
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.felt import Felt
 from twin.fast.openstack.flows import QUANTILES
 from twin.fast.openstack.jobs import COMPUTE, CREATION, DELETION
-from twin.fast.openstack.lookup import counts, once, read, stacked
+from twin.fast.openstack.lookup import counts, read, stacked
 from twin.fast.openstack.scripts import CALL, COLUMN, END, FIELDS, LOGIN, WAIT
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, State
@@ -89,9 +90,10 @@ def live(
 
     # A call.
     calls = ready & (kind == CALL) & ~waits
-    fails = u[1] < share
-    usual = draws.quantile(u[2], columns[len(FIELDS) + 5 :].T, QUANTILES)
+    ready, waits, calls = once((ready, waits, calls))
+    fails, usual = once((u[1] < share, draws.quantile(u[2], columns[len(FIELDS) + 5 :], QUANTILES)))
     seconds = jnp.where(fails, late, usual + jnp.maximum(more + draws.normal(u[3]) * spread, 0.0))
+    seconds = once(seconds)
     timed_out = seconds >= haproxy.SERVER_TIMEOUT
     fails, seconds = fails | timed_out, jnp.minimum(seconds, haproxy.SERVER_TIMEOUT)
     needs = calls & (of("needs") > 0.0) & (runs.state != DONE) & (runs.state != NONE)
@@ -99,7 +101,7 @@ def live(
     passes = answered & (seconds <= limit)
     verdict = runs.due + jnp.where(fails, jnp.minimum(seconds, limit), jnp.minimum(seconds, limit + 1e-3))
     fails = fails | needs
-    ready, waits, calls, fails, seconds, rest = once((ready, waits, calls, fails, seconds, rest))
+    fails, seconds, rest, answered, verdict = once((fails, seconds, rest, answered, verdict))
 
     # A login.
     logins = ready & (kind == LOGIN)
@@ -109,12 +111,14 @@ def live(
 
     # What follows.
     after = runs.due + seconds
+    seconds, open_, after = once((seconds, open_, after))
     checks = (of("check") > 0.0) & (calls | logins)
     looks = (of("again") > 0.0) & (calls | logins)
     seen = jnp.where(logins, open_, (runs.state == DONE) | (runs.state == NONE)) & ~(calls & fails)
     unseen = looks & ((checks & ~seen) | (calls & fails))
     wrong = calls & checks & (runs.state == ERROR) & (of("touchy") > 0.0) & ~fails
     spent = (runs.tries + 1.0 >= of("tries")) | (after - runs.since >= of("patience"))
+    looks, unseen, wrong, spent = once((looks, unseen, wrong, spent))
     repeats = unseen & ~wrong & ~spent
     leaves = (unseen & ~repeats) | (calls & fails & (of("strict") > 0.0))
     deletes = (of("deletes") > 0.0) & (of("touchy") > 0.0)
@@ -125,7 +129,7 @@ def live(
     row = jnp.where(leaves, otherwise, jnp.where(repeats, of("again"), of("next")))
     moves = calls | logins | (ready & (kind == WAIT))
     row = jnp.where(moves, row, runs.row).astype(jnp.int32)
-    leaves, repeats, looks, moves, given_up, after = once((leaves, repeats, looks, moves, given_up, after))
+    leaves, repeats, moves, given_up, rounds = once((leaves, repeats, moves, given_up, rounds))
     tries = jnp.where(repeats, runs.tries + 1.0, jnp.where(moves & ~(looks & ~checks & ~leaves), 0.0, runs.tries))
     pause = read(jnp.asarray([POLL_WAITS]), jnp.clip(tries, 0, len(POLL_WAITS) - 1).astype(jnp.int32))[0]
     due = jnp.where(calls | logins, after + jnp.where(repeats, pause, 0.0), runs.due + rest)
@@ -246,7 +250,7 @@ def reads(
     size = visit.shape[0]
     u = [draws.uniform(luck, state.tick, 30 + i, size) for i in range(3)]
     fails = u[0] < services.fails[visit]
-    usual = draws.quantile(u[1], jnp.asarray(world.work.seconds)[visit], QUANTILES)
+    usual = draws.quantile(u[1], jnp.asarray(world.work.seconds)[visit].T, QUANTILES)
     seconds = usual + jnp.maximum(services.longer[visit] + draws.normal(u[2]) * services.spread[visit], 0.0)
     fails = fails | (seconds >= haproxy.SERVER_TIMEOUT)
     passes = ~fails & (seconds <= limit)

@@ -200,8 +200,8 @@ def brokered(world: Episode, state: State, channel: Felt, now: Array) -> Array:
     serving = together & majority
     serving = jnp.where((members >= 0).sum() == 1, serves, serving)
     node = jnp.asarray(parts.node)
-    same = node[:, None] == node[at_member][None, :]
-    reach = ((same | ~(cut[:, None] | cut[at_member][None, :])) & serving[None, :]).any(axis=1)
+    same = node[at_member][:, None] == node[None, :]
+    reach = ((same | ~(cut[at_member][:, None] | cut[None, :])) & serving[:, None]).any(axis=0)
     full = channel.of("full")[at_member] > 0.0
     blocking = (serves & ((channel.of("blocking")[at_member] > 0.0) | full)).any()
     return reach & ~blocking & (now >= state.elects)
