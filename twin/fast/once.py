@@ -14,7 +14,7 @@ def once(arrays: Arrays) -> Arrays:
     """The same, computed once. Without this the compiler computes them anew in every loop that reads them, of which it
     makes dozens, because each of their operations by itself is cheap; it does not look behind a call (and on processors
     it drops `lax.optimization_barrier` before it makes loops)."""
-    with set_xla_metadata(inlineable="false"):
+    with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
         found: Arrays = _same(arrays)
     return found
 
