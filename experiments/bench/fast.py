@@ -38,40 +38,40 @@ spec:
   slo: {{ttftP99: 2s, e2eP99: 20s, success: 99%}}
   horizon: 405s
 """
-SIZES = {16: (3, 3.8), 64: (19, 24.0)}
-"""Components -> replicas, requests a second."""
+CLOUD = "nova-compute-crash"
+"""The scenario of OpenStack's cluster: 64 components, clients that have servers built and deleted."""
+CASES = ("16 components", "64 components", "OpenStack, 64 components")
+SIZES = {"16 components": (3, 3.8), "64 components": (19, 24.0)}
+"""Case of the inference cluster -> replicas, requests a second; others are of the cloud."""
 
 
 def rows(quick: bool) -> Iterator[Row]:
     """The rows of the benchmark, as they are measured."""
     yield _cartpole(1.0 if quick else 5.0)
-    for components in SIZES:
-        yield from _speed(components, 1.0 if quick else 5.0)
-    yield from _compilation()
+    for case in CASES:
+        yield from _speed(case, 1.0 if quick else 5.0)
+    for case in CASES[1:]:
+        yield from _compilation(case)
 
 
-def _speed(components: int, seconds: float) -> Iterator[Row]:
+def _speed(case: str, seconds: float) -> Iterator[Row]:
     """Decisions with a random action each, of which every observation is read."""
     import jax
 
-    twin, run, lanes = _runner(components)
+    twin, run, lanes = _runner(case)
     _finished(run(lanes, jax.random.key(1)))
     rate = per_cpu_second(lambda: _measured(run, lanes), seconds)
     anchor = f"{LANES:,} environments, {TICKS} ticks a decision, observations read"
-    yield Row(f"{components} components: decisions", rate, "1/CPU-s", anchor=anchor)
+    yield Row(f"{case}: decisions", rate, "1/CPU-s", anchor=anchor)
     plain = _by_numpy(twin, lanes, seconds)
-    yield Row(
-        f"{components} components: decisions of the NumPy version", plain, "1/CPU-s", anchor="one thread, float32"
-    )
-    yield at_least(f"{components} components: fast twin / NumPy version", rate / plain, "", FASTER, "CPU time")
+    yield Row(f"{case}: decisions of the NumPy version", plain, "1/CPU-s", anchor="one thread, float32")
+    yield at_least(f"{case}: fast twin / NumPy version", rate / plain, "", FASTER, "CPU time")
     ticks = rate * TICKS * twin.components
-    yield at_least(f"{components} components: component-ticks", ticks, "1/CPU-s", COMPONENT_TICKS, anchor)
+    yield at_least(f"{case}: component-ticks", ticks, "1/CPU-s", COMPONENT_TICKS, anchor)
     lane = sum(leaf.nbytes for leaf in jax.tree.leaves(lanes)) / LANES
     pool = sum(leaf.nbytes for leaf in jax.tree.leaves((twin.pool, twin.begun, twin.scraped, twin.layouts)))
     size = (MOST_LANES * lane + pool) / 2**30
-    yield at_most(
-        f"{components} components: state of {MOST_LANES:,} environments", size, "GiB", MEMORY, f"{lane:,.0f} B each"
-    )
+    yield at_most(f"{case}: state of {MOST_LANES:,} environments", size, "GiB", MEMORY, f"{lane:,.0f} B each")
 
 
 def _by_numpy(twin: Any, lanes: Any, seconds: float) -> float:
@@ -109,16 +109,23 @@ def _finished(arrays: Any) -> None:
     jax.block_until_ready(arrays)  # type: ignore[no-untyped-call]
 
 
-def _runner(components: int) -> tuple[Any, Callable[..., Any], Any]:
+def _scenario(case: str) -> Any:
+    from twin.scenario import Scenario
+
+    if case not in SIZES:
+        return Scenario.load(CLOUD)
+    replicas, rate = SIZES[case]
+    return Scenario.parse(SCENARIO.format(replicas=replicas, rate=rate))
+
+
+def _runner(case: str) -> tuple[Any, Callable[..., Any], Any]:
     """The twin, a function of lanes and a key that lives through `DECISIONS`, and its lanes."""
     import jax
     import jax.numpy as jnp
 
     from twin import fast
-    from twin.scenario import Scenario
 
-    replicas, rate = SIZES[components]
-    twin = fast.compile(Scenario.parse(SCENARIO.format(replicas=replicas, rate=rate)), range(8), TICKS)
+    twin = fast.compile(_scenario(case), range(8), TICKS)
     most = jnp.array(twin.num_actions)
     _, lanes = jax.jit(jax.vmap(twin.reset))(jax.random.split(jax.random.key(0), LANES))
 
@@ -159,7 +166,7 @@ def _cartpole(seconds: float) -> Row:
     return Row(row, per_cpu_second(work, seconds), "steps/CPU-s", anchor=f"gymnax {version('gymnax')}")
 
 
-def _compilation() -> Iterator[Row]:
+def _compilation(case: str) -> Iterator[Row]:
     """Two processes, one after the other, that share a cache on disk."""
     with tempfile.TemporaryDirectory() as cache:
         environment = {
@@ -168,20 +175,20 @@ def _compilation() -> Iterator[Row]:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
         for row, bar in (("compilation, first", COMPILED), ("compilation, from the cache", CACHED)):
-            command = [sys.executable, "-m", "experiments.bench.fast"]
+            command = [sys.executable, "-m", "experiments.bench.fast", case]
             told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-            yield at_most(row, float(told), "s", bar, "64 components, tracing included")
+            yield at_most(f"{case}: {row}", float(told), "s", bar, "tracing included")
 
 
-def _compiled() -> float:
+def _compiled(case: str) -> float:
     """Seconds until the first decisions are through, without drawing the episodes."""
     import jax
 
-    _, run, lanes = _runner(64)
+    _, run, lanes = _runner(case)
     began = time.perf_counter()
     run.lower(lanes, jax.random.key(1)).compile()  # type: ignore[attr-defined]
     return time.perf_counter() - began
 
 
 if __name__ == "__main__":
-    print(_compiled())
+    print(_compiled(sys.argv[1]))

@@ -30,9 +30,9 @@ def normal(u: Array) -> Array:
 
 
 def quantile(u: Array, values: Array, at: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Array:
-    """[…] what lies at the share u […] of a distribution with `values` […, Q] at the shares `at` [Q]: a polygon."""
-    found = values[..., 0]
+    """[…] what lies at the share u […] of a distribution with `values` [Q, …] at the shares `at` [Q]: a polygon."""
+    found = values[0]
     for i in range(1, len(at)):
         part = jnp.clip((u - at[i - 1]) / (at[i] - at[i - 1]), 0.0, 1.0)
-        found = found + part * (values[..., i] - values[..., i - 1])
+        found = found + part * (values[i] - values[i - 1])
     return found

@@ -10,11 +10,12 @@ from jax import Array
 
 from twin.fast import objectives
 from twin.fast.cluster import Tick
+from twin.fast.once import once
 from twin.fast.openstack import draws, guests, jobs, operations, programs, runs, services
-from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Counts, gauges
+from twin.fast.openstack.felt import Felt, felt
 from twin.fast.openstack.state import WIRED, WORKS, State
 from twin.fast.scraping import Reading
 from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT
@@ -32,26 +33,27 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     luck = draws.seed(state.luck) if chance else jnp.uint32(0)
     parts = world.components
     single = jnp.maximum(jnp.asarray(parts.single), 0)
-    channel = programs.felt(world, state, now + 0.5 * dt)
-    held = channel[:, CHANNEL["held"]] * (state.workers == 0.0)  # a worker that came later is free
-    channel = channel.at[:, CHANNEL["held"]].set(held)
+    channel = once(felt(world, state, now + 0.5 * dt))
     asked = state.programs.up[single[ROLE["nova-api"]]] & state.programs.up[single[ROLE["keystone"]]]
-    state, stopped = operations.progress(world, state, asked, now)
-    broker = services.brokered(world, state, channel, now)
+    state, stopped = once(operations.progress(world, state, asked, now))
+    broker = once(services.brokered(world, state, channel, now))
     conductor = state.programs.up[single[ROLE["nova-conductor"]]]
     was = state.programs.up
     state, gone = programs.live(world, state, channel, stopped, broker, conductor, now, dt)
     gone = gone | (was & ~state.programs.up)
     came = state.programs.up & ~was
     state = _groups(world, state, channel, gone, stopped, now)
-    answers = services.look(world, state, channel, now)
+    state, gone, came = once((state, gone, came))
+    answers = once(services.look(world, state, channel, now))
 
     objective = jnp.asarray(world.objective)
     before = state.runs
     alive = jobs.alive(world, state, channel, now)
     state, built = jobs.live(world, state, answers, channel, gone, came, now, dt, luck, objective[2, 1])
+    state, built = once((state, built))
     reached = runs.reachable(world, state, channel)
     state, told = runs.live(world, state, answers, channel, reached, alive, now, dt, luck, objective[1, 1])
+    state, told = once((state, told))
     good, bad, looked, asked_too = runs.reads(world, state, answers, luck, objective[1, 1])
     state = guests.live(world, state, answers, channel, came, now, dt)
 
@@ -63,8 +65,8 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     calls = told.calls + asked_too
     following = state.runs
     begun = (following.state == WORKS) & (before.state != WORKS)
-    stages = (jnp.maximum(following.job, 0)[:, None] == jnp.arange(calls.shape[0])[None, :]) & begun[:, None]
-    done = calls + stages.sum(axis=0)
+    stages = (jnp.arange(calls.shape[0])[:, None] == jnp.maximum(following.job, 0)[None, :]) & begun[None, :]
+    done = calls + stages.sum(axis=1)
     wired = ((following.state == WIRED) & (before.state != WIRED)).sum()
     each = services.BACKGROUND["statements"] * dt + services.BACKGROUND["statements of a server"] * wired
     work = (done @ jnp.asarray(world.work.sql)[:, 0] + each) * STATEMENT * answers.slowdown
@@ -104,18 +106,18 @@ def _own(world: Episode) -> Array:
     return calls * (http > 0.5) * jax.nn.one_hot(jnp.argmax(jnp.asarray(world.work.think)[:, : len(WEB)], 1), len(WEB))
 
 
-def _groups(world: Episode, state: State, channel: Array, gone: Array, stopped: Array, now: Array) -> State:
+def _groups(world: Episode, state: State, channel: Felt, gone: Array, stopped: Array, now: Array) -> State:
     """Who belongs to the database and the broker after this tick's deaths and cuts."""
     parts = world.components
     members = jnp.asarray(parts.group)
     at = jnp.maximum(members, 0)
-    cut = channel[at, CHANNEL["cut"]] > 0.0
-    up = state.programs.up[at] & (channel[at, CHANNEL["dark"]] == 0.0) & (members >= 0)
+    cut = channel.of("cut")[at] > 0.0
+    up = state.programs.up[at] & (channel.of("dark")[at] == 0.0) & (members >= 0)
     alone = up & cut
     together = up & ~cut
     heard = jnp.where(together.sum(axis=1, keepdims=True) > 0, together, alone)
     state = programs.settled(world, state, heard[0], gone, stopped, now)
-    silent = (gone[at[1]] & (channel[at[1], CHANNEL["dark"]] > 0.0)).any()
+    silent = (gone[at[1]] & (channel.of("dark")[at[1]] > 0.0)).any()
     lost = (gone[at[1]] & (members[1] >= 0)).any()
     elects = jnp.where(lost, now + ELECTION[1] + jnp.where(silent, SILENT_LEADER, 0.0), state.elects)
     return replace(state, elects=elects)

@@ -38,8 +38,9 @@ SIGNALS: Final = ("success", "api", "create", "availability")
 """What objectives are about."""
 CALLED: Final = ("nova-conductor", "nova-scheduler", "cinder-scheduler", "cinder-volume", "nova-compute")
 """Who is asked by messages that somebody waits for."""
-LONGEST_LIFE: Final = 420.0
-"""Seconds that a run takes beyond its server's lifetime where everything goes wrong: what slots are counted by."""
+LONGEST_LIFE: Final = 220.0
+"""Seconds that a run takes beyond its server's lifetime on average where much goes wrong: what slots are counted by.
+Runs that find none wait, and are counted in the queue."""
 
 
 @jax.tree_util.register_dataclass

@@ -123,7 +123,7 @@ def exporters(
         slots = jnp.nonzero(mine, size=size, fill_value=0)[0]
         there = mine & (is_.present if kind in OF_OTHERS else is_.up)
         here = there[slots] & (jnp.arange(size) < mine.sum())
-        found[kind] = block(kind, {name: columns[name][slots] for name in SEEN[kind]}, here, {})
+        found[kind] = block(kind, {name: columns[name][slots] for name in sorted(SEEN[kind])}, here, {})
     return (), found
 
 

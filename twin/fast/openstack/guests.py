@@ -8,16 +8,16 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast.openstack import jobs
-from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
+from twin.fast.openstack.felt import Felt
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import ERROR, State
 from twin.mechanics.openstack import REPORT_INTERVAL
 from twin.mechanics.tenants import PROBE_INTERVAL
 
 
-def live(world: Episode, state: State, services: Services, channel: Array, came: Array, now: Array, dt: float) -> State:
+def live(world: Episode, state: State, services: Services, channel: Felt, came: Array, now: Array, dt: float) -> State:
     """A tick of the hosts: guests go with their machine, probes look, heartbeats are written, nova is asked. `came`
     [N]: programs that came up in it."""
     hosts, parts = state.hosts, world.components
@@ -26,16 +26,16 @@ def live(world: Episode, state: State, services: Services, channel: Array, came:
     libvirt = jnp.maximum(jnp.asarray(parts.hosted[1]), 0)
     single = jnp.maximum(jnp.asarray(parts.single), 0)
     conductor = single[ROLE["nova-conductor"]]
-    dark = (channel[machine, CHANNEL["dark"]] > 0.0) | ~state.programs.up[machine]
+    dark = (channel.of("dark")[machine] > 0.0) | ~state.programs.up[machine]
     dead = jnp.where(dark[None, :], hosts.dead + hosts.running, hosts.dead)
     running = jnp.where(dark[None, :], 0.0, hosts.running)
 
     # Probes of those that were first on a host, all in one moment of each minute.
     router = jnp.asarray(parts.node)[single[ROLE["neutron-l3-agent"]]]
-    outside = state.programs.up[router] & (channel[router, CHANNEL["cut"]] == 0.0)
-    connected = (channel[machine, CHANNEL["cut"]] == 0.0) & ~dark
-    stuck = channel[libvirt, CHANNEL["stuck"]]
-    share = 1.0 - channel[agent, CHANNEL["lost"]]
+    outside = state.programs.up[router] & (channel.of("cut")[router] == 0.0)
+    connected = (channel.of("cut")[machine] == 0.0) & ~dark
+    stuck = channel.of("stuck")[libvirt]
+    share = 1.0 - channel.of("lost")[agent]
     guests = running.sum(axis=0)
     answer = jnp.clip(guests - stuck, 0.0, None) / jnp.maximum(guests, 1.0)
     answering = running * (answer * share * connected)[None, :] * outside
@@ -47,17 +47,17 @@ def live(world: Episode, state: State, services: Services, channel: Array, came:
 
     # Heartbeats go by way of nova-conductor, and have its clock.
     writes = services.host & services.owner[ROLE["nova-conductor"]] & services.database
-    clock = now + dt + channel[conductor, CHANNEL["skewed"]]
+    clock = now + dt + channel.of("skewed")[conductor]
     phase = jnp.mod(now + jnp.arange(total.shape[0]) * 0.37 * REPORT_INTERVAL, REPORT_INTERVAL)
     # Those that have waited for nova-conductor are written as soon as it is back.
     heard = jnp.where(writes & ((phase < dt) | came[conductor]), clock, hosts.heard)
 
     # What nova says when it is asked.
-    at = (state.runs.host[:, None] == jnp.arange(total.shape[0])[None, :]) & state.runs.active[:, None]
+    failed = state.runs.active & (state.runs.state == ERROR)
     asked = services.queries
     seen = jnp.where(asked, jobs.on_hosts(state, total.shape[0]), hosts.seen)
     takes = jnp.where(asked, jobs.candidates(world, state, channel, now), hosts.takes)
-    broken = (at & (state.runs.state == ERROR)[:, None]).any(axis=0)
+    broken = ((jnp.arange(total.shape[0])[:, None] == state.runs.host[None, :]) & failed[None, :]).any(axis=1)
     broken = jnp.where(asked, broken, hosts.broken)
     return replace(
         state,

@@ -16,9 +16,11 @@ from jax import Array
 from twin.actions import CATEGORIES
 from twin.fast import orders
 from twin.fast.conditions import LAYER
+from twin.fast.once import once
 from twin.fast.openstack.components import MEMBERS, ROLE, SCALED
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.flows import measured
+from twin.fast.openstack.lookup import read, stacked
 from twin.fast.openstack.state import DONE, ERROR, LOST, NONE, WAITS, State
 from twin.fast.orders import NUMBER, listed
 from twin.mechanics import openstack as facts
@@ -242,8 +244,9 @@ def _served(world: Episode, state: State, done: Array, now: Array) -> State:
     again = of("hard-reboot")
     running, dead = jnp.where(again[None, :], running + dead, running), jnp.where(again[None, :], 0.0, dead)
     place = jnp.maximum(runs.host, 0)
-    moved = (runs.host >= 0) & leaves[place] & (runs.state == DONE)
-    reset = (runs.host >= 0) & of("reset-state")[place] & ((runs.state == LOST) | (runs.state == ERROR))
+    left, told = read(once(stacked(leaves, of("reset-state"))), place) > 0.0
+    moved = (runs.host >= 0) & left & (runs.state == DONE)
+    reset = (runs.host >= 0) & told & ((runs.state == LOST) | (runs.state == ERROR))
     return replace(
         state,
         hosts=replace(hosts, disabled=disabled, forced=forced, running=running, dead=dead),
@@ -269,10 +272,10 @@ def _purged(world: Episode, state: State, category: Array, target: Array, finish
     """Messages that waited for whoever's queue was emptied are gone."""
     runs = state.runs
     done = finishing & (category == NUMBER["purge-queue"])
-    owner = jnp.asarray(world.work.owner)[jnp.maximum(runs.job, 0)]
+    (owner,) = read(jnp.asarray(world.work.owner)[None, :], jnp.maximum(runs.job, 0))
     role, host = jnp.asarray(world.role)[target], jnp.asarray(world.components.host)[target]
-    of_role = (owner[:, None] == role[None, :]) & done[None, :]
-    hit = (of_role & ((host[None, :] < 0) | (host[None, :] == runs.host[:, None]))).any(axis=1)
+    of_role = (role[:, None] == owner[None, :]) & done[:, None]
+    hit = (of_role & ((host[:, None] < 0) | (host[:, None] == runs.host[None, :]))).any(axis=0)
     return replace(state, runs=replace(runs, state=jnp.where(hit & (runs.state == WAITS), LOST, runs.state)))
 
 

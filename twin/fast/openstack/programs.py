@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from twin.fast import conditions
 from twin.fast.conditions import LAYER
 from twin.fast.openstack import draws
-from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import AMQP, ROLE, ROLES
 from twin.fast.openstack.episodes import Episode
+from twin.fast.openstack.felt import Felt
 from twin.fast.openstack.state import Programs, State
 from twin.mechanics import galera
 from twin.mechanics import openstack as facts
@@ -25,22 +24,8 @@ NEEDS_BROKER = np.array([name in AMQP for name in (*ROLES, "")])
 PROCESS = LAYER[Layer.PROCESS]
 
 
-def felt(world: Episode, state: State, now: Array) -> Array:
-    """[N, E] the channels of conditions on each component and on what it is placed on: the strongest."""
-    held, parts = world.conditions, world.components
-    channels = jnp.asarray(held.channels)
-    on = conditions.present(held, state.healed, now - channels[:, CHANNEL["after"]])
-    place = jnp.maximum(jnp.asarray(held.place), 0)
-    below = jnp.asarray(parts.below)[place]
-    itself = place[:, None] == jnp.arange(below.shape[1])[None, :]
-    hits = (itself | below) & on[:, None]
-    values = jnp.where(hits[:, :, None], channels[:, None, :], 0.0)
-    strongest = values.max(axis=0)
-    return strongest.at[:, CHANNEL["skewed"]].set(values[:, :, CHANNEL["skewed"]].sum(axis=0))
-
-
 def live(
-    world: Episode, state: State, channel: Array, stopped: Array, broker: Array, conductor: Array, now: Array, dt: float
+    world: Episode, state: State, channel: Felt, stopped: Array, broker: Array, conductor: Array, now: Array, dt: float
 ) -> tuple[State, Array]:
     """A tick of the programs. `stopped` [N] by operators, `broker` [N] whether a client there reaches the broker,
     `conductor` [] whether nova-conductor answers. Returns [N] who is gone that was there, too."""
@@ -49,13 +34,13 @@ def live(
     process = jnp.asarray(parts.process)
 
     def has(name: str) -> Array:
-        return channel[:, CHANNEL[name]] > 0.0
+        return channel.of(name) > 0.0
 
     refused, dark = has("refused") & jnp.asarray(NEEDS_BROKER)[role], has("dark")
     halted = has("halted") | refused
     doomed = has("doomed") & process
     gone = was.up & (doomed | halted | dark | stopped)
-    started = jnp.asarray(parts.startup) * (1.0 + jnp.where(process, channel[:, CHANNEL["slow"]], 0.0))
+    started = jnp.asarray(parts.startup) * (1.0 + jnp.where(process, channel.of("slow"), 0.0))
     arrives = was.present & ~was.up & (now >= was.ready)
     room = ~((role == ROLE["mysql"]) & has("full"))
     answered = ~((role == ROLE["nova-compute"]) & ~conductor)
@@ -65,7 +50,7 @@ def live(
     forgets = now - was.born > facts.RESTART_FORGET
     deaths = jnp.where(died, jnp.where(forgets & gone, 0.0, was.deaths) + 1.0, jnp.where(stopped, 0.0, was.deaths))
     delays = jnp.asarray(parts.delays)
-    delay = jnp.minimum(delays[:, 0] * 2.0 ** jnp.clip(deaths - 1.0, 0.0, 8.0), delays[:, 1])
+    delay = jnp.minimum(delays[:, 0] * (1 << jnp.clip(deaths - 1.0, 0.0, 8.0).astype(jnp.int32)), delays[:, 1])
     boots = jnp.where(dark, DURATIONS["reboot"], 0.0)
     ready = jnp.where(died, now + delay + started, was.ready)
     ready = jnp.where((halted | dark) & was.present & ~stopped & process, now + started + boots, ready)
@@ -73,8 +58,8 @@ def live(
     starting = ~was.up & process & jnp.isfinite(ready) & (now >= ready - started) & ~died & ~dark & ~halted
     up = (was.up & ~gone) | came
     round_ = jnp.floor(now / INTER).astype(jnp.int32)
-    connects = draws.uniform(draws.seed(state.luck), round_, 50, up.shape[0]) >= channel[:, CHANNEL["dropped"]]
-    trusted, streak = _checked(was, up & ~dark & (channel[:, CHANNEL["cut"]] == 0.0) & connects, dt)
+    connects = draws.uniform(draws.seed(state.luck), round_, 50, up.shape[0]) >= channel.of("dropped")
+    trusted, streak = _checked(was, up & ~dark & (channel.of("cut") == 0.0) & connects, dt)
     after = Programs(
         up=up,
         ready=jnp.where(came, jnp.inf, ready),

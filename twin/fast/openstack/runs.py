@@ -9,13 +9,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast import latency
+from twin.fast.once import once
 from twin.fast.openstack import draws, mutations
-from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
+from twin.fast.openstack.felt import Felt
 from twin.fast.openstack.flows import QUANTILES
 from twin.fast.openstack.jobs import COMPUTE, CREATION, DELETION
-from twin.fast.openstack.scripts import CALL, COLUMN, END, LOGIN, WAIT
+from twin.fast.openstack.lookup import counts, read, stacked
+from twin.fast.openstack.scripts import CALL, COLUMN, END, FIELDS, LOGIN, WAIT
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, WIRED, WIRES, WORKS, State
 from twin.mechanics import haproxy, hypervisor
@@ -59,19 +61,22 @@ def bins(seconds: Array, count: Array) -> Array:
 
 
 def live(
-    world: Episode, state: State, services: Services, channel: Array, reached: Array, alive: Array, now: Array,
+    world: Episode, state: State, services: Services, channel: Felt, reached: Array, alive: Array, now: Array,
     dt: float, luck: Array, limit: Array,
 ) -> tuple[State, Told]:  # fmt: skip
     """A tick of all runs. `reached` [H] whether guests there can be logged in to, `alive` [H] whether nova takes the
     host for alive, `limit` []: of a call."""
     runs, end = state.runs, now + dt
     state, arrived = _arrivals(world, state, now)
+    state = once(state)
     runs = state.runs
     size = runs.active.shape[0]
-    columns = jnp.asarray(world.rows)[runs.row]
+    columns = once(read(_rows(world, services), runs.row))
 
     def of(name: str) -> Array:
-        return columns[:, COLUMN[name]]
+        return columns[COLUMN[name]]
+
+    share, late, more, spread, own = columns[len(FIELDS) : len(FIELDS) + 5]
 
     u = [draws.uniform(luck, state.tick, 20 + i, size) for i in range(5)]
     ready = runs.active & (runs.due < end)
@@ -85,16 +90,14 @@ def live(
 
     # A call.
     calls = ready & (kind == CALL) & ~waits
-    visit = of("visits").astype(jnp.int32)
-    work = world.work
-    fails = u[1] < services.fails[visit]
-    usual = draws.quantile(u[2], jnp.asarray(work.seconds)[visit], QUANTILES)
-    longer = jnp.maximum(services.longer[visit] + draws.normal(u[3]) * services.spread[visit], 0.0)
+    ready, waits, calls = once((ready, waits, calls))
+    fails, usual = once((u[1] < share, draws.quantile(u[2], columns[len(FIELDS) + 5 :], QUANTILES)))
+    longer = jnp.maximum(more + draws.normal(u[3]) * spread, 0.0)
     led = None
     if world.faults.condition.shape[0]:  # scenarios without mutations pay nothing
         led = mutations.astray(world.faults, services.mutated, runs.way, runs.row, runs.host, runs.turns, luck)
         longer = longer + led.slower
-    seconds = jnp.where(fails, services.after[visit], usual + longer)
+    seconds = once(jnp.where(fails, late, usual + longer))
     fails = fails if led is None else fails | (calls & led.broken)
     timed_out = seconds >= haproxy.SERVER_TIMEOUT
     fails, seconds = fails | timed_out, jnp.minimum(seconds, haproxy.SERVER_TIMEOUT)
@@ -104,16 +107,18 @@ def live(
     passes = answered & (seconds <= limit)
     verdict = runs.due + jnp.where(fails, jnp.minimum(seconds, limit), jnp.minimum(seconds, limit + 1e-3))
     fails = fails | needs
+    fails, seconds, rest, answered, verdict = once((fails, seconds, rest, answered, verdict))
 
     # A login.
     logins = ready & (kind == LOGIN)
-    place = jnp.maximum(runs.host, 0)
-    open_ = (runs.state == DONE) & reached[place] & (runs.host >= 0) & (runs.due >= runs.alive + BOOT)
+    reaches, lives = read(stacked(reached, alive), jnp.maximum(runs.host, 0)) > 0.0
+    open_ = (runs.state == DONE) & reaches & (runs.host >= 0) & (runs.due >= runs.alive + BOOT)
     open_ = open_ if led is None else open_ & ~led.unseen
     seconds = jnp.where(logins, jnp.where(open_, hypervisor.SSH_SECONDS, hypervisor.SSH_TIMEOUT), seconds)
 
     # What follows.
     after = runs.due + seconds
+    seconds, open_, after = once((seconds, open_, after))
     checks = (of("check") > 0.0) & (calls | logins)
     looks = (of("again") > 0.0) & (calls | logins)
     seen = jnp.where(logins, open_, (runs.state == DONE) | (runs.state == NONE)) & ~(calls & fails)
@@ -121,6 +126,7 @@ def live(
     unseen = looks & ((checks & ~seen) | (calls & fails))
     wrong = calls & checks & (runs.state == ERROR) & (of("touchy") > 0.0) & ~fails
     spent = (runs.tries + 1.0 >= of("tries")) | (after - runs.since >= of("patience"))
+    looks, unseen, wrong, spent = once((looks, unseen, wrong, spent))
     repeats = unseen & ~wrong & ~spent
     leaves = (unseen & ~repeats) | (calls & fails & (of("strict") > 0.0))
     deletes = (of("deletes") > 0.0) & (of("touchy") > 0.0)
@@ -131,8 +137,9 @@ def live(
     row = jnp.where(leaves, otherwise, jnp.where(repeats, of("again"), of("next")))
     moves = calls | logins | (ready & (kind == WAIT))
     row = jnp.where(moves, row, runs.row).astype(jnp.int32)
+    leaves, repeats, moves, given_up, rounds = once((leaves, repeats, moves, given_up, rounds))
     tries = jnp.where(repeats, runs.tries + 1.0, jnp.where(moves & ~(looks & ~checks & ~leaves), 0.0, runs.tries))
-    pause = jnp.asarray(POLL_WAITS)[jnp.clip(tries, 0, len(POLL_WAITS) - 1).astype(jnp.int32)]
+    pause = read(jnp.asarray([POLL_WAITS]), jnp.clip(tries, 0, len(POLL_WAITS) - 1).astype(jnp.int32))[0]
     due = jnp.where(calls | logins, after + jnp.where(repeats, pause, 0.0), runs.due + rest)
     due = jnp.where(leaves & calls & deletes & ~given_up, after + DELETE_PAUSE, due)
     since = jnp.where(moves & ~repeats & ~(looks & ~checks & ~leaves), due, runs.since)
@@ -144,15 +151,15 @@ def live(
     begins = calls & ~fails & (of("job") >= 0.0)
     first = of("job").astype(jnp.int32)
     creates, removes = begins & (of("creates") > 0.0), begins & (of("deletes") > 0.0)
-    by_itself = (
-        removes & (jnp.asarray(work.owner)[jnp.maximum(first, 0)] == COMPUTE) & ((runs.host < 0) | ~alive[place])
-    )
+    by_itself = removes & (own > 0.0) & ((runs.host < 0) | ~lives)
+    tries, due, bad, row = once((tries, due, bad, row))
     ignored = removes & (runs.kind == DELETION) & (runs.state != DONE) & ~by_itself & (runs.state != ERROR)
     begins = begins & ~ignored
     sort = jnp.where(creates, CREATION, jnp.where(removes, DELETION, 0))
 
     # Runs that end, and users that come again.
     over = over | (moves & (row == 0) & (due < end))  # an error and the end that it makes are of one moment
+    begins, by_itself = once((begins, by_itself))
     users = jnp.asarray(world.users)
     mine = jnp.isfinite(users[:, 0])
     turns = runs.turns + over
@@ -170,6 +177,7 @@ def live(
     forgets = over
     judged = runs.active & (runs.verdict < end)
     now_judged = calls & (verdict < end)
+    asked, refused, spent_on = _by_visit(world, runs.row, calls, calls & ~answered, jnp.where(calls, seconds, 0.0))
     told = Told(
         arrived=arrived + returns.sum(),
         well=(over & ~bad).sum().astype(jnp.float32),
@@ -177,9 +185,9 @@ def live(
         good=(judged & runs.good).sum() + (now_judged & passes).sum().astype(jnp.float32),
         bad=(judged & ~runs.good).sum() + (now_judged & ~passes).sum().astype(jnp.float32) + swept,
         latency=bins(seconds, answered.astype(jnp.float32)),
-        calls=_by_visit(world, visit, calls),
-        failed=_by_visit(world, visit, calls & ~answered),
-        seconds=_by_visit(world, visit, jnp.where(calls, seconds, 0.0)),
+        calls=asked,
+        failed=refused,
+        seconds=spent_on,
     )
     # Who gives up has the server deleted that is being built, which its host counts as a build that failed.
     building = (runs.state == WORKS) | (runs.state == WIRES) | (runs.state == WIRED)
@@ -215,10 +223,23 @@ def live(
     return replace(state, runs=following, hosts=hosts), told
 
 
-def _by_visit(world: Episode, visit: Array, count: Array) -> Array:
-    """[V] counts [M] by visit [M]."""
-    numbers = jnp.arange(world.work.owner.shape[0])
-    return ((visit[:, None] == numbers[None, :]) * count[:, None]).sum(axis=0).astype(jnp.float32)
+def _rows(world: Episode, services: Services) -> Array:
+    """[F + 5 + Q, R] the scripts, and of the call of each row: the share that fails, after how long, how much longer
+    the others take, by what deviation; whether the job that it begins is its host's; the quantiles of its seconds."""
+    rows, work = jnp.asarray(world.rows), world.work
+    visit = rows[:, COLUMN["visits"]].astype(jnp.int32)
+    first = jnp.maximum(rows[:, COLUMN["job"]], 0.0).astype(jnp.int32)
+    return stacked(
+        rows.T, services.fails[visit], services.after[visit], services.longer[visit], services.spread[visit],
+        jnp.asarray(work.owner)[first] == COMPUTE, jnp.asarray(work.seconds)[visit].T,
+    )  # fmt: skip
+
+
+def _by_visit(world: Episode, row: Array, *what: Array) -> Array:
+    """[C, V] sums of some columns [M] by the visit of each run's row [M]."""
+    rows = jnp.asarray(world.rows)
+    visits = rows[:, COLUMN["visits"]].astype(jnp.int32)[:, None] == jnp.arange(world.work.owner.shape[0])[None, :]
+    return jnp.matmul(counts(row, rows.shape[0], what), visits.astype(jnp.float32), precision="highest")
 
 
 def _arrivals(world: Episode, state: State, now: Array) -> tuple[State, Array]:
@@ -255,24 +276,24 @@ def reads(
     if world.faults.condition.shape[0]:
         wrong = 1.0 - (1.0 - wrong) * (1.0 - mutations.others(world.faults, services.mutated)[visit])
     fails = u[0] < wrong
-    usual = draws.quantile(u[1], jnp.asarray(world.work.seconds)[visit], QUANTILES)
+    usual = draws.quantile(u[1], jnp.asarray(world.work.seconds)[visit].T, QUANTILES)
     seconds = usual + jnp.maximum(services.longer[visit] + draws.normal(u[2]) * services.spread[visit], 0.0)
     fails = fails | (seconds >= haproxy.SERVER_TIMEOUT)
     passes = ~fails & (seconds <= limit)
-    calls = _by_visit(world, visit, asked)
+    (calls,) = counts(visit, services.fails.shape[0], [asked])
     return (asked * passes).sum(), (asked * ~passes).sum(), bins(seconds, asked * ~fails), calls
 
 
-def reachable(world: Episode, state: State, channel: Array) -> Array:
+def reachable(world: Episode, state: State, channel: Felt) -> Array:
     """[H] whether who logs in to a guest of a host gets there: flows, addresses, the router's machine."""
     parts = world.components
     single = jnp.maximum(jnp.asarray(parts.single), 0)
     machine = jnp.maximum(jnp.asarray(parts.machine), 0)
     agent = jnp.maximum(jnp.asarray(parts.hosted[2]), 0)
     router = jnp.asarray(parts.node)[single[ROLE["neutron-l3-agent"]]]
-    leases = channel[single[ROLE["neutron-dhcp-agent"]], CHANNEL["leaseless"]] == 0.0
+    leases = channel.of("leaseless")[single[ROLE["neutron-dhcp-agent"]]] == 0.0
     leases = leases & state.programs.up[single[ROLE["neutron-dhcp-agent"]]]
-    there = state.programs.up[machine] & (channel[machine, CHANNEL["dark"]] + channel[machine, CHANNEL["cut"]] == 0.0)
-    narrow = (channel[machine, CHANNEL["narrow"]] > 0.0) | (channel[router, CHANNEL["narrow"]] > 0.0)
-    outside = state.programs.up[router] & (channel[router, CHANNEL["cut"]] == 0.0)
-    return there & outside & leases & ~narrow & (channel[agent, CHANNEL["lost"]] < 0.5)
+    there = state.programs.up[machine] & (channel.of("dark")[machine] + channel.of("cut")[machine] == 0.0)
+    narrow = (channel.of("narrow")[machine] > 0.0) | (channel.of("narrow")[router] > 0.0)
+    outside = state.programs.up[router] & (channel.of("cut")[router] == 0.0)
+    return there & outside & leases & ~narrow & (channel.of("lost")[agent] < 0.5)

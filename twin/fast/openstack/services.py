@@ -11,9 +11,9 @@ import numpy as np
 from jax import Array
 
 from twin.fast.openstack import mutations
-from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, SINGLE, WEB
 from twin.fast.openstack.episodes import CALLED, Episode
+from twin.fast.openstack.felt import Felt
 from twin.fast.openstack.flows import measured
 from twin.fast.openstack.state import State
 from twin.mechanics import galera, haproxy
@@ -64,13 +64,13 @@ class Services:
     """[U] whether the program whose mutation leads runs astray in each of U ways is at work."""
 
 
-def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
+def look(world: Episode, state: State, channel: Felt, now: Array) -> Services:
     """Those of this tick."""
     parts, programs, work = world.components, state.programs, world.work
     single = jnp.asarray(parts.single)
 
     def of(name: str) -> Array:
-        return channel[:, CHANNEL[name]]
+        return channel.of(name)
 
     def at(role: str, values: Array) -> Array:
         return values[single[ROLE[role]]]
@@ -119,7 +119,7 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     lasts = jnp.where(programs.trusted[webs], (haproxy.RETRIES + 1) * haproxy.RETRY_PAUSE, 0.01)
     lasts = jnp.where(~meets[webs] | dark[webs], (haproxy.RETRIES + 1) * haproxy.CONNECT_TIMEOUT, lasts)
     lasts = jnp.where(~balanced, 0.01, lasts)
-    held_up = of("held")[webs] > 0.0
+    held_up = ((of("held") > 0.0) & (state.workers == 0.0))[webs]  # a worker that came later is free
     fails, lasts = jnp.where(held_up, 1.0, fails), jnp.where(held_up & ~away, haproxy.SERVER_TIMEOUT, lasts)
     distrusted = at("haproxy", of("distrusted")) > 0.0
     fails, lasts = jnp.where(distrusted, 1.0, fails), jnp.where(distrusted, QUICK, lasts)
@@ -142,8 +142,9 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     # --- calls ----------------------------------------------------------------------------------------------------
     http, calls, sql = jnp.asarray(work.http), jnp.asarray(work.calls), jnp.asarray(work.sql)
     stage = jnp.asarray(work.owner) >= 0
-    hazard_web = -http * jnp.log(1.0 - jnp.minimum(fails, SURE))
-    hazard_call = -calls * jnp.log(1.0 - jnp.where(answering, 0.0, SURE))
+    webbed = -jnp.log(1.0 - jnp.minimum(fails, SURE))
+    hazard_web, lasting_web = (http @ jnp.stack([webbed, webbed * lasts], axis=1)).T
+    hazard_call = calls @ jnp.where(answering, 0.0, -jnp.log(1.0 - SURE))
     hazard_sql = sql[:, 1] * jnp.where(database, 0.0, -jnp.log(1.0 - SURE))
     hazard_full = sql[:, 2] * jnp.where(full, -jnp.log(1.0 - SURE), 0.0)
     silent = ~at("nova-api", broker)
@@ -153,15 +154,14 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     hazard_data = (jnp.asarray(work.uploads) & closed) | (jnp.asarray(work.stores) & (pool > 0.0))
     hazard_data = hazard_data * -jnp.log(1.0 - SURE)
     hazard_keys = -jnp.asarray(work.validated) * jnp.log(1.0 - refusals)
-    hazards = [hazard_web.sum(axis=1), hazard_call.sum(axis=1), hazard_sql, hazard_full, hazard_cast, hazard_data,
-               hazard_keys]  # fmt: skip
+    hazards = [hazard_web, hazard_call, hazard_sql, hazard_full, hazard_cast, hazard_data, hazard_keys]
     seconds: list[Array | float] = [
-        (hazard_web * lasts).sum(axis=1) / jnp.maximum(hazards[0], 1e-9), facts.RPC_RESPONSE_TIMEOUT, waits,
+        lasting_web / jnp.maximum(hazard_web, 1e-9), facts.RPC_RESPONSE_TIMEOUT, waits,
         haproxy.SERVER_TIMEOUT, haproxy.SERVER_TIMEOUT, QUICK, QUICK,
     ]  # fmt: skip
     total = jnp.stack(hazards).sum(axis=0)
     lasting = jnp.stack([hazard * taken for hazard, taken in zip(hazards, seconds, strict=True)]).sum(axis=0)
-    slow = channel[jnp.maximum(single[: len(SINGLE)], 0), CHANNEL["slow"]]
+    slow = channel.of("slow")[jnp.maximum(single[: len(SINGLE)], 0)]
     longer = jnp.asarray(work.think) @ slow + sql[:, 0] * facts.STATEMENT * (times - 1.0)
     longer = longer + sql[:, 2] * write + (sql[:, 2] > 0.0) * unsettled + http @ tries
     late = of("late")
@@ -186,22 +186,22 @@ def look(world: Episode, state: State, channel: Array, now: Array) -> Services:
     )
 
 
-def brokered(world: Episode, state: State, channel: Array, now: Array) -> Array:
+def brokered(world: Episode, state: State, channel: Felt, now: Array) -> Array:
     """[N] whether a client there reaches a node of the broker that has its majority, and may publish."""
     parts = world.components
     members = jnp.asarray(parts.group[1])
     at_member = jnp.maximum(members, 0)
-    cut = channel[:, CHANNEL["cut"]] > 0.0
-    on = state.programs.up & (channel[:, CHANNEL["dark"]] == 0.0)
+    cut = channel.of("cut") > 0.0
+    on = state.programs.up & (channel.of("dark") == 0.0)
     serves = (members >= 0) & on[at_member]
-    apart = serves & (cut[at_member] | (channel[at_member, CHANNEL["apart"]] > 0.0))
+    apart = serves & (cut[at_member] | (channel.of("apart")[at_member] > 0.0))
     together = serves & ~apart
     majority = 2 * together.sum() > (members >= 0).sum()
     serving = together & majority
     serving = jnp.where((members >= 0).sum() == 1, serves, serving)
     node = jnp.asarray(parts.node)
-    same = node[:, None] == node[at_member][None, :]
-    reach = ((same | ~(cut[:, None] | cut[at_member][None, :])) & serving[None, :]).any(axis=1)
-    full = channel[at_member, CHANNEL["full"]] > 0.0
-    blocking = (serves & ((channel[at_member, CHANNEL["blocking"]] > 0.0) | full)).any()
+    same = node[at_member][:, None] == node[None, :]
+    reach = ((same | ~(cut[at_member][:, None] | cut[None, :])) & serving[:, None]).any(axis=0)
+    full = channel.of("full")[at_member] > 0.0
+    blocking = (serves & ((channel.of("blocking")[at_member] > 0.0) | full)).any()
     return reach & ~blocking & (now >= state.elects)
