@@ -122,8 +122,10 @@ def work(
     queued = backlog - admitted
     # A prompt waits for those before it: a queue with one server (M/G/1). Where all places are taken it waits for one,
     # and then nobody else has just begun.
-    busy = jnp.minimum(rate * prefill, world.free.crowded)
-    tail = prefill * world.vary[0] / (world.free.decay * (1.0 - busy)) + LEAST
+    # However crowded it is: the router sees to it that those who wait are not many.
+    busy = jnp.minimum(rate * prefill, 1.0)
+    crowded = jnp.minimum(busy, world.free.crowded)
+    tail = prefill * world.vary[0] / (world.free.decay * (1.0 - crowded)) + LEAST
     own = prefill + step / 2.0
     waited = state.queued / jnp.maximum(rate, 0.05)
     hangs = ~pace.works
