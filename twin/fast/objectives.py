@@ -62,12 +62,9 @@ def judge(judged: Judged, objective: Array, good: Array, bad: Array, tick: Array
     return after, loss, violated
 
 
-def counted(expected: Array, luck: Array, chance: bool) -> Array:
+def counted(expected: Array, draw: Array) -> Array:
     """Poisson draws [S] of these means where they are small, which is where it matters that requests are whole; else
-    the means. `luck`: a key of this tick's. Without `chance`, the means."""
-    if not chance:
-        return expected
-    draw = jax.random.uniform(luck, expected.shape)
+    the means. `draw` [S]: uniform in (0, 1)."""
     term = total = jnp.exp(-expected)
     count = jnp.zeros_like(expected)
     for k in range(1, FEW):

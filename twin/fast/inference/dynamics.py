@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
+from twin.fast import draws
 from twin.fast.cluster import Tick
 from twin.fast.conditions import present
 from twin.fast.inference import (
@@ -32,12 +32,14 @@ from twin.fast.inference.channels import CHANNEL, STRONGEST
 from twin.fast.inference.engines import Lateness, Pace, Work
 from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROXY_NOTICED, Episode
 from twin.fast.inference.network import Paths
-from twin.fast.inference.state import STAGES, State
+from twin.fast.inference.state import SIGNALS, STAGES, State
 from twin.fast.objectives import LEAST, counted, judge
 from twin.fast.scraping import Reading
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
 
+BAD = 0
+"""Tells the draws of bad requests from others."""
 STALE = 6.0
 """Of two queue lengths that no longer change one is always the shorter: the logarithm of how surely it is taken."""
 
@@ -89,7 +91,10 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     bad_whole = late_whole + ends.failed - ends.judged + ends.overdue
     expected = jnp.stack([ends.failed, bad_first, bad_whole])
     all_of_them = jnp.stack([everybody, come.arrived + ends.unanswered, everybody - ends.judged + ends.overdue])
-    bad = jnp.minimum(counted(expected, jax.random.fold_in(state.luck, state.tick), chance), all_of_them)
+    if chance:
+        draw = draws.uniform(draws.seed(state.luck), state.tick, BAD, len(SIGNALS))
+        expected = counted(expected, draw)
+    bad = jnp.minimum(expected, all_of_them)
     judged, loss, violated = judge(state.judged, objective, all_of_them - bad, bad, state.tick)
     completed = ends.completed.sum()
     served = state.served + (completed / dt - state.served) * jnp.minimum(1.0, dt / 60.0)

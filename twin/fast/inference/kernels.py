@@ -28,7 +28,9 @@ def decode_line(cost: StepCost, most: float) -> NDArray[np.float32]:
 def prompt_line(cost: StepCost, computed: NDArray[np.float32], budget: int) -> NDArray[np.float32]:
     """[3] seconds of the steps of a prompt: constant of each step, per token, per pair of tokens. The slope is that of
     a full step, the height that of the prompts `computed` [n] tokens, in steps of `budget` tokens at most."""
-    slope = (cost.gpu_seconds(budget, 1, 0.0, 0.0) - cost.gpu_seconds(budget // 2, 1, 0.0, 0.0)) / (budget - budget // 2)
+    slope = (cost.gpu_seconds(budget, 1, 0.0, 0.0) - cost.gpu_seconds(budget // 2, 1, 0.0, 0.0)) / (
+        budget - budget // 2
+    )
     every = max(1, len(computed) // SAMPLES)
     tokens = np.minimum(computed[::every].round() + BESIDE, budget)
     seconds = np.array([cost.gpu_seconds(int(n), 1, 0.0, 0.0) for n in tokens])

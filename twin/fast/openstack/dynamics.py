@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast import objectives
+from twin.fast import draws, objectives
 from twin.fast.cluster import Tick
-from twin.fast.openstack import draws, guests, jobs, operations, programs, runs, services
+from twin.fast.openstack import guests, jobs, operations, programs, runs, services
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode

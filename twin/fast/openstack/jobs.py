@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast.openstack import draws
+from twin.fast import draws
 from twin.fast.openstack.channels import CHANNEL
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
