@@ -14,15 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from twin.fast import draws
 from twin.telemetry.records import LEVELS
 
 FILE: Final = Path(__file__).parent / "lines.json"
+LINES: Final = 1
+"""Tells the draws of log lines from others of a tick."""
 LEVEL: Final = {level.value: i for i, level in enumerate(LEVELS)}
 
 
@@ -100,14 +102,16 @@ LEAST: Final = 1e-3
 """Lines of an event that are as good as none: what the fit makes of coincidences."""
 
 
-def drawn(expected: Mapping[str, Array], luck: Array | None) -> dict[str, Array]:
-    """[R, L] of each kind as whole numbers whose means are as expected; as expected without `luck`."""
+def drawn(expected: Mapping[str, Array], luck: tuple[Array, Array] | None) -> dict[str, Array]:
+    """[R, L] of each kind as whole numbers whose means are as expected; as expected without `luck`: the seed of a lane
+    and its tick."""
     if luck is None:
         return dict(expected)
     shapes = {kind: lines.shape for kind, lines in expected.items()}
-    draws = jax.random.uniform(luck, (sum(rows for rows, _ in shapes.values()), 1))
+    seed, tick = luck
+    uniform = draws.uniform(seed, tick, LINES, sum(rows for rows, _ in shapes.values()))[:, None]
     found, begin = {}, 0
     for kind, lines in expected.items():
-        found[kind] = jnp.floor(lines + draws[begin : begin + shapes[kind][0]])
+        found[kind] = jnp.floor(lines + uniform[begin : begin + shapes[kind][0]])
         begin += shapes[kind][0]
     return found

@@ -62,16 +62,12 @@ def judge(judged: Judged, objective: Array, good: Array, bad: Array, tick: Array
     return after, loss, violated
 
 
-def counted(expected: Array, everybody: Array, luck: Array, chance: bool) -> Array:
+def counted(expected: Array, everybody: Array, draw: Array) -> Array:
     """How many of `everybody` [S] are bad where so many are `expected` [S]: whole requests where these, or those that
     are good, are few, which is where it matters that requests are whole. The few are Poisson draws, of which there is
-    none where all are alike. `luck`: a key of this tick's. Without `chance`, as expected."""
-    expected = jnp.minimum(expected, everybody)
-    if not chance:
-        return expected
+    none where all are alike. `draw` [S]: uniform in (0, 1)."""
     mostly = expected > everybody / 2.0
     mean = jnp.where(mostly, everybody - expected, expected)
-    draw = jax.random.uniform(luck, expected.shape)
     term = total = jnp.exp(-mean)
     count = jnp.zeros_like(mean)
     for k in range(1, FEW):

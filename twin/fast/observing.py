@@ -60,7 +60,7 @@ def scrape(
     told: Reading,
     end: Array,
     interval: float,
-    luck: Array | None,
+    luck: tuple[Array, Array] | None,
 ) -> Scraped:
     """The scrapes of a decision that ends at second `end`, given what its ticks told [k, …], and its log lines. Without
     `luck`, lines are as many as are expected."""

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from twin.actions import CATEGORIES
-from twin.fast.conditions import LAYER, LAYERS
+from twin.fast.conditions import LAYER
 from twin.mechanics.layers import RESETS, Part
 
 NUMBER: Final = {category: i for i, category in enumerate(CATEGORIES)}
@@ -76,9 +76,9 @@ def finishing(orders: Orders, now: Array) -> Array:
     return orders.active & (now >= orders.finishes)
 
 
-def interrupting(orders: Orders, now: Array, categories: Array) -> Array:
-    """[J] those of some categories [C] that keep what they are about stopped."""
-    return orders.active & (now >= orders.interrupts) & categories[orders.category]
+def interrupting(orders: Orders, now: Array, categories: Iterable[str]) -> Array:
+    """[J] those of some categories that keep what they are about stopped."""
+    return orders.active & (now >= orders.interrupts) & among(orders.category, categories)
 
 
 def cleared(orders: Orders, done: Array) -> Orders:
@@ -94,22 +94,26 @@ def cleared(orders: Orders, done: Array) -> Orders:
 def renews(orders: Orders, reached: Array, layer: Array, done: Array) -> Array:
     """[K] conditions on layers that what is done has renewed; `reached` [J, 3, K] says which of them are on its target,
     on residents of that, on its device."""
-    found = jnp.asarray(_RENEWS)[orders.category][:, :, layer]
+    bits = jnp.asarray(_RENEWS)[orders.category]
+    found = (bits[:, :, None] >> layer[None, None, :]) & 1 > 0
     return (reached & found & done[:, None, None]).any(axis=(0, 1))
 
 
-def listed(names: Iterable[str]) -> Array:
-    """[C] which categories these are."""
-    return jnp.asarray(np.isin(CATEGORIES, list(names)))
+def among(category: Array, names: Iterable[str]) -> Array:
+    """[...] whether a category [...] is one of these. A few comparisons: cheaper than looking it up in a table."""
+    found = jnp.zeros(category.shape, bool)
+    for number in sorted(NUMBER[name] for name in set(names)):
+        found = found | (category == number)
+    return found
 
 
-def _resets() -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """[C, 3, L] which layers a category renews on its target, its residents, its device."""
-    found = np.zeros((len(CATEGORIES), len(PARTS), len(LAYERS)), bool)
+def _resets() -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    """[C, 3] which layers a category renews on its target, its residents, its device: a bit for each."""
+    found = np.zeros((len(CATEGORIES), len(PARTS)), np.int32)
     for category, resets in RESETS.items():
         for reset in resets:
             for layer in reset.layers:
-                found[NUMBER[category], PARTS.index(reset.part), LAYER[layer]] = True
+                found[NUMBER[category], PARTS.index(reset.part)] |= 1 << LAYER[layer]
     return found
 
 

@@ -14,7 +14,7 @@ from jax import Array
 
 from twin.actions import CATEGORIES
 from twin.env import ACTION_COST
-from twin.fast import alarms, inference, openstack
+from twin.fast import alarms, draws, inference, openstack
 from twin.fast.alarms import Rules
 from twin.fast.cluster import Cluster, Tick
 from twin.fast.errors import CompileError, NotCompiledError
@@ -32,8 +32,8 @@ EPISODES = 16
 """Seeds of each scenario that are drawn beforehand, where nothing else is asked."""
 TICKS = 10
 """Ticks of a decision."""
-LINES = 1
-"""Tells the draws of log lines from others of a tick."""
+EPISODE = 2
+"""Tells the draw of an episode from others."""
 COST = np.array([ACTION_COST[category] for category in CATEGORIES], np.float32)
 
 
@@ -123,8 +123,7 @@ class FastTwin:
 
     def reset(self, key: Array, params: Params | None = None) -> tuple[dict[str, Array], Lane]:
         """Begin an episode, drawn from the pool."""
-        choose, luck = jax.random.split(key)
-        return self.begin(jax.random.randint(choose, (), 0, len(self.last)), luck)
+        return self.begin(self._drawn(key), key)
 
     def step(
         self, key: Array, lane: Lane, action: Array, params: Params | None = None
@@ -135,8 +134,7 @@ class FastTwin:
         actions of the episode so far."""
         lived, reward, info = self._decide(lane, action)
         done = self._over(lived)
-        choose, luck = jax.random.split(key)
-        anew = self._lane(jax.random.randint(choose, (), 0, len(self.last)), luck)
+        anew = self._lane(self._drawn(key), key)
         following = jax.tree.map(partial(jnp.where, done), anew, lived)
         return self.observe(following), following, reward, done, info
 
@@ -193,6 +191,12 @@ class FastTwin:
         flat: Tick = jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), told)
         return flat
 
+    def _drawn(self, key: Array) -> Array:
+        """Which episode of the pool is the next, of a key that becomes the luck of that life."""
+        count = len(self.last)
+        draw = draws.uniform(draws.seed(key), jnp.uint32(0), EPISODE, 1)[0]
+        return jnp.minimum((draw * count).astype(jnp.int32), count - 1)
+
     def _lane(self, number: Array, luck: Array) -> Lane:
         state, scraped = jax.tree.map(lambda field: field[number], (self.begun, self.scraped))
         return Lane(number, replace(state, luck=luck), jnp.int32(0), scraped)
@@ -201,7 +205,7 @@ class FastTwin:
         """After a decision that ended at the lane's tick."""
         end, interval = lane.state.tick * self.tick_seconds, self.default_params.interval_seconds
         layout = self.layouts.of(lane.episode)
-        luck = jax.random.fold_in(jax.random.fold_in(lane.state.luck, lane.state.tick), LINES) if self.chance else None
+        luck = (draws.seed(lane.state.luck), lane.state.tick) if self.chance else None
         return scrape(
             self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told.reading, end, interval, luck
         )

@@ -19,7 +19,7 @@ SMALL = 1e-4
 
 APART: dict[str, str] = {
     "calibration.py": "reads what was fitted",
-    "openstack/draws.py": "a generator of random numbers: multipliers and shifts of a hash",
+    "draws.py": "a generator of random numbers: multipliers and shifts of a hash",
     "openstack/profiling.py": "measures the SimPy twin beforehand, for flows.json; no part of a run",
     "openstack/probing.py": "measures what a mutation does in the SimPy twin, before a run",
 }

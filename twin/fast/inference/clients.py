@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast.inference.channels import CHANNEL
 from twin.fast.objectives import LEAST
 from twin.inference.clients import RESERVE
 
 if TYPE_CHECKING:
     from twin.fast.inference.episodes import Episode
+    from twin.fast.inference.levels import Levels
     from twin.fast.inference.state import State
 
 
@@ -39,8 +39,8 @@ class Coming:
     """[] retries that the budget allows."""
 
 
-def coming(world: Episode, state: State, gateway: Array, dt: float) -> Coming:
-    """Who asks now; `gateway` [E]: the channels of the gateway, where demand is changed."""
+def coming(world: Episode, state: State, gateway: Levels, dt: float) -> Coming:
+    """Who asks now; `gateway`: the levels of the gateway, where demand is changed."""
     asked = jnp.asarray(world.arrivals)[jnp.minimum(state.tick, world.arrivals.shape[0] - 1)]
     back = state.thinking * jnp.minimum(1.0, dt / world.think)
     count = asked[0] + back
@@ -48,7 +48,7 @@ def coming(world: Episode, state: State, gateway: Array, dt: float) -> Coming:
     thinking = state.thinking - back
     if world.pauses.shape[0] == 0:
         return Coming(count, lengths, thinking, state.pausing, state.mix, state.credit)
-    pause = jnp.asarray(world.pauses) * jnp.exp(gateway[CHANNEL["backoff"]])
+    pause = jnp.asarray(world.pauses) * jnp.exp(gateway["backoff"])
     again = state.pausing * (1.0 - jnp.exp(-dt / jnp.maximum(pause, 1e-3)))
     credit = jnp.where(
         jnp.isfinite(world.allowance), jnp.minimum(RESERVE, state.credit + world.allowance * count), RESERVE
@@ -61,12 +61,12 @@ def coming(world: Episode, state: State, gateway: Array, dt: float) -> Coming:
     return Coming(total, mean, thinking, state.pausing - again, mix, credit)
 
 
-def after(world: Episode, come: Coming, gateway: Array, completed: Array, failed: Array) -> tuple[Array, Array, Array]:
+def after(world: Episode, come: Coming, gateway: Levels, completed: Array, failed: Array) -> tuple[Array, Array, Array]:
     """(thinking [], pausing [A], credit []) after so many answers and failures."""
     if world.pauses.shape[0] == 0:
         thinking = come.thinking + completed * world.again[0] + failed * world.again[1]
         return thinking, come.pausing, come.credit
-    allowed = world.retries + gateway[CHANNEL["retries"]]
+    allowed = world.retries + gateway["retries"]
     attempts = come.mix.shape[0]
     tries = jnp.arange(1, attempts) <= allowed
     wish = failed * come.mix[: attempts - 1] * tries

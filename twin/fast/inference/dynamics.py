@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
+from twin.fast import draws
 from twin.fast.cluster import Tick
 from twin.fast.conditions import present
 from twin.fast.inference import (
@@ -28,9 +28,9 @@ from twin.fast.inference import (
     routing,
     supervision,
 )
-from twin.fast.inference.channels import CHANNEL, STRONGEST
 from twin.fast.inference.engines import Lateness, Pace, Work
 from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROXY_NOTICED, Episode
+from twin.fast.inference.levels import Levels, levels
 from twin.fast.inference.network import Paths
 from twin.fast.inference.state import STAGES, State
 from twin.fast.objectives import LEAST, counted, judge
@@ -38,6 +38,8 @@ from twin.fast.scraping import Reading
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
 
+BAD = 0
+"""Tells the draws of bad requests from others."""
 STALE = 6.0
 """Of two queue lengths that no longer change one is always the shorter: the logarithm of how surely it is taken."""
 
@@ -53,7 +55,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     seat, node = operations.seats(world, state)
     touched = supervision.touched(world, on, seat, node)
     hits = touched.any
-    channel = _levels(world, hits)
+    channel = levels(world, hits)
     host = hosts.hosts(world, state, channel, _machines(world, on), node, dt)
     peers = jnp.append(jnp.arange(replicas), replicas + GATEWAY)
     paths = network.paths(world.hops, on, touched.itself, touched.machine, node, replicas + HEAD, peers)
@@ -61,8 +63,8 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     before = replace(state, orders=ordered.orders)
     state, died = supervision.lives(world, state, channel, hits, host, passes, stopped, seat, now, dt)
     down = died | stopped
-    state, pace = _pace(world, state, channel[:replicas], host.slowdown, dt)
-    head, gateway = channel[replicas + HEAD], channel[replicas + GATEWAY]
+    state, pace = _pace(world, state, channel.of(slice(replicas)), host.slowdown, dt)
+    head, gateway = channel.of(replicas + HEAD), channel.of(replicas + GATEWAY)
 
     # Who comes, how far they get, and to whom they go.
     come = clients.coming(world, state, gateway, dt)
@@ -89,7 +91,10 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     bad_whole = late_whole + ends.failed - ends.judged + ends.overdue
     expected = jnp.stack([ends.failed, bad_first, bad_whole])
     all_of_them = jnp.stack([everybody, come.arrived + ends.unanswered, everybody - ends.judged + ends.overdue])
-    bad = counted(expected, all_of_them, jax.random.fold_in(state.luck, state.tick), chance)
+    bad = jnp.minimum(expected, all_of_them)
+    if chance:
+        draw = draws.uniform(draws.seed(state.luck), state.tick, BAD, expected.shape[0])
+        bad = counted(bad, all_of_them, draw)
     judged, loss, violated = judge(state.judged, objective, all_of_them - bad, bad, state.tick)
     completed = ends.completed.sum()
     served = state.served + (completed / dt - state.served) * jnp.minimum(1.0, dt / 60.0)
@@ -150,7 +155,7 @@ def _told(
     work: Work,
     late: _Late,
     ends: _Ends,
-    head: Array,
+    head: Levels,
     on: Array,
     died: Array,
     arrived: Array,
@@ -187,7 +192,7 @@ def _told(
         arrived=arrived,
         refused=way.refused,
         unheard=jnp.where(way.replaced, given_up, 0.0),
-        hung=jnp.where(head[CHANNEL["silent"]] > 0.0, dt, 0.0),
+        hung=jnp.where(head["silent"] > 0.0, dt, 0.0),
         reloaded=reloaded.astype(jnp.float32),
         booted=booted.astype(jnp.float32),
         met=on.astype(jnp.float32),
@@ -198,40 +203,33 @@ def _told(
 # --- what there is to work with ----------------------------------------------------------------------------------
 
 
-def _levels(world: Episode, hits: Array) -> Array:
-    """[P, E] the channels of each program: the strongest, or the sum, of what touches it."""
-    values, split = jnp.asarray(world.conditions.channels), len(STRONGEST)
-    strongest = jnp.where(hits[:, :, None], values[:, None, :split], 0.0).max(axis=0)
-    return jnp.concatenate([strongest, (hits[:, :, None] * values[:, None, split:]).sum(axis=0)], axis=1)
-
-
-def _machines(world: Episode, on: Array) -> Array:
-    """[D, E] the channels of conditions on machines themselves."""
+def _machines(world: Episode, on: Array) -> Levels:
+    """[D] the levels of machines themselves."""
     if world.limits.shape[0] == 0:
-        return jnp.zeros((world.gpus_of_node.shape[0], 0))
+        return Levels((world.gpus_of_node.shape[0],), {})
     place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
     numbers = jnp.arange(world.gpus_of_node.shape[0])[None, :]
     here = (jnp.asarray(world.role)[place] == NODE)[:, None] & (jnp.asarray(world.index)[place][:, None] == numbers)
-    return _levels(world, here & on[:, None])
+    return levels(world, here & on[:, None])
 
 
-def _pace(world: Episode, state: State, channel: Array, slowdown: Array, dt: float) -> tuple[State, Pace]:
+def _pace(world: Episode, state: State, channel: Levels, slowdown: Array, dt: float) -> tuple[State, Pace]:
     """How fast engines are, with GPUs as warm as they are by now."""
-    decode, prefill = channel[:, CHANNEL["decode"]], channel[:, CHANNEL["prefill"]]
+    decode, prefill = channel["decode"], channel["prefill"]
     if world.heat.inlet.shape[0]:
-        path = jnp.exp(channel[:, CHANNEL["heat"]])
+        path = jnp.exp(channel["heat"])
         warm, clock = heat.warmed(world.heat, state.warm, path, state.worked, dt)
         slower = heat.slower(world.heat, clock)
         decode, prefill = jnp.maximum(decode, slower[:, 0]), jnp.maximum(prefill, slower[:, 1])
         state = replace(state, warm=warm)
-    rolled = channel[:, CHANNEL["sequences"]]
+    rolled = channel["sequences"]
     return state, Pace(
         decode=decode,
         prefill=prefill,
         host=slowdown,
-        works=(channel[:, CHANNEL["hang"]] + channel[:, CHANNEL["frozen"]]) == 0.0,
+        works=(channel["hang"] + channel["frozen"]) == 0.0,
         sequences=jnp.where(rolled > 0.0, rolled, state.sequences),
-        tokens=jnp.maximum(world.most[1] + channel[:, CHANNEL["tokens"]], 1.0),
+        tokens=jnp.maximum(world.most[1] + channel["tokens"], 1.0),
     )
 
 
@@ -270,28 +268,28 @@ class _Way:
 
 
 def _routed(
-    world: Episode, state: State, arrived: Array, head: Array, gateway: Array, paths: Paths, now: Array, dt: float
+    world: Episode, state: State, arrived: Array, head: Levels, gateway: Levels, paths: Paths, now: Array, dt: float
 ) -> _Way:
     replicas = world.exists.shape[0]
-    reads = _least(READ_TIMEOUT, gateway[CHANNEL["hurry"]])
+    reads = _least(READ_TIMEOUT, gateway["hurry"])
     patience, deadline = jnp.float32(jnp.inf), reads
     if world.patience.shape[0]:
-        patience = _least(jnp.asarray(world.patience)[0], gateway[CHANNEL["patience"]])
+        patience = _least(jnp.asarray(world.patience)[0], gateway["patience"])
         deadline = jnp.minimum(jnp.minimum(reads, patience), world.patience[1])
     allowed = jnp.where(now < state.limited, jnp.minimum(arrived, state.limit * dt), arrived)
     # nginx has two connections for each request.
-    places = _least(jnp.inf, gateway[CHANNEL["connections"]]) / 2.0
+    places = _least(jnp.inf, gateway["connections"]) / 2.0
     allowed = jnp.minimum(allowed, jnp.maximum(places - in_flight(state), 0.0))
     entered = jnp.where(supervision.entrance(state, gateway, replicas), allowed, 0.0)
-    mute = (head[CHANNEL["silent"]] > 0.0) | ~paths.passes[replicas]
+    mute = (head["silent"] > 0.0) | ~paths.passes[replicas]
     # A new proxy hangs as the old one, where what is wrong outlasts it.
-    replaced = (head[CHANNEL["silent"]] > 0.0) & (state.mute > PROXY_NOTICED) & (head[CHANNEL["unmanaged"]] == 0.0)
+    replaced = (head["silent"] > 0.0) & (state.mute > PROXY_NOTICED) & (head["unmanaged"] == 0.0)
     entering = state.entering + (entered / dt - state.entering) * jnp.minimum(1.0, dt / world.free.memory)
     load = state.decoding.sum(axis=1) + state.queued + state.undelivered + state.answered
-    stale = head[CHANNEL["stale"]] > 0.0
+    stale = head["stale"] > 0.0
     takes = state.deployed & (state.up[:replicas] | stale) & (~state.gone | stale)
     takes = takes & (state.excluded <= now) & ~operations.draining(world, state, now)
-    ongoing = _least(jnp.asarray(world.ongoing), head[CHANNEL["ongoing"]])
+    ongoing = _least(jnp.asarray(world.ongoing), head["ongoing"])
     room = jnp.where(takes & ~mute, jnp.maximum(ongoing - load, 0.0), 0.0)
     backlog = entered + state.waiting
     # A router that hears nothing goes on by the lengths of then, which are whole numbers and seldom the same.
@@ -301,7 +299,7 @@ def _routed(
     routed = routing.routed(backlog, share, room)
     waiting = jnp.maximum(backlog - routed.sum(), 0.0)
     # Serve refuses who would be one too many to wait.
-    most = _least(jnp.inf, head[CHANNEL["queue"]]) - 1.0
+    most = _least(jnp.inf, head["queue"]) - 1.0
     turned_away = jnp.where(mute, 0.0, jnp.maximum(waiting - jnp.maximum(most, 0.0), 0.0))
     turned_away = jnp.where(jnp.isfinite(most), jnp.minimum(turned_away, entered), 0.0)
     waiting = waiting - turned_away

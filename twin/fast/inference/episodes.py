@@ -7,7 +7,7 @@ and targets of that seed there, so that the two twins are compared on the same l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import jax
@@ -18,7 +18,7 @@ from twin.fast.background import plans
 from twin.fast.calibration import Free, packaged
 from twin.fast.conditions import Conditions, drawn
 from twin.fast.inference import kernels
-from twin.fast.inference.channels import CHANNEL, Engine, effects
+from twin.fast.inference.channels import CHANNEL, CHANNELS, Engine, effects
 from twin.fast.inference.demand import Demand, demand
 from twin.fast.inference.exposed import Exposed, exposed
 from twin.fast.inference.heat import Heat, heat
@@ -132,6 +132,8 @@ class Episode:
 
     # --- what breaks ----------------------------------------------------------------------------------------------
     conditions: Conditions
+    used: tuple[str, ...] = field(metadata={"static": True})
+    """The channels that any condition has, in any episode that is compiled together with this one."""
     hops: Hops
     """What is wrong with packets."""
     heat: Heat
@@ -158,6 +160,8 @@ class Shape:
     nodes: int
     components: int
     conditions: int
+    used: tuple[str, ...]
+    """Channels that any of them has."""
     ticks: int
     packets: int
     """Conditions about packets."""
@@ -224,6 +228,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         conditions=drawn(
             world, shape.conditions, CHANNEL, lambda condition, place: effects(condition, place, engine), _noticed
         ),
+        used=shape.used,
         hops=_hops(world, cluster, nodes, shape),
         heat=heat(engine, [replica.gpu.meter.inlet for replica in replicas], count if shape.heats else 0),
         limits=np.array(
@@ -274,6 +279,7 @@ def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
         nodes=max(sum(c.kind == "node" for c in world.components.values()) for world in worlds),
         components=padded,
         conditions=max(1, *map(len, found)),
+        used=_used(worlds),
         ticks=max(round(world.spec.horizon / tick) for world in worlds),
         packets=max(sum(map(about_packets, conditions)) for conditions in found),
         attempts=max(_attempts(world, conditions) for world, conditions in zip(worlds, found, strict=True)),
@@ -283,6 +289,17 @@ def shape(worlds: Sequence[World], tick: float, padded: int) -> Shape:
         or any(w.spec.workload.client_timeout or w.spec.workload.first_token_timeout for w in worlds),
         crowds=bool(parameters & {"cpu_stress", "memory_taken", "memory_leak"}),
     )
+
+
+def _used(worlds: Sequence[World]) -> tuple[str, ...]:
+    """Channels that a condition of one of these has."""
+    names: set[str] = set()
+    for world in worlds:
+        engine = _engine(world.cluster.router.replicas[0], world)  # type: ignore[attr-defined]
+        for plan in plans(world):
+            for place, condition in plan.conditions:
+                names |= {name for name, value in effects(condition, place, engine).items() if value}
+    return tuple(name for name in CHANNELS if name in names)
 
 
 def _attempts(world: World, conditions: Sequence[Condition]) -> int:

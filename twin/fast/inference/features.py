@@ -20,7 +20,7 @@ from twin.fast.conditions import present
 from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, STORE, Episode
 from twin.fast.inference.exposed import RANK, SIGN, SOFTWARE_CAP, SOFTWARE_HEAT
 from twin.fast.inference.state import State
-from twin.fast.orders import NUMBER, listed
+from twin.fast.orders import NUMBER, among
 from twin.fast.scraping import COLUMNS, Block, Reading, block
 from twin.inference.cgroup import (
     ANSWER_BYTES_PER_TOKEN,
@@ -212,7 +212,7 @@ def _darkened(world: Episode, state: State) -> Array:
     """[J, D] the machines that each operation takes down at some time."""
     machines = jnp.arange(world.exposed.node.shape[0])
     node = _machine(world, state.orders.target)[:, None] == machines[None, :]
-    return node & listed(DARKENS)[state.orders.category][:, None] & state.orders.active[:, None]
+    return node & among(state.orders.category, DARKENS)[:, None] & state.orders.active[:, None]
 
 
 def exporters(

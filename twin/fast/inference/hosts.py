@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast.inference.channels import CHANNEL
 from twin.fast.inference.episodes import OTHERS
 from twin.inference.replica import ACTIVE_THREADS, IDLE_THREADS
 from twin.mechanics.host import MEMORY_KNEE, MEMORY_SLOWDOWN
@@ -22,6 +21,7 @@ from twin.node import KERNEL_RESERVE, POD_OOM_ADJUSTMENT
 
 if TYPE_CHECKING:
     from twin.fast.inference.episodes import Episode
+    from twin.fast.inference.levels import Levels
     from twin.fast.inference.state import State
 
 
@@ -43,8 +43,8 @@ class Hosts:
     """[D] the same on machines."""
 
 
-def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array, dt: float) -> Hosts:
-    """`own` [P, E], `machines` [D, E]: channels of programs and of machines; `node` [P] int."""
+def hosts(world: Episode, state: State, own: Levels, machines: Levels, node: Array, dt: float) -> Hosts:
+    """`own` [P], `machines` [D]: levels of programs and of machines; `node` [P] int."""
     replicas = world.exists.shape[0]
     calm = jnp.zeros(replicas)
     if world.limits.shape[0] == 0:  # nothing in these episodes takes memory or cores
@@ -52,34 +52,34 @@ def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array
         return Hosts(calm + 1.0, nobody, nobody, state.leaked, state.stressed, state.foreign)
     pod_memory, pod_cores, memory, cores, of_another, its_threads = (each for each in jnp.asarray(world.limits))
     up = state.up
-    stressed = _grown(state.stressed, own[:replicas], dt, "taken", "growth")
+    stressed = _grown(state.stressed, own.of(slice(replicas)), dt, "taken", "growth")
     foreign = _grown(state.foreign, machines, dt, "node_taken", "node_growth")
-    leaked = jnp.where(up[:replicas], state.leaked + own[:replicas, CHANNEL["leak"]] * dt, 0.0)
-    leaked = jnp.where(own[:replicas, CHANNEL["leak"]] > 0.0, leaked, 0.0)
+    leaked = jnp.where(up[:replicas], state.leaked + own["leak"][:replicas] * dt, 0.0)
+    leaked = jnp.where(own["leak"][:replicas] > 0.0, leaked, 0.0)
     resident = POD_MEMORY + leaked + stressed
     busy = state.decoding.sum(axis=1) + state.queued > 0.0
-    threads = jnp.where(busy, ACTIVE_THREADS, IDLE_THREADS) + own[:replicas, CHANNEL["workers"]]
+    threads = jnp.where(busy, ACTIVE_THREADS, IDLE_THREADS) + own["workers"][:replicas]
     of_pod = _slowdown(jnp.minimum(1.0, resident / pod_memory), threads / pod_cores)
-    at = node[:, None] == jnp.arange(machines.shape[0])[None, :]
+    at = node[:, None] == jnp.arange(world.gpus_of_node.shape[0])[None, :]
     there = at & up[:, None]
     others = jnp.full(OTHERS, 1.0)
     runnable = jnp.concatenate([jnp.minimum(threads, pod_cores), others * its_threads])
     used = jnp.concatenate([resident, others * of_another])
-    runnable_there = (there * runnable[:, None]).sum(axis=0) + machines[:, CHANNEL["node_workers"]]
+    runnable_there = (there * runnable[:, None]).sum(axis=0) + machines["node_workers"]
     used_there = (there * used[:, None]).sum(axis=0) + foreign + KERNEL_RESERVE
     of_machine = _slowdown(used_there / memory, runnable_there / cores)
     # A machine out of memory: the worst of those on it, or the stressor, whose parent starts another.
     full = used_there > memory
     largest = jnp.where(there[:replicas], resident[:, None], 0.0)
     worst = largest.max(axis=0)
-    spared = machines[:, CHANNEL["spared"]]
+    spared = machines["spared"]
     takes_pod = (worst > 0.0) & (worst / memory + POD_OOM_ADJUSTMENT >= foreign / memory - spared)
     victim = (largest == worst[None, :]) & (largest > 0.0)
     killed = (victim & (full & takes_pod)[None, :]).any(axis=1)
     foreign = jnp.where(full & ~takes_pod, 0.0, foreign)
     # So is a container past its limit.
     over = resident > pod_memory
-    takes_engine = (resident - stressed) > stressed - own[:replicas, CHANNEL["spared"]] * pod_memory
+    takes_engine = (resident - stressed) > stressed - own["spared"][:replicas] * pod_memory
     killed = killed | (over & takes_engine & up[:replicas])
     stressed = jnp.where(over & ~takes_engine, 0.0, stressed)
     low = (memory - used_there < MEMORY_EVICTION) & ~full
@@ -90,9 +90,9 @@ def hosts(world: Episode, state: State, own: Array, machines: Array, node: Array
     return Hosts(slowdown, killed, evicted, jnp.where(killed, 0.0, leaked), stressed, foreign)
 
 
-def _grown(before: Array, channel: Array, dt: float, size: str, growth: str) -> Array:
+def _grown(before: Array, channel: Levels, dt: float, size: str, growth: str) -> Array:
     """Bytes of stressors: `growth` bytes a second up to `size`, all at once where there is none."""
-    most, rate = channel[:, CHANNEL[size]], channel[:, CHANNEL[growth]]
+    most, rate = channel[size], channel[growth]
     return jnp.where(rate > 0.0, jnp.minimum(most, before + rate * dt), most)
 
 

@@ -16,7 +16,7 @@ from twin.actions import CATEGORIES
 from twin.fast import orders
 from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, Episode
 from twin.fast.inference.state import State
-from twin.fast.orders import NUMBER, listed
+from twin.fast.orders import NUMBER, among
 from twin.mechanics.durations import (
     BOOT_PER_GPU,
     DRAIN_LIMIT,
@@ -94,7 +94,7 @@ def occupied(world: Episode, state: State) -> Array:
     active = state.orders.active
     numbers = jnp.arange(world.role.shape[0])
     on_target = (state.orders.target[:, None] == numbers[None, :]) & active[:, None]
-    residents = _below(world, state, state.orders.target) & active[:, None]
+    residents = _below(world, state, jnp.asarray(world.role), jnp.asarray(world.index)) & active[:, None]
     reserved = (
         (jnp.asarray(world.role) == PROGRAM)[None, :]
         & (jnp.asarray(world.index)[None, :] == state.spare[:, None])
@@ -111,14 +111,14 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
     allowed = legal(world, state, now)[category, target] & slot.any()
     gentle = parameter == 0
     working = state.decoding.sum() + state.queued.sum() > 0.0
-    drains = jnp.where(gentle & listed(INTERRUPTS)[category] & working, drain_seconds(world, state), 0.0)
+    drains = jnp.where(gentle & among(category, INTERRUPTS) & working, drain_seconds(world, state), 0.0)
     seconds = jnp.asarray(_SECONDS)[category]
     machine = jnp.where(jnp.asarray(world.role)[target] == NODE, jnp.asarray(world.index)[target], 0)
     more = BOOT_PER_GPU * jnp.maximum(jnp.asarray(world.gpus_of_node)[machine] - 1.0, 0.0)
     seconds = seconds + jnp.where(jnp.asarray(_BOOTS)[category], more, 0.0)
     of_gpu = (category == NUMBER["replace"]) & (jnp.asarray(world.role)[target] == GPU)
     seconds = jnp.where(of_gpu, REPLACE_GPU, seconds)
-    spare = jnp.where(listed(NEEDS_SPARE)[category], _spare_for(world, state, target), -1)
+    spare = jnp.where(among(category, NEEDS_SPARE), _spare_for(world, state, target), -1)
     here = slot & allowed
     begun = replace(
         state,
@@ -130,7 +130,7 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
 
 def draining(world: Episode, state: State, now: Array) -> Array:
     """[R] replicas that finish what they have and get nothing new."""
-    waits = (state.orders.active) & (now < state.orders.interrupts) & listed(INTERRUPTS)[state.orders.category]
+    waits = (state.orders.active) & (now < state.orders.interrupts) & among(state.orders.category, INTERRUPTS)
     return (_affected(world, state) & waits[:, None]).any(axis=0)[: world.exists.shape[0]]
 
 
@@ -138,16 +138,16 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
     """What operations do at this moment. Returns the state and [P], the programs that are stopped."""
     replicas = world.exists.shape[0]
     category = state.orders.category
-    interrupting = orders.interrupting(state.orders, now, listed(INTERRUPTS))
+    interrupting = orders.interrupting(state.orders, now, INTERRUPTS)
     finishing = orders.finishing(state.orders, now)
     affected = _affected(world, state)
     stopped = (affected & interrupting[:, None]).any(axis=0)
     healed = state.healed | _renewed(world, state, affected, finishing)
     started = (affected & (finishing & interrupting)[:, None]).any(axis=0)
     given_up = (affected & (finishing & (category == NUMBER["scale-in"]))[:, None]).any(axis=0)
-    moves = finishing & listed(MOVES)[category] & (state.spare >= 0)
+    moves = finishing & among(category, MOVES) & (state.spare >= 0)
     moved = (affected & moves[:, None]).any(axis=0)
-    contained = (affected & (finishing & listed(NEW_CONTAINER)[category])[:, None]).any(axis=0)
+    contained = (affected & (finishing & among(category, NEW_CONTAINER))[:, None]).any(axis=0)
     fresh = jnp.where(moved, 2, jnp.where(contained, 1, state.fresh))
     wanted = finishing & (category == NUMBER["scale-out"]) & (state.spare >= 0)
     added = ((jnp.arange(replicas)[None, :] == state.spare[:, None]) & wanted[:, None]).any(axis=0)
@@ -222,16 +222,15 @@ def seats(world: Episode, state: State) -> tuple[Array, Array]:
     return seat, jnp.concatenate([nodes, jnp.zeros(others, jnp.int32)])
 
 
-def _below(world: Episode, state: State, target: Array) -> Array:
-    """[J, N] what is placed on each target, at any depth."""
-    role, index = jnp.asarray(world.role), jnp.asarray(world.index)
+def _below(world: Episode, state: State, role: Array, index: Array) -> Array:
+    """[J, M] which components of these roles and indices [M] are placed on the target of each order, at any depth."""
     seat, node = seats(world, state)
     program, gpu = role == PROGRAM, role == GPU
     at_seat = jnp.where(gpu, index, jnp.where(program, seat[jnp.where(program, index, 0)], -1))
     nodes_of = jnp.asarray(world.node_of_seat)
     of_program = jnp.where(program, node[jnp.where(program, index, 0)], -1)
     at_node = jnp.where(gpu, nodes_of[jnp.where(gpu, index, 0)], of_program)
-    to, which = role[target], index[target]
+    to, which = jnp.asarray(world.role)[state.orders.target], jnp.asarray(world.index)[state.orders.target]
     on_gpu = (to == GPU)[:, None] & (program & (at_seat >= 0))[None, :] & (at_seat[None, :] == which[:, None])
     on_node = (to == NODE)[:, None] & (program | gpu)[None, :] & (at_node[None, :] == which[:, None])
     return on_gpu | on_node
@@ -239,21 +238,21 @@ def _below(world: Episode, state: State, target: Array) -> Array:
 
 def _renewed(world: Episode, state: State, affected: Array, finishing: Array) -> Array:
     """[K] conditions on layers that an operation which is done has renewed."""
-    role, index = jnp.asarray(world.role), jnp.asarray(world.index)
-    place = jnp.maximum(jnp.asarray(world.conditions.place), 0)
+    place, target = jnp.maximum(jnp.asarray(world.conditions.place), 0), state.orders.target
+    role, index = jnp.asarray(world.role)[place], jnp.asarray(world.index)[place]
+    to, which = jnp.asarray(world.role)[target], jnp.asarray(world.index)[target]
     seat, _ = seats(world, state)
-    target = state.orders.target
     on_target = target[:, None] == place[None, :]
-    residents = _below(world, state, target)[:, place]
+    residents = _below(world, state, role, index)
     # A replica that moves is renewed itself, whatever the order was about.
-    moving = listed(MOVES)[state.orders.category]
-    program = role[place] == PROGRAM
-    subject = affected[:, jnp.where(program, index[place], 0)] & program[None, :]
+    moving = among(state.orders.category, MOVES)
+    program = role == PROGRAM
+    subject = affected[:, jnp.where(program, index, 0)] & program[None, :]
     on_target = jnp.where(moving[:, None], subject, on_target)
     device = (
-        (role[target] == PROGRAM)[:, None]
-        & (role[place] == GPU)[None, :]
-        & (seat[jnp.where(role[target] == PROGRAM, index[target], 0)][:, None] == index[place][None, :])
+        (to == PROGRAM)[:, None]
+        & (role == GPU)[None, :]
+        & (seat[jnp.where(to == PROGRAM, which, 0)][:, None] == index[None, :])
     )
     reached = jnp.stack([on_target, residents, device], axis=1)
     renewed = orders.renews(state.orders, reached, jnp.asarray(world.conditions.layer), finishing)

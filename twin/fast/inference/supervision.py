@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from twin.fast.conditions import LAYER
-from twin.fast.inference.channels import CHANNEL
 from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, STORE
 from twin.mechanics.durations import DURATIONS
 from twin.mechanics.layers import Layer
@@ -29,6 +28,7 @@ from twin.mechanics.vllm import EXECUTE_TIMEOUT
 if TYPE_CHECKING:
     from twin.fast.inference.episodes import Episode
     from twin.fast.inference.hosts import Hosts
+    from twin.fast.inference.levels import Levels
     from twin.fast.inference.state import State
 
 PROCESS, CONTEXT = LAYER[Layer.PROCESS], LAYER[Layer.CONTEXT]
@@ -67,7 +67,7 @@ def touched(world: Episode, on: Array, seat: Array, node: Array) -> Touched:
 def lives(
     world: Episode,
     state: State,
-    channel: Array,
+    channel: Levels,
     hits: Array,
     hosts: Hosts,
     passes: Array,
@@ -82,12 +82,12 @@ def lives(
     wanted = jnp.concatenate([state.deployed, jnp.ones(programs - replicas, bool)])
 
     def on(name: str) -> Array:
-        return channel[:, CHANNEL[name]] > 0.0
+        return channel[name] > 0.0
 
     def padded(of_replicas: Array) -> Array:
         return jnp.concatenate([of_replicas, jnp.zeros(programs - replicas, of_replicas.dtype)])
 
-    head, up = channel[replicas + HEAD], state.up[:replicas]
+    head, up = channel.of(replicas + HEAD), state.up[:replicas]
     doomed, dark = on("doomed"), on("dark")
     # The kubelet stops a pod for want of disk or memory, and starts it when that has been over for long.
     evicts = on("evicted") | padded(hosts.evicted)
@@ -104,7 +104,7 @@ def lives(
     returns = state.gone & passes & up
     gone = (state.gone | (silent > DECLARED_DEAD)) & ~passes
     # What was rolled out comes with a new pod.
-    rolled = channel[:replicas, CHANNEL["sequences"]] + 1e4 * channel[:replicas, CHANNEL["utilization"]]
+    rolled = channel["sequences"][:replicas] + 1e4 * channel["utilization"][:replicas]
     rolls = padded(up & (rolled != state.rolled))
     overdue = padded((state.hung > EXECUTE_TIMEOUT) & ~frozen)
     falls = padded(hosts.killed | (killing <= now) | returns) & state.up
@@ -112,7 +112,7 @@ def lives(
     takes = jnp.take_along_axis(jnp.asarray(world.start), state.fresh[:, None], axis=1)[:, 0]
     # A start on a slow host, or from a slow disk, comes nearer by less than the time that passes.
     slow = jnp.concatenate([hosts.slowdown, jnp.ones(programs - replicas)])
-    slow = slow * (1.0 + channel[:, CHANNEL["loading"]] / jnp.maximum(takes, 1.0))
+    slow = slow * (1.0 + channel["loading"] / jnp.maximum(takes, 1.0))
     ready = jnp.where(~state.up, state.ready + dt * (1.0 - 1.0 / slow), state.ready)
     arrives = ~state.up & (now >= ready)
     # nginx looks its upstream up when it starts; an engine the store, where it has to fetch from it.
@@ -137,8 +137,8 @@ def lives(
         (halted | dark) & wanted & ~stopped & (state.up | jnp.isfinite(ready)), now + takes + boots, ready
     )
     # Nothing is obtained from a store that gives nothing: whoever needs it waits. So does whom nobody places.
-    store = channel[replicas + STORE, CHANNEL["storeless"]] > 0.0
-    unmanaged = (head[CHANNEL["unmanaged"]] > 0.0) | ~state.up[replicas + HEAD]
+    store = channel.of(replicas + STORE)["storeless"] > 0.0
+    unmanaged = (head["unmanaged"] > 0.0) | ~state.up[replicas + HEAD]
     held = ~state.up & engine & ((state.fresh == 2) & store | unmanaged | padded(~passes))
     ready = jnp.where(held & jnp.isfinite(ready), jnp.maximum(ready, now + takes), ready)
     starting = ~state.up & ~died & jnp.isfinite(ready) & (now >= ready - takes)
@@ -170,6 +170,6 @@ def _begun_anew(world: Episode, starting: Array, hits: Array, seat: Array) -> Ar
     return volatile & (hits & starting[None, :]).any(axis=1)
 
 
-def entrance(state: State, gateway: Array, replicas: int) -> Array:
+def entrance(state: State, gateway: Levels, replicas: int) -> Array:
     """[] whether the gateway can hand requests on."""
-    return state.up[replicas + HEAD] & state.up[replicas + GATEWAY] & (gateway[CHANNEL["refuses"]] == 0.0)
+    return state.up[replicas + HEAD] & state.up[replicas + GATEWAY] & (gateway["refuses"] == 0.0)

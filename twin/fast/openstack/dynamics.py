@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast import objectives
+from twin.fast import draws, objectives
 from twin.fast.cluster import Tick
 from twin.fast.once import once
-from twin.fast.openstack import draws, guests, jobs, operations, programs, runs, services
+from twin.fast.openstack import guests, jobs, operations, programs, runs, services
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Counts, gauges

@@ -16,10 +16,9 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
-from twin.fast import conditions
+from twin.fast import conditions, draws
 from twin.fast.background import plans
 from twin.fast.conditions import Conditions, Effects
-from twin.fast.openstack import draws
 from twin.fast.openstack.probing import NEVER as NEVER
 from twin.fast.openstack.probing import Found, Way, case, found
 from twin.fast.openstack.scripts import COLUMN

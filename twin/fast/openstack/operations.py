@@ -22,7 +22,7 @@ from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.flows import measured
 from twin.fast.openstack.lookup import read, stacked
 from twin.fast.openstack.state import DONE, ERROR, LOST, NONE, WAITS, State
-from twin.fast.orders import NUMBER, listed
+from twin.fast.orders import NUMBER, among
 from twin.mechanics import openstack as facts
 from twin.mechanics.durations import COMMAND, DRAIN_LIMIT, DURATIONS, LOOK_AGAIN
 from twin.mechanics.layers import Layer
@@ -128,7 +128,7 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
     servers = state.hosts.seen[host]
     building = ((state.runs.host == host) & (state.runs.state != DONE) & (state.runs.state != NONE)).any()
     is_compute = jnp.asarray(world.role)[target] == ROLE["nova-compute"]
-    drains = jnp.where(gentle & listed(RENEWING)[category], jnp.where(is_compute & building, DRAIN_LIMIT / 2, 1.0), 0.0)
+    drains = jnp.where(gentle & among(category, RENEWING), jnp.where(is_compute & building, DRAIN_LIMIT / 2, 1.0), 0.0)
     answered = COMMAND + TOKEN + REQUEST
     glance = jnp.asarray(world.role)[target] == ROLE["glance-api"]
     takes: dict[str, Array | float] = {
@@ -156,7 +156,7 @@ def progress(world: Episode, state: State, queries: Array, now: Array) -> tuple[
     parts = world.components
     current = state.orders
     category, target = current.category, current.target
-    stopping = orders.interrupting(current, now, listed(RENEWING))
+    stopping = orders.interrupting(current, now, RENEWING)
     finishing = orders.finishing(current, now)
     numbers = jnp.arange(jnp.asarray(world.role).shape[0])
     below = jnp.asarray(parts.below)[target]
@@ -206,8 +206,8 @@ def _renewed(world: Episode, state: State, finishing: Array) -> Array:
         host[target][:, None] == host[place][None, :]
     )
     guests = at_libvirt & finishing[:, None] & jnp.where(
-        (layer == LAYER[Layer.OS])[None, :], listed(OF_GUESTS)[category][:, None],
-        (layer == LAYER[Layer.DEMAND])[None, :] & listed(MOVING)[category][:, None],
+        (layer == LAYER[Layer.OS])[None, :], among(category, OF_GUESTS)[:, None],
+        (layer == LAYER[Layer.DEMAND])[None, :] & among(category, MOVING)[:, None],
     )  # fmt: skip
     uploaded = (
         on_target & (finishing & (category == NUMBER["rebuild"]))[:, None] & (layer == LAYER[Layer.DATA])[None, :]
@@ -224,7 +224,7 @@ def _served(world: Episode, state: State, done: Array, now: Array) -> State:
     at = (host[:, None] == jnp.arange(size)[None, :]) & done[:, None]
 
     def of(*names: str) -> Array:
-        return (at & listed(names)[category][:, None]).any(axis=0)
+        return (at & among(category, names)[:, None]).any(axis=0)
 
     opens = of("uncordon")
     immediate = (at & (~state.orders.gentle & (category == NUMBER["evacuate"]))[:, None]).any(axis=0)

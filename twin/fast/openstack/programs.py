@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from twin.fast import draws
 from twin.fast.conditions import LAYER
-from twin.fast.openstack import draws
 from twin.fast.openstack.components import AMQP, ROLE, ROLES
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.felt import Felt

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from twin.fast import latency
+from twin.fast import draws, latency
 from twin.fast.once import once
-from twin.fast.openstack import draws, mutations
+from twin.fast.openstack import mutations
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.felt import Felt
