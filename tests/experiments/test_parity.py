@@ -38,12 +38,21 @@ def test_a_process_that_dies_again_is_started_later_and_later() -> None:
 
 
 def test_an_engine_makes_and_loses_no_request() -> None:
-    kernels = plain.Kernels([0.02, 1e-4, 1e-7], [1e-5, 1e-9], [1e-5, 1e-9, 1e-9], [1e-3, 2e-5], 2048.0, 64.0, 1e6)
+    steps, beside = [0.02, 1e-4, 1e-7], [1e-5, 1e-9, 1e-9]
+    kernels = plain.Kernels(steps, [0.01, 1e-5, 1e-9], beside, [1e-3, 2e-5], 2048.0, 64.0, 1e6)
     before = [1.0, 2.0, 0.0, 3.0]
-    done = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (0.0, 0.0), 1.0)
+    done = plain.engine(kernels, before, 2.0, 4.0, 4.0, (1024.0, 128.0), (0.0, 0.0), 1.0)
     assert sum(done.stages) + done.queued + done.completed == pytest.approx(sum(before) + 6.0)
-    slow = plain.engine(kernels, before, 2.0, 4.0, (1024.0, 128.0), (1.0, 0.0), 1.0)
+    slow = plain.engine(kernels, before, 2.0, 4.0, 4.0, (1024.0, 128.0), (1.0, 0.0), 1.0)
     assert slow.completed < done.completed and slow.queued == done.queued
+
+
+def test_a_full_cache_takes_as_many_as_leave() -> None:
+    steps, beside = [0.02, 1e-4, 1e-7], [1e-5, 1e-9, 1e-9]
+    kernels = plain.Kernels(steps, [0.01, 1e-5, 1e-9], beside, [1e-3, 2e-5], 2048.0, 64.0, 12_000.0)
+    done = plain.engine(kernels, [2.5] * 4, 30.0, 2.0, 2.0, (1024.0, 128.0), (0.0, 0.0), 1.0)
+    assert sum(done.stages) == pytest.approx(10.4, abs=1.0)  # blocks for ten requests, and half a prompt's are idle
+    assert done.queued > 20.0
 
 
 def test_a_window_is_violated_by_more_than_its_share() -> None:

@@ -66,7 +66,8 @@ def counted(expected: Array, everybody: Array, draw: Array) -> Array:
     """How many of `everybody` [S] are bad where so many are `expected` [S]: whole requests where these, or those that
     are good, are few, which is where it matters that requests are whole. The few are Poisson draws, of which there is
     none where all are alike. `draw` [S]: uniform in (0, 1)."""
-    mostly = expected > everybody / 2.0
+    # Not a half, which is what one dead replica of two costs: rounding must not decide. And not of less than one.
+    mostly = (expected > 0.55 * everybody) & (everybody > 0.95)
     mean = jnp.where(mostly, everybody - expected, expected)
     term = total = jnp.exp(-mean)
     count = jnp.zeros_like(mean)

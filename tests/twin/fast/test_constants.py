@@ -37,6 +37,8 @@ ALLOWED: dict[tuple[str, float], str] = {
     ("vector.py", 31): "bits of a seed",
     ("inference/channels.py", 0.001): "seconds that nothing is divided by less than",
     ("inference/clients.py", 0.001): "seconds that nothing is divided by less than",
+    ("objectives.py", 0.95): "what counts as one request, which has been divided and added up",
+    ("objectives.py", 0.55): "share of bad requests above which good ones are counted",
     ("inference/demand.py", 3): "the column of tokens that are computed",
     ("inference/demand.py", 4): "columns",
     ("inference/demand.py", 512): "calls of which those who come back have the mean lengths",
