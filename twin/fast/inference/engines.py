@@ -121,8 +121,7 @@ def work(
     decoding = decoding.at[:, 0].add(admitted)
     queued = backlog - admitted
     # A prompt waits for those before it: a queue with one server (M/G/1). Where all places are taken it waits for one,
-    # and then nobody else has just begun.
-    # However crowded it is: the router sees to it that those who wait are not many.
+    # and then nobody else has just begun. However crowded it is, the router sees to it that few wait.
     busy = jnp.minimum(rate * prefill, 1.0)
     crowded = jnp.minimum(busy, world.free.crowded)
     tail = prefill * world.vary[0] / (world.free.decay * (1.0 - crowded)) + LEAST
@@ -134,8 +133,8 @@ def work(
     usual = 1.0 / (busy / prefill * chunks + (1.0 - busy) / step)
     # The router sends whoever comes next elsewhere: where a request is, the prompt of one other is not.
     elsewhere = 1.0 - 1.0 / jnp.maximum(works.sum(), 1)
-    alone = (output - 1.0) * usual - elsewhere * prefill
-    token = jnp.maximum(jnp.where(full, departs * running - prefill, alone) / output, step / 2.0)
+    answer = jnp.where(full, departs * running - prefill, (output - 1.0) * usual - elsewhere * prefill)
+    token = jnp.maximum(answer / output, step / 2.0)
     whole = output * token
     prompts = jnp.clip(admitted * prefill / dt, 0.0, 1.0)
     decoded = (1.0 - prompts) * jnp.minimum(1.0, running)
