@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
@@ -15,10 +15,14 @@ def once(arrays: Arrays) -> Arrays:
     makes dozens, because each of their operations by itself is cheap; it does not look behind a call (and on processors
     it drops `lax.optimization_barrier` before it makes loops)."""
     with set_xla_metadata(inlineable="false"):  # type: ignore[no-untyped-call]
-        found: Arrays = _same(arrays)
+        found: Arrays = _computed_once(arrays)
     return found
 
 
 @jax.jit
-def _same(arrays: Arrays) -> Arrays:
+def _computed_once(arrays: Arrays) -> Arrays:
     return arrays
+
+
+ONCE: Final = _computed_once.__name__
+"""What the call is called in a traced function."""

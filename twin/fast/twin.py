@@ -15,9 +15,11 @@ from jax import Array
 from twin.actions import CATEGORIES
 from twin.env import ACTION_COST
 from twin.fast import alarms, draws, inference, openstack
+from twin.fast import pool as pools
 from twin.fast.alarms import Rules
 from twin.fast.cluster import Cluster, Tick
 from twin.fast.errors import CompileError, NotCompiledError
+from twin.fast.lanes import lanes_last
 from twin.fast.observing import Layouts, observe, scrape
 from twin.fast.scraping import Schedule, Scraped, nothing, rows, schedule, silence, sizes
 from twin.scenario import Scenario, Suite
@@ -117,9 +119,18 @@ class FastTwin:
         """Categories, targets, parameters."""
         return len(CATEGORIES), self.components, 2
 
+    @cached_property
+    def _common(self) -> tuple[Any, Any]:
+        return pools.common(self.pool), pools.common(self.layouts)
+
     def world(self, number: Array) -> Any:
         """One episode of the pool."""
-        return jax.tree.map(lambda field: field[number], self.pool)
+        return pools.one(self.pool, self._common[0], number)
+
+    def layout(self, number: Array) -> Layouts:
+        """What never changes in the observations of one episode of the pool."""
+        found: Layouts = pools.one(self.layouts, self._common[1], number)
+        return found
 
     def reset(self, key: Array, params: Params | None = None) -> tuple[dict[str, Array], Lane]:
         """Begin an episode, drawn from the pool."""
@@ -132,11 +143,7 @@ class FastTwin:
 
         Returns observation, lane, reward, done and info: `loss` and `violated` seconds of the decision, `illegal`
         actions of the episode so far."""
-        lived, reward, info = self._decide(lane, action)
-        done = self._over(lived)
-        anew = self._lane(self._drawn(key), key)
-        following = jax.tree.map(partial(jnp.where, done), anew, lived)
-        return self.observe(following), following, reward, done, info
+        return lanes_last(self._onward)(key, lane, action)
 
     def begin(self, number: Array, luck: Array) -> tuple[dict[str, Array], Lane]:
         """Begin one episode of the pool, after its warm-up."""
@@ -145,14 +152,29 @@ class FastTwin:
 
     def go_on(self, lane: Lane, action: Array) -> tuple[dict[str, Array], Lane, Array, Array, dict[str, Array]]:
         """As `step`, without beginning anew: what is told after the end of the episode means nothing."""
-        lived, reward, info = self._decide(lane, action)
-        return self.observe(lived), lived, reward, self._over(lived), info
+        return lanes_last(self._on)(lane, action)
 
     def observe(self, lane: Lane) -> dict[str, Array]:
         """What a policy sees of a lane between two decisions."""
-        world, layout = self.world(lane.episode), self.layouts.of(lane.episode)
+        return lanes_last(self._observed)(lane)
+
+    def _observed(self, lane: Lane) -> dict[str, Array]:
+        world, layout = self.world(lane.episode), self.layout(lane.episode)
         now = lane.state.tick * self.tick_seconds
         return observe(self.cluster, self.rules, world, layout, lane.scraped, lane.state, now)
+
+    def _onward(
+        self, key: Array, lane: Lane, action: Array
+    ) -> tuple[dict[str, Array], Lane, Array, Array, dict[str, Array]]:
+        lived, reward, info = self._decide(lane, action)
+        done = self._over(lived)
+        anew = self._lane(self._drawn(key), key)
+        following = jax.tree.map(partial(jnp.where, done), anew, lived)
+        return self._observed(following), following, reward, done, info
+
+    def _on(self, lane: Lane, action: Array) -> tuple[dict[str, Array], Lane, Array, Array, dict[str, Array]]:
+        lived, reward, info = self._decide(lane, action)
+        return self._observed(lived), lived, reward, self._over(lived), info
 
     def _decide(self, lane: Lane, action: Array) -> tuple[Lane, Array, dict[str, Array]]:
         """One decision: lane, reward and info."""
@@ -204,7 +226,7 @@ class FastTwin:
     def _scraped(self, world: Any, lane: Lane, told: Tick) -> Scraped:
         """After a decision that ended at the lane's tick."""
         end, interval = lane.state.tick * self.tick_seconds, self.default_params.interval_seconds
-        layout = self.layouts.of(lane.episode)
+        layout = self.layout(lane.episode)
         luck = (draws.seed(lane.state.luck), lane.state.tick) if self.chance else None
         return scrape(
             self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told.reading, end, interval, luck
