@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twin.fast.openstack.flows import measured
+from twin.fast.openstack.flows import MEDIAN, measured
 from twin.fast.openstack.profiling import job, kind, owner
 from twin.fast.openstack.recording import Recording, Root, Step, listening
 from twin.mechanics.conditions import Condition
@@ -142,7 +142,7 @@ def seconds(load: Load) -> float:
     if load.kind == "lifecycle":
         return (DEFAULT_LIFETIME if load.lifetime is None else load.lifetime) + CLI_STARTUP
     script, calls = measured()["scripts"][load.kind], measured()["calls"]
-    asked = sum(calls[name]["seconds"][3] for step in script for name in step["calls"])
+    asked = sum(calls[name]["seconds"][MEDIAN] for step in script for name in step["calls"])
     typed = sum(CLI_STARTUP * (step["polls"] if step["check"] else 1.0) for step in script if step["calls"])
     return float(asked + typed + sum(sum(POLL_WAITS[: round(step["polls"])]) for step in script if step["check"]))
 
