@@ -48,7 +48,7 @@ class Case:
     scenario: ResolvedScenario = field(compare=False)
     load: Load = field(compare=False)
     about: str
-    """Cluster and load as text: what `scenario` and `load` may say that matters here."""
+    """Cluster, load and acceleration as text: what `scenario` and `load` may say that matters here."""
     kind: str
     code: str
 
@@ -93,11 +93,11 @@ class Found:
 def case(world: World, load: Load, condition: Condition, kind: str) -> Case:
     """The case of a mutation in a world."""
     about = load.model_copy(update={"arrivals": None, "repeat": None, "at": 0.0})
-    return Case(world.scenario, about, f"{world.spec.cluster!r} {about!r}", kind, condition.code)
+    matters = f"{world.spec.cluster!r} {about!r} {world.spec.acceleration!r}"
+    return Case(world.scenario, about, matters, kind, condition.code)
 
 
-@cache
-def found(case: Case) -> Found:
+def probed(case: Case) -> Found:
     """What the mutation of a case does."""
     return compared(case.load, healthy(_without(case)), lived(case))
 
