@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,7 @@ def normal(u: Array) -> Array:
     return jnp.log(u / (1.0 - u)) / np.float32(1.702)
 
 
-def quantile(u: Array, values: Array, at: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Array:
+def quantile(u: Array, values: Array, at: Sequence[float]) -> Array:
     """[…] what lies at the share u […] of a distribution with `values` [Q, …] at the shares `at` [Q]: a polygon."""
     found = values[0]
     for i in range(1, len(at)):

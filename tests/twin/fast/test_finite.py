@@ -13,9 +13,9 @@ import pytest
 from twin import fast
 from twin.fast.errors import NotANumberError
 from twin.fast.finite import check
-from twin.fast.inference.features import Counts, Gauges
 from twin.fast.inference.holders import holders
 from twin.fast.inference.state import State
+from twin.fast.inference.told import Counts, Gauges
 from twin.fast.vector import FastVectorEnv
 
 WARM = 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import jax
@@ -11,10 +12,11 @@ import pytest
 
 from experiments.fidelity.coverage import missing
 from twin import fast
-from twin.fast.openstack import mutations
+from twin.fast.openstack import kept, mutations
 from twin.fast.openstack.flows import measured
+from twin.fast.openstack.kept import found
 from twin.fast.openstack.mutations import Mutated
-from twin.fast.openstack.probing import Found, case, found
+from twin.fast.openstack.probing import Found, case
 from twin.fast.orders import NUMBER
 from twin.scenario import Scenario
 from twin.world import World
@@ -22,6 +24,14 @@ from twin.world import World
 THROWS = "mutation-nova-quota-check-throws"
 LOSES = "mutation-nova-no-candidates"
 SEEDS = (0, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_probes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that was kept before is taken for true."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "_folder", lambda: tmp_path_factory.getbasetemp())
+        yield
 
 
 def of(name: str) -> Found:

@@ -14,7 +14,7 @@ from policies.baselines.rule_ladder import RuleLadder
 from twin import fast
 from twin.env import ClusterEnv
 from twin.fast import lines
-from twin.fast.inference.features import SEEN, STILL, unseen
+from twin.fast.inference.exporting import SEEN, STILL, unseen
 from twin.mechanics.gpu_xid import XIDS
 from twin.scenario import Scenario
 from twin.spaces import AGE_LIMIT

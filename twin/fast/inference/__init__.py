@@ -2,8 +2,10 @@
 
 from twin.fast.inference.dynamics import live
 from twin.fast.inference.episodes import Episode, Shape, episode, shape
-from twin.fast.inference.features import SEEN, events, exporters, remembered
+from twin.fast.inference.exporting import SEEN, exporters
 from twin.fast.inference.holders import holders
+from twin.fast.inference.logged import events
+from twin.fast.inference.memory import remembered
 from twin.fast.inference.operations import CARRIED_OUT, legal, occupied, order
 from twin.fast.inference.recording import EVENTS
 from twin.fast.inference.state import State, first

@@ -19,7 +19,6 @@ from twin.fast.conditions import present
 from twin.fast.inference import (
     clients,
     engines,
-    features,
     heat,
     hosts,
     network,
@@ -33,6 +32,7 @@ from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROXY_NOTICED, Epi
 from twin.fast.inference.levels import Levels, levels
 from twin.fast.inference.network import Paths
 from twin.fast.inference.state import STAGES, State
+from twin.fast.inference.told import Counts, gauges, reloads
 from twin.fast.objectives import LEAST, counted, judge
 from twin.fast.scraping import Reading
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
@@ -164,11 +164,11 @@ def _told(
     """`before`: programs before they lived this tick; `state`: after."""
     replicas = world.exists.shape[0]
     now = after.tick * dt
-    reloaded, booted = features.reloads(world, before, now - dt / 2.0)
+    reloaded, booted = reloads(world, before, now - dt / 2.0)
     works = state.up[:replicas] & pace.works
     alone = work.aged + work.crowded * work.tail
     given_up = ends.failed - ends.by_replica.sum() - way.refused
-    counts = features.Counts(
+    counts = Counts(
         routed=way.routed,
         admitted=work.admitted,
         first_token=work.admitted * alone,
@@ -197,7 +197,7 @@ def _told(
         booted=booted.astype(jnp.float32),
         met=on.astype(jnp.float32),
     )
-    return Reading(counts, features.gauges(world, after, now))
+    return Reading(counts, gauges(world, after, now))
 
 
 # --- what there is to work with ----------------------------------------------------------------------------------

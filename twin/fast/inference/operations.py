@@ -17,6 +17,8 @@ from twin.fast import orders
 from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, Episode
 from twin.fast.inference.state import State
 from twin.fast.orders import NUMBER, among
+from twin.inference.operations import FEWEST_SEQUENCES
+from twin.inference.steering import LEAST_RATE
 from twin.mechanics.durations import (
     BOOT_PER_GPU,
     DRAIN_LIMIT,
@@ -69,7 +71,7 @@ def legal(world: Episode, state: State, now: Array) -> Array:
     others = (state.deployed & (state.excluded <= now)).sum()
     rows = {
         **dict.fromkeys(ON_PROGRAM, program & wanted),
-        "limit-kv": replica & wanted & (state.sequences[at] > 8),
+        "limit-kv": replica & wanted & (state.sequences[at] > FEWEST_SEQUENCES),
         "migrate": replica & wanted & elsewhere,
         "scale-in": replica & wanted & (state.deployed.sum() > 1),
         "route-around": replica & wanted & ~excluded & (others > 1),
@@ -159,7 +161,7 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
     ready = jnp.where(starts, now + takes, ready)
     halves = (affected & (finishing & (category == NUMBER["limit-kv"]))[:, None]).any(axis=0)[:replicas]
     restores = (affected & (finishing & (category == NUMBER["rollback-config"]))[:, None]).any(axis=0)[:replicas]
-    sequences = jnp.where(halves, jnp.maximum(8.0, jnp.floor(state.sequences / 2)), state.sequences)
+    sequences = jnp.where(halves, jnp.maximum(FEWEST_SEQUENCES, jnp.floor(state.sequences / 2)), state.sequences)
     around = finishing & (category == NUMBER["route-around"])
     until = now + jnp.where(state.orders.gentle, EXCLUDED_FOR["gentle"], EXCLUDED_FOR["immediate"])
     excluded = jnp.where(affected[:, :replicas] & around[:, None], until[:, None], 0.0).max(axis=0)
@@ -186,7 +188,7 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
         deployed=(state.deployed & ~given_up[:replicas]) | added,
         excluded=jnp.where(starts[:replicas], 0.0, jnp.maximum(state.excluded, excluded)),
         sequences=jnp.where(restores, world.most[0], sequences),
-        limit=jnp.where(sheds.any(), jnp.maximum(limit, 0.1), state.limit),
+        limit=jnp.where(sheds.any(), jnp.maximum(limit, LEAST_RATE), state.limit),
         limited=jnp.where(sheds.any(), now + SHED_FOR, state.limited),
         cordoned=(state.cordoned | cordons.any(axis=0) | gone.any(axis=0)) & ~opens.any(axis=0),
         orders=orders.cleared(state.orders, finishing),

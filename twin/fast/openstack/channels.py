@@ -17,6 +17,7 @@ from twin.mechanics.host import DISK_USED, LEAST_FREE, host_slowdown
 from twin.mechanics.network import RETRANSMISSIONS, retransmission_timeout
 from twin.mechanics.rabbitmq import MEMORY_WATERMARK
 from twin.node import Node
+from twin.openstack.infrastructure.dataplane import INTERFACE_MTU
 
 if TYPE_CHECKING:
     from twin.components import Component
@@ -54,8 +55,6 @@ CHANNELS: Final = (
 )
 """What the arrays know of conditions. Each is 0 where all is well."""
 CHANNEL: Final[Mapping[str, int]] = {name: i for i, name in enumerate(CHANNELS)}
-ETHERNET = 1500.0
-"""Bytes of a full packet."""
 
 
 def effects(condition: Condition, component: Component) -> Effects:
@@ -154,7 +153,7 @@ EFFECTS: dict[str, Callable[[float, Component], Effects]] = {
     "guest_streams": _nothing,
     "flows_lost": _as_it_is("lost"),
     "dhcp_dead": _always("leaseless"),
-    "mtu": lambda size, component: {"narrow": float(size < ETHERNET)},
+    "mtu": lambda size, component: {"narrow": float(size < INTERFACE_MTU)},
     "backend_taken": lambda share, component: {"full": float(share >= 1.0)},
     "target_down": _always("closed"),
     "store_refuses": _always("closed"),

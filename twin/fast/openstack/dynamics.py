@@ -23,8 +23,6 @@ from twin.mechanics.rabbitmq import ELECTION, SILENT_LEADER
 
 MEMORY = 100.0
 """Calls and stages over which the mean of their statements is taken."""
-PERIODIC = 3.0
-"""Statements of one transaction of a periodic task, as a heartbeat has them (`twin.mechanics.openstack.RPC`)."""
 
 
 def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[State, Tick]:
@@ -70,7 +68,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     wired = ((following.state == WIRED) & (before.state != WIRED)).sum()
     each = services.BACKGROUND["statements"] * dt + services.BACKGROUND["statements of a server"] * wired
     work = (done @ jnp.asarray(world.work.sql)[:, 0] + each) * STATEMENT * answers.slowdown
-    number = done.sum() + each / PERIODIC
+    number = done.sum() + each / services.BACKGROUND["statements of a transaction"]
     share = jnp.minimum(1.0, number / MEMORY)
     batch = state.batch + (work / jnp.maximum(number, 1e-3) - state.batch) * share
     crowd = 2.0 * (state.backlog + work) / jnp.maximum(batch, 1e-3)

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from twin.fast.openstack.components import ROLE
 
 FILE: Final = Path(__file__).with_name("flows.json")
-QUANTILES: Final = np.array([0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 1.0], np.float32)
-"""At which times are kept."""
+QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 1.0)
+"""At which the times of calls and stages are kept."""
+MEDIAN: Final = QUANTILES.index(0.5)
+PAUSES: Final = (0.9, 1.1)
+"""Between these times its mean a pause of a client lasts: as in `twin.openstack.tenants`, where they have no name."""
 OWNERS: Final[Mapping[str, str]] = {
     "cinder-volume": "cinder-volume", "cinder-scheduler": "cinder-scheduler", "nova-compute": "nova-compute",
     "nova-conductor": "nova-conductor", "nova-scheduler": "nova-scheduler", "heat-engine": "heat-engine",
@@ -52,6 +55,12 @@ def measured() -> dict[str, Any]:
     """The file."""
     found: dict[str, Any] = json.loads(FILE.read_text())
     return found
+
+
+@cache
+def request() -> float:
+    """Seconds of a request: the median over the calls."""
+    return float(np.median([call["seconds"][MEDIAN] for call in measured()["calls"].values()]))
 
 
 @cache
@@ -94,7 +103,7 @@ def _visits(
     if owner == "nova-compute":
         from twin.mechanics.openstack import STATEMENT
 
-        host = max(host, float(found["seconds"][3]) - work - STATEMENT * found["statements"])
+        host = max(host, float(found["seconds"][MEDIAN]) - work - STATEMENT * found["statements"])
     return Visits(
         name, np.array(found["seconds"], np.float32), {k: v for k, v in http.items() if k in ROLE},
         {k: v for k, v in found["calls"].items() if k in ROLE}, {k: v for k, v in found["think"].items() if k in ROLE},

@@ -20,14 +20,23 @@ from twin.fast.openstack.lookup import read, stacked
 from twin.fast.openstack.services import Services
 from twin.fast.openstack.state import DONE, ERROR, LOST, WAITS, WIRED, WIRES, WORKS, State
 from twin.mechanics.neutron import AGENT_DOWN_TIME, FILTER_PORT, POLLING_INTERVAL, REMOVE_PORT, SCAN, WIRE_PORT
-from twin.mechanics.openstack import MAX_ATTEMPTS, SERVICE_DOWN_TIME, VIF_PLUGGING_TIMEOUT
+from twin.mechanics.openstack import (
+    MAX_ATTEMPTS,
+    PUBLISH,
+    RPC,
+    SERVICE_DOWN_TIME,
+    STATEMENT,
+    VIF_PLUGGING_TIMEOUT,
+)
 
 CREATION, DELETION = 1, 2
 COMPUTE = ROLE["nova-compute"]
-ASKED = 6
-"""Messages of an agent's pass, one after the other: what is new, its groups, what is wired; and the answers."""
-RESTARTED = 3.0
-"""Seconds in which a service that starts takes up what the one before has left."""
+PASS = ("get_devices_details_list_and_failed_devices", "security_group_info_for_devices", "update_device_list")
+"""What an agent asks neutron in a pass, one after the other: what is new, its groups; and it says what is wired."""
+OBJECTS = RPC["object_action"]
+RESTARTED = 2.0 * (2.0 * PUBLISH + OBJECTS.python + OBJECTS.statements * STATEMENT)
+"""Seconds until a nova-compute that starts takes up what the one before has left: first it asks nova-conductor for the
+servers of its host and for those that were evacuated."""
 
 
 @jax.tree_util.register_dataclass
@@ -161,7 +170,7 @@ def live(
     begun = jnp.where(state.hosts.wiring > earliest, state.hosts.wiring, earliest + phased * POLLING_INTERVAL)
     begun = jnp.maximum(begun, now - dt)
     each = (WIRE_PORT + FILTER_PORT) * services.slow + services.wiring
-    finished = begun + SCAN * services.slow + count * each + ASKED * services.late
+    finished = begun + SCAN * services.slow + count * each + 2.0 * len(PASS) * services.late
     # Ports that go take the agent a pass, too.
     removed = ((passed & ~more & (runs.kind == DELETION))[None, :] & here).sum(axis=1)
     removal = (SCAN + REMOVE_PORT) * services.slow + services.wiring

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from twin.fast import conditions, draws
 from twin.fast.background import plans
 from twin.fast.conditions import Conditions, Effects
+from twin.fast.openstack.kept import found
 from twin.fast.openstack.probing import NEVER as NEVER
-from twin.fast.openstack.probing import Found, Way, case, found
+from twin.fast.openstack.probing import Found, Way, case
 from twin.fast.openstack.scripts import COLUMN
 from twin.mechanics.conditions import Condition
 

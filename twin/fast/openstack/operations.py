@@ -19,7 +19,7 @@ from twin.fast.conditions import LAYER
 from twin.fast.once import once
 from twin.fast.openstack.components import MEMBERS, ROLE, SCALED
 from twin.fast.openstack.episodes import Episode
-from twin.fast.openstack.flows import measured
+from twin.fast.openstack.flows import MEDIAN, measured
 from twin.fast.openstack.lookup import read, stacked
 from twin.fast.openstack.state import DONE, ERROR, LOST, NONE, WAITS, State
 from twin.fast.orders import NUMBER, among
@@ -50,14 +50,14 @@ _SECONDS = np.array([DURATIONS[category] for category in CATEGORIES], np.float32
 def _measured(load: str, phase: str) -> float:
     """Median seconds of a job of a script."""
     step = next(step for step in measured()["scripts"][load] if step["phase"] == phase and step["job"])
-    return float(sum(stage["seconds"][3] for stage in step["job"]))
+    return float(sum(stage["seconds"][MEDIAN] for stage in step["job"]))
 
 
 REBUILD = _measured("storage", "server rebuild")
 REBOOT = _measured("deployment", "server reboot")
 RESIZE = _measured("operations", "server resize") + _measured("operations", "server confirmResize")
-TOKEN = float(measured()["calls"]["keystone token"]["seconds"][3])
-REQUEST = float(measured()["calls"]["nova-api servers.action:reboot"]["seconds"][3])
+TOKEN = float(measured()["calls"]["keystone token"]["seconds"][MEDIAN])
+REQUEST = float(measured()["calls"]["nova-api servers.action:reboot"]["seconds"][MEDIAN])
 WIRE = WIRE_PORT + FILTER_PORT
 LIVE = (
     facts.MIGRATION_SETUP

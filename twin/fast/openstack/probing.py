@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twin.fast.openstack.flows import measured
+from twin.fast.openstack.flows import MEDIAN, measured
 from twin.fast.openstack.profiling import job, kind, owner
 from twin.fast.openstack.recording import Recording, Root, Step, listening
 from twin.mechanics.conditions import Condition
@@ -48,7 +48,7 @@ class Case:
     scenario: ResolvedScenario = field(compare=False)
     load: Load = field(compare=False)
     about: str
-    """Cluster and load as text: what `scenario` and `load` may say that matters here."""
+    """Cluster, load and acceleration as text: what `scenario` and `load` may say that matters here."""
     kind: str
     code: str
 
@@ -93,11 +93,11 @@ class Found:
 def case(world: World, load: Load, condition: Condition, kind: str) -> Case:
     """The case of a mutation in a world."""
     about = load.model_copy(update={"arrivals": None, "repeat": None, "at": 0.0})
-    return Case(world.scenario, about, f"{world.spec.cluster!r} {about!r}", kind, condition.code)
+    matters = f"{world.spec.cluster!r} {about!r} {world.spec.acceleration!r}"
+    return Case(world.scenario, about, matters, kind, condition.code)
 
 
-@cache
-def found(case: Case) -> Found:
+def probed(case: Case) -> Found:
     """What the mutation of a case does."""
     return compared(case.load, healthy(_without(case)), lived(case))
 
@@ -142,7 +142,7 @@ def seconds(load: Load) -> float:
     if load.kind == "lifecycle":
         return (DEFAULT_LIFETIME if load.lifetime is None else load.lifetime) + CLI_STARTUP
     script, calls = measured()["scripts"][load.kind], measured()["calls"]
-    asked = sum(calls[name]["seconds"][3] for step in script for name in step["calls"])
+    asked = sum(calls[name]["seconds"][MEDIAN] for step in script for name in step["calls"])
     typed = sum(CLI_STARTUP * (step["polls"] if step["check"] else 1.0) for step in script if step["calls"])
     return float(asked + typed + sum(sum(POLL_WAITS[: round(step["polls"])]) for step in script if step["check"]))
 

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.fast.openstack.flows import FILE, QUANTILES
 from twin.fast.openstack.recording import Event, Recording, Root, Step, listening
 from twin.mechanics.neutron import FILTER_PORT, SCAN, WIRE_PORT
 from twin.scenario import Scenario
 from twin.world import World
 
-FILE = Path(__file__).with_name("flows.json")
 SCENARIOS = {
     "lifecycle": ("nova-api-crash", "nova-compute-crash", "openstack-healthy"),
     "deployment": ("openstack-deployment",),
@@ -41,15 +41,13 @@ ASIDE = (
     "sync_instance_info", "update_service_capabilities", "fip", "router", "q-plugin",
 )  # fmt: skip
 """Messages that nothing waits for, by a part of their topic or method."""
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 1.0)
-"""At which the times of calls and stages are kept."""
 
 
 def calibrate(path: Path = FILE, seeds: Sequence[int] = SEEDS, horizon: float = HORIZON) -> dict[str, Any]:
     """Measure everything and write it down; returns what was written."""
     calls: dict[str, list[Root]] = defaultdict(list)
     scripts: dict[str, Any] = {}
-    unasked: list[tuple[float, float]] = []
+    unasked: list[tuple[float, float, float]] = []
     for load, names in SCENARIOS.items():
         recordings = [lived(name, seed, horizon) for name in names for seed in seeds]
         for recording in recordings:
@@ -75,18 +73,23 @@ def calibrate(path: Path = FILE, seeds: Sequence[int] = SEEDS, horizon: float = 
     return found
 
 
-def _unasked(recording: Recording) -> tuple[float, float]:
-    """Servers built a second, and statements a second for nobody's request."""
+def _unasked(recording: Recording) -> tuple[float, float, float]:
+    """Servers built a second, and statements and transactions a second for nobody's request."""
     seconds = recording.world.now
     built = sum(r.operation == "nova-api servers.create" for r in recording.roots.values())
-    return built / seconds, recording.unasked / seconds
+    return built / seconds, recording.unasked / seconds, recording.alone / seconds
 
 
-def _background(lives: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """The line through them: statements a second without any server, and more for each that is built."""
-    built, asked = np.array(lives, np.float64).T
+def _background(lives: Sequence[tuple[float, float, float]]) -> dict[str, float]:
+    """The line through them: statements a second without any server, and more for each that is built; and those of one
+    transaction."""
+    built, asked, alone = np.array(lives, np.float64).T
     slope, constant = np.polyfit(built, asked, 1)
-    return {"statements": round(float(constant), 3), "statements of a server": round(float(slope), 3)}
+    return {
+        "statements": round(float(constant), 3),
+        "statements of a server": round(float(slope), 3),
+        "statements of a transaction": round(float(asked.sum() / alone.sum()), 3),
+    }
 
 
 def lived(scenario: str, seed: int, horizon: float = HORIZON) -> Recording:

@@ -74,6 +74,8 @@ class Recording:
     steps: list[Step] = field(default_factory=list)
     unasked: float = 0.0
     """SQL statements for nobody's request: periodic tasks, agents."""
+    alone: int = 0
+    """The transactions that these are of."""
 
 
 @contextmanager
@@ -87,6 +89,7 @@ def listening(recording: Recording) -> Iterator[None]:
             root.events.append(event)
         elif event.what == "sql":
             recording.unasked += event.amount
+            recording.alone += 1
 
     def wrap(owner: type, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)

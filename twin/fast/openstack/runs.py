@@ -14,7 +14,7 @@ from twin.fast.openstack import mutations
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.felt import Felt
-from twin.fast.openstack.flows import QUANTILES
+from twin.fast.openstack.flows import PAUSES, QUANTILES
 from twin.fast.openstack.jobs import COMPUTE, CREATION, DELETION
 from twin.fast.openstack.lookup import counts, read, stacked
 from twin.fast.openstack.scripts import CALL, COLUMN, END, FIELDS, LOGIN, WAIT
@@ -86,7 +86,7 @@ def live(
     # A wait, or the time before a call.
     waits = ready & ((kind == WAIT) | ((kind == CALL) & (of("before") > 0.0) & ~runs.armed))
     typed = of("before") * jnp.exp(CLI_SPREAD * draws.normal(u[0]))
-    rest = jnp.where(kind == WAIT, of("before") * (0.9 + 0.2 * u[0]), typed)
+    rest = jnp.where(kind == WAIT, of("before") * _paused(u[0]), typed)
 
     # A call.
     calls = ready & (kind == CALL) & ~waits
@@ -164,7 +164,7 @@ def live(
     mine = jnp.isfinite(users[:, 0])
     turns = runs.turns + over
     returns = over & mine & (turns < users[:, 2])
-    due = jnp.where(over, due + users[:, 1] * (0.9 + 0.2 * u[4]), due)
+    due = jnp.where(over, due + users[:, 1] * _paused(u[4]), due)
     row = jnp.where(over, jnp.asarray(world.entry), row)
     way, swept = runs.way, jnp.float32(0.0)
     if led is not None:
@@ -221,6 +221,12 @@ def live(
         way=way,
     )
     return replace(state, runs=following, hosts=hosts), told
+
+
+def _paused(draw: Array) -> Array:
+    """How many times its mean a pause lasts."""
+    shortest, longest = PAUSES
+    return shortest + (longest - shortest) * draw
 
 
 def _rows(world: Episode, services: Services) -> Array:

@@ -14,16 +14,17 @@ from twin.fast.openstack import mutations
 from twin.fast.openstack.components import ROLE, SINGLE, WEB
 from twin.fast.openstack.episodes import CALLED, Episode
 from twin.fast.openstack.felt import Felt
-from twin.fast.openstack.flows import measured
+from twin.fast.openstack.flows import measured, request
 from twin.fast.openstack.state import State
 from twin.mechanics import galera, haproxy
 from twin.mechanics import openstack as facts
+from twin.mechanics.keystone import HANDSHAKE
 from twin.openstack.oslo.clients import LOOKUP_TIMEOUT
 
 SURE = 1.0 - 1e-6
 """A chance that logarithms still bear."""
-QUICK = 0.3
-"""Seconds until an error comes back that nothing waits for: about a request."""
+QUICK = request()
+"""Seconds until an error comes back that nothing waits for."""
 BACKGROUND = measured()["background"]
 CALLED_SINGLE = np.array([ROLE[name] for name in CALLED[:-1]])
 WEB_ROLES = np.array([ROLE[name] for name in WEB])
@@ -93,7 +94,7 @@ def look(world: Episode, state: State, channel: Felt, now: Array) -> Services:
     crowded = of("crowded")[chosen] >= 1.0
     nameless = at("haproxy", of("nameless")) > 0.0
     database = serves & balanced & ~crowded & ~nameless
-    waits = jnp.where(programs.trusted[chosen] & ~on[chosen], 4 * haproxy.RETRY_PAUSE, 0.01)
+    waits = jnp.where(programs.trusted[chosen] & ~on[chosen], 4 * haproxy.RETRY_PAUSE, 0.0)
     waits = jnp.where(~meets[chosen] | dark[chosen], galera.CONNECT_TIMEOUT, waits)
     waits = jnp.where(nameless, LOOKUP_TIMEOUT, waits)
     times = 1.0 + of("slow")[chosen]
@@ -116,13 +117,13 @@ def look(world: Episode, state: State, channel: Felt, now: Array) -> Services:
     dropped = of("dropped")[webs]
     nobody = dropped**4
     fails = jnp.where(away | ~programs.trusted[webs], 1.0, nobody)
-    lasts = jnp.where(programs.trusted[webs], (haproxy.RETRIES + 1) * haproxy.RETRY_PAUSE, 0.01)
+    lasts = jnp.where(programs.trusted[webs], (haproxy.RETRIES + 1) * haproxy.RETRY_PAUSE, 0.0)
     lasts = jnp.where(~meets[webs] | dark[webs], (haproxy.RETRIES + 1) * haproxy.CONNECT_TIMEOUT, lasts)
-    lasts = jnp.where(~balanced, 0.01, lasts)
+    lasts = jnp.where(~balanced, 0.0, lasts)  # refused at once
     held_up = ((of("held") > 0.0) & (state.workers == 0.0))[webs]  # a worker that came later is free
     fails, lasts = jnp.where(held_up, 1.0, fails), jnp.where(held_up & ~away, haproxy.SERVER_TIMEOUT, lasts)
     distrusted = at("haproxy", of("distrusted")) > 0.0
-    fails, lasts = jnp.where(distrusted, 1.0, fails), jnp.where(distrusted, QUICK, lasts)
+    fails, lasts = jnp.where(distrusted, 1.0, fails), jnp.where(distrusted, HANDSHAKE, lasts)
     fails, lasts = jnp.where(nameless, 1.0, fails), jnp.where(nameless & ~away, LOOKUP_TIMEOUT, lasts)
     tries = (dropped + dropped**2 + dropped**3) * haproxy.RETRY_PAUSE
     other = at("keystone", of("mismatched"))

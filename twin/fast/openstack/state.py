@@ -12,6 +12,7 @@ from twin.fast import objectives, orders
 from twin.fast.objectives import Judged
 from twin.fast.openstack.episodes import SIGNALS, Episode
 from twin.fast.orders import Orders
+from twin.mechanics.openstack import STATEMENT
 
 NONE, WAITS, WORKS, WIRES, WIRED, DONE, ERROR, LOST = range(8)
 """States of a job: there is none; a message waits for who takes it; it is worked on; it waits for the host's agent; the
@@ -133,7 +134,7 @@ class State:
     backlog: Array
     """[] seconds of the database's threads that statements under way still take."""
     batch: Array
-    """[] the same of one call or stage, on average, of late."""
+    """[] the same of one call or stage, on average, of late; at first, over all that there are."""
     settles: Array
     """[] until when the members of the database agree on who is left."""
     member: Array
@@ -146,6 +147,12 @@ class State:
     """[] since when one of the broker's nodes hears nobody; infinite where all hear each other."""
     workers: Array
     """[N] workers that scaling out has added."""
+
+
+def _batch(world: Episode) -> Array:
+    """[] seconds of a call's or stage's statements in the mean over those that ask the database for anything."""
+    statements = jnp.asarray(world.work.sql)[:, 0]
+    return STATEMENT * statements.sum() / jnp.maximum((statements > 0.0).sum(), 1)
 
 
 def first(world: Episode, luck: Array, window: int, tick: float) -> State:
@@ -181,7 +188,7 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
         ),
         waiting=jnp.float32(0.0),
         backlog=jnp.float32(0.0),
-        batch=jnp.float32(0.1),
+        batch=_batch(world),
         settles=jnp.float32(0.0),
         member=jnp.asarray(parts.group[0]) >= 0,
         drained=jnp.zeros(parts.group.shape[1], bool),
