@@ -23,6 +23,7 @@ from twin.fast.openstack.recording import Event
 from twin.fast.orders import NUMBER
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
+from twin.mechanics.openstack import STATEMENT
 from twin.scenario import Scenario
 from twin.telemetry.features import FEATURES
 from twin.world import World
@@ -142,6 +143,13 @@ def test_features_are_those_of_the_exporters() -> None:
     there, _ = env.reset(seed=0)
     assert np.asarray(present).any() and not (np.asarray(present) & (there["present"] == 0)).any()
     assert np.isfinite(np.asarray(values)).all()
+
+
+def test_sessions_at_work_are_those_that_little_s_law_says() -> None:
+    counts = told().reading.counts
+    queries, threads = (np.asarray(each)[:, :60].mean() for each in (counts.queries, counts.threads))
+    assert queries > 20.0
+    assert threads == pytest.approx(1.0 + queries * STATEMENT, rel=0.01)
 
 
 def test_conditions_become_channels_by_the_mechanics() -> None:
