@@ -174,3 +174,16 @@ def test_names_what_is_not_computed_and_what_does_not_move() -> None:
 def test_scrapes_that_do_not_fit_decisions_are_refused() -> None:
     with pytest.raises(fast.NotCompiledError, match="a scrape every 7 s"):
         fast.compile(Scenario.load("replica-crash", ("spec.telemetry.scrape=7s",)), (0,), 5)
+
+
+def test_whole_requests_run_and_wait_and_none_where_none_is_left() -> None:
+    for scenario in ("gpu-power-cap", "engine-hang"):
+        life = quick(scenario, Nothing(), 34)
+        for kind, feature in (
+            ("vllm", "vllm:num_requests_running"),
+            ("ray-head", "ray_serve_deployment_queued_queries"),
+        ):
+            values = of_kind(life, kind, feature)
+            assert (np.isnan(values) | (values == np.round(values))).all(), feature
+        queued = of_kind(slow(scenario, Nothing(), 34), "ray-head", "ray_serve_deployment_queued_queries")
+        assert not np.nanmax(queued) and not np.nanmax(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import jax
@@ -10,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from policies.baselines.rule_ladder import RuleLadder
 from twin import fast
 from twin.actions import CATEGORIES
 from twin.env import ClusterEnv
 from twin.fast.conditions import LAYERS
-from twin.fast.observing import placed
 from twin.fast.openstack.channels import CHANNEL, effects
+from twin.fast.openstack.features import SEEN
 from twin.fast.openstack.flows import call, measured
 from twin.fast.openstack.operations import CARRIED_OUT
 from twin.fast.openstack.profiling import _work, kind, owner
@@ -23,8 +23,9 @@ from twin.fast.openstack.recording import Event
 from twin.fast.orders import NUMBER
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
+from twin.mechanics.openstack import STATEMENT
 from twin.scenario import Scenario
-from twin.telemetry.features import FEATURES
+from twin.telemetry.features import FEATURES, KINDS
 from twin.world import World
 
 SEEDS = (0, 1)
@@ -32,7 +33,7 @@ NAME = "nova-compute-crash"
 
 
 def scenario() -> Scenario:
-    return Scenario.load(NAME, ("spec.telemetry=off", "spec.horizon=400s"))
+    return Scenario.load(NAME, ("spec.horizon=400s",))
 
 
 @cache
@@ -134,14 +135,42 @@ def test_a_tick_is_all_numbers() -> None:
 
 def test_features_are_those_of_the_exporters() -> None:
     twin = crash()
-    _, lane = twin.begin(jnp.int32(0), jax.random.key(0))
-    # The lives of these tests are without telemetry; what exporters say is there all the same.
-    layout = replace(twin.layouts.of(jnp.int32(0)), shown=jnp.ones(len(FEATURES), bool))
-    values, present, _ = placed(layout, lane.scraped, lane.state.tick * twin.tick_seconds)
-    env = ClusterEnv(Scenario.load(NAME, ("spec.horizon=400s",)))
+    observed, _ = twin.begin(jnp.int32(0), jax.random.key(0))
+    env = ClusterEnv(scenario())
     there, _ = env.reset(seed=0)
-    assert np.asarray(present).any() and not (np.asarray(present) & (there["present"] == 0)).any()
-    assert np.isfinite(np.asarray(values)).all()
+    for number, name in enumerate(KINDS, 1):
+        seen = np.isin(FEATURES, list(SEEN.get(name, ())))
+        mine = there["kind"] == number
+        computed = np.asarray(observed["present"])[mine]
+        assert (computed == there["present"][mine] * seen[None, :]).all(), name
+    assert np.isfinite(np.asarray(observed["features"])).all()
+
+
+def test_the_rule_ladder_heals_with_the_same_order_at_the_same_time() -> None:
+    twin, env, policy = crash(), ClusterEnv(scenario()), RuleLadder()
+    go_on = jax.jit(twin.go_on)
+    orders: list[list[tuple[int, list[int]]]] = [[], []]
+    there, _ = env.reset(seed=0)
+    for decision in range(30):
+        action = policy.act(there)
+        there, *_rest = env.step(action)
+        if action[0]:
+            orders[0].append((decision, action.tolist()))
+    policy.reset(0)
+    observed, lane = twin.begin(jnp.int32(0), jax.random.key(0))
+    for decision in range(30):
+        action = policy.act({name: np.asarray(part) for name, part in observed.items()})
+        observed, lane, *_rest = go_on(lane, jnp.asarray(action))
+        if action[0]:
+            orders[1].append((decision, action.tolist()))
+    assert orders[0] and orders[0] == orders[1]
+
+
+def test_sessions_at_work_are_those_that_little_s_law_says() -> None:
+    counts = told().reading.counts
+    queries, threads = (np.asarray(each)[:, :60].mean() for each in (counts.queries, counts.threads))
+    assert queries > 20.0
+    assert threads == pytest.approx(1.0 + queries * STATEMENT, rel=0.01)
 
 
 def test_conditions_become_channels_by_the_mechanics() -> None:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.fast import reach
 from twin.fast.background import plans
 from twin.inference.ray_node import MEBIBYTE
 from twin.mechanics.conditions import Condition
@@ -122,7 +123,7 @@ def exposed(world: World, conditions: int, replicas: int, gpus_most: int, nodes:
         for number, group in enumerate(groups):
             if place in group:
                 kind[slot], row[slot] = number, group.index(place)
-        blind[slot, : len(everything)] = _blind(world, place, condition)
+        blind[slot, : len(everything)] = reach.blind(world, place, condition)
     held = [n.memory_used - sum(p.resident_memory for p in n.processes()) for n in machines]
     padded = (
         programs,
@@ -160,17 +161,6 @@ def exposed(world: World, conditions: int, replicas: int, gpus_most: int, nodes:
 
 def _filled(values: Sequence[Any], size: int, rest: Any) -> NDArray[Any]:
     return np.array([*values, *[rest] * (size - len(values))])
-
-
-def _blind(world: World, place: Component, condition: Condition) -> list[bool]:
-    """Whom the monitoring system does not reach under a condition, as the SimPy twin's network has it."""
-    network = world.network
-    place.conditions.append(condition)
-    network.conditions_changed(place)
-    found = [not network.scraped(component) for component in world.components.values()]
-    place.conditions.remove(condition)
-    network.conditions_changed(place)
-    return found
 
 
 # --- what a condition shows ------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ def of_head(world: Episode, counts: Counts, gauges: Gauges, sign: Array) -> dict
         "ray_serve_num_router_requests_total": counts.arrived - counts.refused,
         'ray_serve_num_http_error_requests_total{error_code="500"}': counts.lost.sum(),
         'ray_serve_num_http_error_requests_total{error_code="503"}': jnp.zeros(()),
-        "ray_serve_deployment_queued_queries": gauges.waiting,
+        # Whole ones, too. What a proxy that hangs has taken waits for no replica.
+        "ray_serve_deployment_queued_queries": jnp.where(counts.hung > 0.0, 0.0, jnp.round(gauges.waiting)),
         "ray_serve_num_ongoing_http_requests": gauges.inside,
         "ray_serve_deployment_replica_healthy": gauges.up[: world.exists.shape[0]].sum(),
         "ray_serve_health_check_failures_total": jnp.zeros(()),

@@ -32,7 +32,7 @@ def of_replicas(world: Episode, counts: Counts, gauges: Gauges, of_program: Arra
     nothing = jnp.zeros(replicas)
     memory = jnp.asarray(world.exposed.resident)[:replicas] + gauges.grown
     return {
-        "vllm:num_requests_running": gauges.running,
+        "vllm:num_requests_running": jnp.round(gauges.running),  # whole ones: what is left of a fluid is none
         "vllm:num_requests_waiting": gauges.queued,
         "vllm:kv_cache_usage_perc": jnp.minimum(1.0, gauges.tokens / world.most[1]),
         "vllm:num_preemptions_total": nothing,

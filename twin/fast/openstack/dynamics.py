@@ -73,6 +73,10 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     batch = state.batch + (work / jnp.maximum(number, 1e-3) - state.batch) * share
     crowd = 2.0 * (state.backlog + work) / jnp.maximum(batch, 1e-3)
     backlog = jnp.maximum(state.backlog + work - jnp.minimum(MYSQL_THREADS, crowd) * dt, 0.0)
+    # Those that have a thread, for as long as they have it; and those that wait for one at the end.
+    at_work = (state.backlog + work - backlog) / dt
+    in_line = jnp.maximum(2.0 * backlog / jnp.maximum(batch, 1e-3) - MYSQL_THREADS, 0.0)
+    sessions = jnp.where(answers.database, at_work + in_line, 0.0)
     backlog = jnp.where(answers.database, backlog, 0.0)
     after = replace(state, tick=state.tick + 1, judged=judged, backlog=backlog, batch=batch)
     created = runs.bins(built.took, (built.took > 0.0).astype(jnp.float32))
@@ -81,8 +85,8 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         requests=calls @ _own(world),
         failed=failed,
         seconds=told.seconds @ _own(world),
-        queries=calls @ jnp.asarray(world.work.sql)[:, 0],
-        threads=1.0 + jnp.minimum(crowd, 1e4),
+        queries=done @ jnp.asarray(world.work.sql)[:, 0] + each,
+        threads=1.0 + jnp.minimum(sessions, 1e4),
     )
     tick = Tick(
         loss=loss,

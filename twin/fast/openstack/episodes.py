@@ -20,6 +20,7 @@ from twin.fast.errors import NotCompiledError
 from twin.fast.openstack import mutations
 from twin.fast.openstack.channels import CHANNEL, effects
 from twin.fast.openstack.components import ROLE, SINGLE, WEB, Components, components
+from twin.fast.openstack.exposed import Exposed, exposed
 from twin.fast.openstack.flows import QUANTILES, Visits
 from twin.fast.openstack.scripts import Tables, script, table
 from twin.mechanics import openstack as facts
@@ -114,6 +115,7 @@ class Episode:
     objective: NDArray[np.float32]
     """[4, 2] the share that must show each of `SIGNALS`, and within what."""
     conditions: Conditions
+    exposed: Exposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         conditions=conditions.drawn(
             world, shape.conditions, CHANNEL, lambda c, on: effects(c, on) if (f := mutations.effects(c)) is None else f
         ),
+        exposed=exposed(world, shape.conditions, shape.components, flavor),
     )
 
 
