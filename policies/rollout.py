@@ -17,7 +17,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from policies.network import ENTITY_AXES, PolicyNetwork
+from policies.network import ENTITY_AXES, PolicyNetwork, trimmed
 from policies.policy import Policy
 from twin.spaces import Observation
 from twin.streams import Streams
@@ -236,9 +236,11 @@ def _taught(seat: Seat) -> NDArray[np.int64]:
 
 
 def stack(observations: Sequence[Observation], inputs: Sequence[str]) -> dict[str, Tensor]:
-    """Observations as one batch; those of smaller clusters are padded to the largest."""
+    """Observations as one batch; those of smaller clusters are padded to the largest, and none beyond it."""
     size = max(len(observation["kind"]) for observation in observations)
-    return {name: torch.from_numpy(np.stack([_padded(o[name], name, size) for o in observations])) for name in inputs}
+    return trimmed(
+        {name: torch.from_numpy(np.stack([_padded(o[name], name, size) for o in observations])) for name in inputs}
+    )
 
 
 def _padded(values: NDArray[Any], name: str, size: int) -> NDArray[Any]:
