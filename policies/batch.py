@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from policies.gae import Advantages
-from policies.network import PolicyNetwork, trimmed
-from policies.rollout import Rollout
+from policies.network import PolicyNetwork
+from policies.rollout import Rollout, trimmed
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,16 +56,6 @@ ENTITY_AXES: dict[str, tuple[int, ...]] = {
 """Which axes of an unbatched input run over components."""
 
 
-def trimmed(observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A batch of observations [B, ...] without the padding that all of them have: views, nothing is copied."""
-    size = int((observation["kind"] > 0).sum(dim=1).max())
-    found = dict(observation)
-    for name in found:
-        for axis in ENTITY_AXES.get(name, ()):
-            found[name] = found[name].narrow(axis + 1, 0, size)
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """Sizes of a network: those of the observation, and its own."""

@@ -17,7 +17,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from policies.network import ENTITY_AXES, PolicyNetwork, trimmed
+from policies.network import ENTITY_AXES, PolicyNetwork
 from policies.policy import Policy
 from twin.spaces import Observation
 from twin.streams import Streams
@@ -241,6 +241,16 @@ def stack(observations: Sequence[Observation], inputs: Sequence[str]) -> dict[st
     return trimmed(
         {name: torch.from_numpy(np.stack([_padded(o[name], name, size) for o in observations])) for name in inputs}
     )
+
+
+def trimmed(observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A batch of observations [B, ...] without the padding that all of them have: views, nothing is copied."""
+    size = int((observation["kind"] > 0).sum(dim=1).max())
+    found = dict(observation)
+    for name in found:
+        for axis in ENTITY_AXES.get(name, ()):
+            found[name] = found[name].narrow(axis + 1, 0, size)
+    return found
 
 
 def _padded(values: NDArray[Any], name: str, size: int) -> NDArray[Any]:

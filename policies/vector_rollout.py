@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
-from policies.network import ENTITY_AXES, PolicyNetwork, trimmed
+from policies.network import ENTITY_AXES, PolicyNetwork
 from policies.policy import Policy
-from policies.rollout import Rollout
+from policies.rollout import Rollout, trimmed
 from twin.streams import Streams
 
 Batch = Mapping[str, Any]
