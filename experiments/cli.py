@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from experiments import errors
+from experiments import compiled, errors
 from experiments.commands import (
     bench,
     demo,
@@ -80,5 +80,6 @@ app.command("ui")(ui.command)
 def main() -> None:
     """The console script `healtwin`."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on two busy cores are many times slower
+    compiled.keep()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     app()

@@ -20,8 +20,9 @@ from policies.rollout import MakeEnv, Source
 from twin.scenario import Suite
 
 DEFAULT = PpoConfig()
-FAST = replace(DEFAULT, environments=256, rollout_steps=16, minibatches=16, epochs=2)
-"""Where decisions cost next to nothing: many at once, each learnt from less often."""
+FAST = replace(DEFAULT, environments=64, rollout_steps=64, minibatches=8, epochs=2)
+"""Where decisions cost less than learning from them: many at once, each learnt from less often. A rollout is longer
+than an episode, since all environments begin together and a shorter one would see one phase of all episodes."""
 Twin = Literal["simpy", "fast"]
 OnUpdate = Callable[[int, Mapping[str, float]], None]
 

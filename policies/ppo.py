@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from policies import checkpoint
 from policies.actor import NetworkPolicy
+from policies.batch import Batch
 from policies.gae import gae
 from policies.network import NetworkConfig, PolicyNetwork
 from policies.policy import Policy
@@ -164,17 +165,17 @@ def train(
         first = training.source.observed()
         training.network.normaliser.update(first["features"], first["present"])
         _save(training, folder, seed)
-    longest = 0.0
+    last = 0.0
     while True:
         spent = time.monotonic() - began
         if total_steps is not None and training.steps >= total_steps:
             stopped = "steps"
             break
-        if seconds is not None and spent + longest > seconds:
+        if seconds is not None and spent + last > seconds:
             stopped = "seconds"
             break
         metrics = _update(training)
-        longest = max(longest, time.monotonic() - began - spent)
+        last = time.monotonic() - began - spent  # not the longest: in the first one programs are compiled
         if training.updates % config.checkpoint_updates == 0:
             _save(training, folder, seed)
         on_update(training.steps, metrics)
@@ -216,17 +217,11 @@ def _update(training: _Training) -> dict[str, float]:
         lam=config.gae_lambda,
         final=rollout.final,
     )
-    valid = torch.from_numpy(advantages.valid.reshape(-1))
-    batch = _Batch(
-        observations={name: values.flatten(0, 1)[valid] for name, values in rollout.observations.items()},
-        actions=rollout.actions.flatten(0, 1)[valid],
-        log_probs=rollout.log_probs.flatten(0, 1)[valid],
-        advantages=torch.from_numpy(advantages.advantages.reshape(-1))[valid],
-        returns=torch.from_numpy(advantages.returns.reshape(-1))[valid],
-    )
+    batch = Batch.of(rollout, advantages)
     metrics = _learn(training, batch, taught)
     # The next rollout is the first to see it, so that old and new log-probabilities of this one stay comparable.
-    network.normaliser.update(batch.observations["features"], batch.observations["present"])
+    for group in batch.observations:
+        network.normaliser.update(group["features"], group["present"])
     training.steps += rollout.transitions
     training.updates += 1
     metrics["SPS"] = rollout.transitions / max(time.monotonic() - began, 1e-9)
@@ -238,28 +233,7 @@ def _update(training: _Training) -> dict[str, float]:
     return metrics
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The transitions of a rollout, flat: [B, ...]."""
-
-    observations: dict[str, Tensor]
-    actions: Tensor
-    log_probs: Tensor
-    advantages: Tensor
-    returns: Tensor
-
-    def __len__(self) -> int:
-        return len(self.actions)
-
-    def part(self, index: Tensor) -> _Batch:
-        """Some of the transitions."""
-        observations = {name: values[index] for name, values in self.observations.items()}
-        return _Batch(
-            observations, self.actions[index], self.log_probs[index], self.advantages[index], self.returns[index]
-        )
-
-
-def _learn(training: _Training, batch: _Batch, taught: bool) -> dict[str, float]:
+def _learn(training: _Training, batch: Batch, taught: bool) -> dict[str, float]:
     config = training.config
     history: list[dict[str, float]] = []
     for group in training.optimizer.param_groups:
@@ -279,16 +253,16 @@ def _learn(training: _Training, batch: _Batch, taught: bool) -> dict[str, float]
     return {name: float(np.mean([h[name] for h in history])) for name in history[0]}
 
 
-def _ppo_loss(training: _Training, b: _Batch) -> tuple[Tensor, dict[str, float]]:
+def _ppo_loss(training: _Training, b: Batch) -> tuple[Tensor, dict[str, float]]:
     config = training.config
-    distribution, value = training.network(b.observations)
-    log_ratio = distribution.log_probs(b.actions) - b.log_probs  # [B, 2]
+    log_probs, entropies, value = b.evaluated(training.network)
+    log_ratio = log_probs - b.log_probs  # [B, 2]
     ratio = log_ratio.exp()
     advantages = ((b.advantages - b.advantages.mean()) / (b.advantages.std(correction=0) + 1e-8)).unsqueeze(1)
     clipped = ratio.clamp(1.0 - config.clip_range, 1.0 + config.clip_range)
     policy_loss = -torch.minimum(ratio * advantages, clipped * advantages).sum(dim=1).mean()
     value_loss = 0.5 * (value - b.returns).square().mean()
-    entropy = distribution.entropy().mean()
+    entropy = entropies.mean()
     loss = policy_loss + config.value_coefficient * value_loss - config.entropy_coefficient * entropy
     with torch.no_grad():
         joint = log_ratio.sum(dim=1)
@@ -303,12 +277,12 @@ def _ppo_loss(training: _Training, b: _Batch) -> tuple[Tensor, dict[str, float]]
     }
 
 
-def _imitation_loss(training: _Training, b: _Batch) -> tuple[Tensor, dict[str, float]]:
+def _imitation_loss(training: _Training, b: Batch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy with the teacher's actions, and the value of what the teacher does."""
-    distribution, value = training.network(b.observations)
-    cross_entropy = -distribution.log_probs(b.actions).sum(dim=1).mean()
+    log_probs, entropies, value = b.evaluated(training.network)
+    cross_entropy = -log_probs.sum(dim=1).mean()
     value_loss = 0.5 * (value - b.returns).square().mean()
-    entropy = distribution.entropy().mean()
+    entropy = entropies.mean()
     loss = cross_entropy + training.config.value_coefficient * value_loss
     return loss, {
         "policy_loss": cross_entropy.item(),

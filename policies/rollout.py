@@ -236,9 +236,21 @@ def _taught(seat: Seat) -> NDArray[np.int64]:
 
 
 def stack(observations: Sequence[Observation], inputs: Sequence[str]) -> dict[str, Tensor]:
-    """Observations as one batch; those of smaller clusters are padded to the largest."""
+    """Observations as one batch; those of smaller clusters are padded to the largest, and none beyond it."""
     size = max(len(observation["kind"]) for observation in observations)
-    return {name: torch.from_numpy(np.stack([_padded(o[name], name, size) for o in observations])) for name in inputs}
+    return trimmed(
+        {name: torch.from_numpy(np.stack([_padded(o[name], name, size) for o in observations])) for name in inputs}
+    )
+
+
+def trimmed(observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A batch of observations [B, ...] without the padding that all of them have: views, nothing is copied."""
+    size = int((observation["kind"] > 0).sum(dim=1).max())
+    found = dict(observation)
+    for name in found:
+        for axis in ENTITY_AXES.get(name, ()):
+            found[name] = found[name].narrow(axis + 1, 0, size)
+    return found
 
 
 def _padded(values: NDArray[Any], name: str, size: int) -> NDArray[Any]:

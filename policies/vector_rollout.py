@@ -20,7 +20,7 @@ from torch.utils.dlpack import from_dlpack
 
 from policies.network import ENTITY_AXES, PolicyNetwork
 from policies.policy import Policy
-from policies.rollout import Rollout
+from policies.rollout import Rollout, trimmed
 from twin.streams import Streams
 
 Batch = Mapping[str, Any]
@@ -151,7 +151,7 @@ def _collected(row: _Row, network: PolicyNetwork, steps: int, generator: torch.G
     observations, actions, log_probs = [], [], []
     episodes: list[tuple[float, int]] = []
     for t in range(steps):
-        observation = {name: row.observed[name] for name in network.config.inputs}
+        observation = _seen(network, row.observed)
         with torch.inference_mode():
             distribution, value = network(observation)
             action = distribution.sample(generator)
@@ -175,10 +175,10 @@ def _collected(row: _Row, network: PolicyNetwork, steps: int, generator: torch.G
         observations.append(observation)
         actions.append(action)
     with torch.inference_mode():
-        _, value = network({name: row.observed[name] for name in network.config.inputs})
+        _, value = network(_seen(network, row.observed))
     values[steps] = value.numpy()
     return Rollout(
-        observations={name: torch.stack([o[name] for o in observations]) for name in observations[0]},
+        observations=_over_time(observations),
         actions=torch.stack(actions),
         log_probs=torch.stack(log_probs),
         values=values,
@@ -204,9 +204,20 @@ def _final_values(network: PolicyNetwork, final: Batch, over: NDArray[np.bool_])
     rows = torch.from_numpy(np.flatnonzero(over))
     observed = {name: values[rows] for name, values in _tensors(final).items()}
     with torch.inference_mode():
-        _, value = network({name: observed[name] for name in network.config.inputs})
+        _, value = network(_seen(network, observed))
     found: NDArray[np.float32] = value.numpy()
     return found
+
+
+def _seen(network: PolicyNetwork, observed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What the network reads of it."""
+    return trimmed({name: observed[name] for name in network.config.inputs})
+
+
+def _over_time(observations: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """[T, E, ...]: those of a step in which all clusters were small are padded to the largest."""
+    size = max(observation["kind"].shape[1] for observation in observations)
+    return {name: torch.stack([_padded(o[name], name, 0, size) for o in observations]) for name in observations[0]}
 
 
 def _tensors(observed: Batch) -> dict[str, Tensor]:

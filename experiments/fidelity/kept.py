@@ -62,14 +62,18 @@ def read(path: Path) -> Life | None:
         )
 
 
+LEARNING = ("batch.py", "gae.py", "ppo.py", "rollout.py", "vector_rollout.py")
+"""Modules of `policies` in which policies learn: what is changed there changes no life."""
+
+
 @cache
 def _sources() -> str:
-    """A hash of the sources that a life depends on: both packages without the fast twin."""
-    digest = hashlib.sha256()
+    """A hash of the sources that a life depends on: both packages without the fast twin, and without learning."""
+    digest, learning = hashlib.sha256(), {("policies", name) for name in LEARNING}
     for package in ("twin", "policies"):
         root = Path(str(resources.files(package)))
         for source in sorted(root.rglob("*.py")):
-            if "fast" not in source.relative_to(root).parts:
+            if "fast" not in source.relative_to(root).parts and (package, source.name) not in learning:
                 digest.update(source.read_bytes())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         if source.name in ("slow.py", "orders.py", "policies.py"):

@@ -89,7 +89,7 @@ def test_clusters_of_two_sizes_lie_side_by_side(network: PolicyNetwork) -> None:
     seats.begin()
     assert seats.observed()["mask_target"].shape == (5, 33, 64)
     rollout = seats.collect(network, 4, torch.Generator().manual_seed(0))
-    assert rollout.observations["adjacent"].shape == (4, 5, 64, 64)
+    assert rollout.observations["adjacent"].shape == (4, 5, 1, 1)  # each has one component
     assert rollout.rewards.shape == (4, 5) and rollout.values.shape == (5, 5)
 
 

@@ -301,7 +301,7 @@ def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = T
             state = jax.lax.scan(live, state, None, length=warm % ticks)[0]
         state, held = jax.lax.scan(decision, (state, held), None, length=warm // ticks)[0]
         # Lines are counted from the first decision on.
-        return state, replace(held, lines=silence(kinds_of, cluster.EVENTS))
+        return _strict((state, replace(held, lines=silence(kinds_of, cluster.EVENTS))))
 
     lucks = jax.random.split(jax.random.key(0), len(worlds))
     begun, scraped = jax.jit(jax.vmap(warmed))(jnp.arange(len(worlds)), lucks)
@@ -368,6 +368,11 @@ def cluster_of(kind: str) -> Cluster:
     if kind not in CLUSTERS:
         raise NotCompiledError(f"a cluster of kind {kind}")
     return CLUSTERS[kind]
+
+
+def _strict(stands: Any) -> Any:
+    """Without weak types, which no step leaves: else the first step is compiled for them, and the second one again."""
+    return jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), stands)
 
 
 def _stacked(episodes: Sequence[Any]) -> Any:

@@ -56,6 +56,15 @@ def test_a_seed_gives_the_same_lives_again() -> None:
     assert np.array_equal(*lives) and np.any(lives[0])
 
 
+def test_a_step_leaves_what_it_found_so_that_it_is_compiled_once() -> None:
+    env = made()
+    env.reset(seed=0)
+    found = env._lane
+    env.step(np.tile(NOOP, (3, 1)))
+    types = [[(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(lane)] for lane in (found, env._lane)]
+    assert types[0] == types[1]
+
+
 def test_what_it_steps_is_the_twin() -> None:
     env, key = made(arrays="jax"), jax.random.key(5)
     env.reset(seed=0)
