@@ -135,7 +135,7 @@ class _Group:
 
     def _whole(self, number: jax.Array, actions: jax.Array, luck: jax.Array) -> fast.Tick:
         told = self.twin.whole(number, actions, luck)
-        return replace(told, latency=told.latency.sum(axis=0), reading=fast.Reading((), ()))
+        return replace(told, latency=told.latency.sum(axis=0), counts=())
 
     def _lanes(self, trials: Sequence[Trial]) -> tuple[jax.Array, jax.Array]:
         """Which episode each lane has, and its luck: a function of the seed, whatever is done."""

@@ -36,18 +36,20 @@ class Tick:
     """[] requests that somebody works on or that wait."""
     latency: Array
     """[S, B] what was completed, by its latency (`twin.fast.latency`), for each of `Cluster.LATENCIES`."""
-    reading: Reading
-    """What exporters are told of it."""
+    counts: Any
+    """What exporters are told to have happened in it."""
 
 
 class Cluster(Protocol):
     """The functions of a kind of cluster. An episode is one life of a scenario as arrays: everything random is drawn
-    in it. It has `role` [N], `conditions` and `objective` [S, 2]; a state has `tick`, `luck`, `healed` and `orders`."""
+    in it. It has `role` [N], `since` [], `conditions` and `objective` [S, 2]; a state has `tick`, `luck`, `healed` and `orders`."""
 
     LATENCIES: Sequence[str]
     """Signals of the SLO whose latencies ticks tell."""
     CARRIED_OUT: frozenset[str]
     """Categories of actions."""
+    TIMED: Sequence[str]
+    """Fields of an episode that have a row for each tick from its `since` on."""
 
     @staticmethod
     def shape(worlds: Sequence[World], tick: float, padded: int) -> Any:
@@ -64,6 +66,10 @@ class Cluster(Protocol):
     @staticmethod
     def live(episode: Any, state: Any, dt: float, chance: bool) -> tuple[Any, Tick]:
         """One tick of `dt` seconds. Without `chance`, what is drawn in it is as it is expected."""
+
+    @staticmethod
+    def gauges(episode: Any, state: Any, now: Array) -> Any:
+        """How what exporters are told of is at second `now`."""
 
     @staticmethod
     def order(episode: Any, state: Any, action: Array, now: Array) -> tuple[Any, Array]:
@@ -85,8 +91,8 @@ class Cluster(Protocol):
     def exporters(
         episode: Any, memory: Any, reading: Reading, now: Array, seconds: float, sizes: Mapping[str, int]
     ) -> tuple[Any, dict[str, Block]]:
-        """What they show at second `now`, by kind, given what was told in the `seconds` since the last scrape; and what
-        they remember of it. `sizes`: components of each kind."""
+        """What they show at second `now`, by kind, given what was told of the `seconds` since the last scrape, counts a
+        second; and what they remember of it. `sizes`: components of each kind."""
 
     SEEN: Mapping[str, frozenset[str]]
     """By kind: the features that exporters compute."""
@@ -95,8 +101,8 @@ class Cluster(Protocol):
     """By kind: what happens that components of it log of (`twin.fast.lines`)."""
 
     @staticmethod
-    def events(episode: Any, told: Reading, seconds: float) -> dict[str, Array]:
-        """By kind: [R, events] how often it happened in the ticks [k, …] of a decision of `seconds`."""
+    def events(episode: Any, told: Reading) -> dict[str, Array]:
+        """By kind: [R, events] how often it happened in a decision."""
 
     @staticmethod
     def holders(episode: Any) -> Mapping[str, NDArray[np.int32]]:

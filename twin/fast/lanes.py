@@ -351,7 +351,7 @@ def _dynamic_slice(primitive: Any, values: Sequence[Value], params: dict[str, An
     sizes = params["slice_sizes"]
     if not any(start.apart for start in starts):
         indices = [start.array for start in starts]
-        return lax.dynamic_slice(operand.array, [*indices, np.zeros_like(indices[0])], (*sizes, size))
+        return lax.dynamic_slice(operand.array, [*indices, jnp.zeros_like(indices[0])], (*sizes, size))
     shape = operand.array.shape[:-1] if operand.apart else operand.array.shape
     moving = [d for d, start in enumerate(starts) if sizes[d] != shape[d]]
     if len(moving) != 1 or sizes[moving[0]] != 1 or not operand.apart or not 0 < shape[moving[0]] <= SHORT:
@@ -364,6 +364,14 @@ def _dynamic_slice(primitive: Any, values: Sequence[Value], params: dict[str, An
         here = lax.broadcast_in_dim(start == i, part.shape, (part.ndim - 1,))
         found = part if found is None else lax.select(here, part, found)
     return found
+
+
+def _dynamic_update(primitive: Any, values: Sequence[Value], params: dict[str, Any], size: int) -> Any:
+    operand, update, *starts = values
+    if any(start.apart for start in starts):
+        return None
+    indices = [start.array for start in starts]
+    return lax.dynamic_update_slice(spread(operand, size), spread(update, size), [*indices, jnp.zeros_like(indices[0])])
 
 
 ELEMENTWISE: Final = frozenset(
@@ -389,4 +397,5 @@ RULES: Final[dict[str, Rule]] = {
     "scatter": _scatter,
     "scatter-add": _scatter,
     "dynamic_slice": _dynamic_slice,
+    "dynamic_update_slice": _dynamic_update,
 }  # fmt: skip

@@ -62,22 +62,25 @@ def scrape(
     interval: float,
     luck: tuple[Array, Array] | None,
 ) -> Scraped:
-    """The scrapes of a decision that ends at second `end`, given what its ticks told [k, …], and its log lines. Without
-    `luck`, lines are as many as are expected."""
+    """The scrapes of a decision that ends at second `end`, given what was told before each [s, …], and its log lines.
+    Without `luck`, lines are as many as are expected."""
     between = interval / len(plan.ends)
     members = {kind: len(when) for kind, when in held.answered.items()}
 
-    def one(held: Scraped, what: tuple[Reading, Array]) -> tuple[Scraped, None]:
-        reading, now = what
-        memory, found = cluster.exporters(world, held.memory, reading, now, between, members)
+    def one(held: Scraped, what: tuple[Reading, Array, Array]) -> tuple[Scraped, None]:
+        reading, now, seconds = what
+        a_second = Reading(jax.tree.map(lambda sums: sums / seconds, reading.counts), reading.gauges)
+        memory, found = cluster.exporters(world, held.memory, a_second, now, between, members)
         answers = {kind: each.present.any(axis=1) for kind, each in found.items()}
         before = {kind: when >= now - 1.5 * between for kind, when in held.answered.items()}
         answered = {kind: jnp.where(answers[kind], now, when) for kind, when in held.answered.items()}
         since = alarms.held(rules, layout.about, found, before, answered, held.since, now, between)
         return replace(held, blocks=rates(found, held.blocks), answered=answered, since=since, memory=memory), None
 
-    after = jax.lax.scan(one, held, (plan.parts(told), plan.times(interval, end)))[0]
-    happened = cluster.events(world, told, interval)
+    lasted = jnp.array(plan.lengths, jnp.float32) * plan.tick
+    after = jax.lax.scan(one, held, (told, plan.times(interval, end), lasted))[0]
+    counts = jax.tree.map(lambda sums: sums.sum(axis=0), told.counts)
+    happened = cluster.events(world, Reading(counts, jax.tree.map(lambda ends: ends[-1], told.gauges)))
     of_each = {kind: lines.known().by_level(kind, cluster.EVENTS[kind]) for kind in held.lines}
     expected = {kind: happened[kind] @ jnp.asarray(each) for kind, each in of_each.items()}
     return replace(after, lines=lines.drawn(expected, luck))

@@ -33,10 +33,10 @@ NEVER: Final = -1e9
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Reading:
-    """What a cluster tells exporters of a tick, or of the ticks between two scrapes."""
+    """What exporters are told of the ticks between two scrapes."""
 
     counts: Any
-    """What happened: a sum over ticks; per second, of several."""
+    """What happened: a sum over these ticks."""
     gauges: Any
     """How it is at the end."""
 
@@ -91,16 +91,15 @@ class Schedule:
     tick: float
     """Seconds of a tick."""
 
-    def parts(self, told: Reading) -> Reading:
-        """The ticks [k, …] of a decision, scrape by scrape [s, …]; counts per second."""
-        begins = (0, *self.ends[:-1])
-        ends = np.array(self.ends) - 1
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Ticks before each scrape, since the one before."""
+        return tuple(end - begin for begin, end in zip((0, *self.ends[:-1]), self.ends, strict=True))
 
-        def rate(each: Array) -> Array:
-            sums = [each[a:b].sum(axis=0) / ((b - a) * self.tick) for a, b in zip(begins, self.ends, strict=True)]
-            return jnp.stack(sums)
-
-        return Reading(jax.tree.map(rate, told.counts), jax.tree.map(lambda each: each[ends], told.gauges))
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Which scrape is the next, tick by tick of a decision."""
+        return tuple(number for number, length in enumerate(self.lengths) for _ in range(length))
 
     def times(self, interval: float, end: Array) -> Array:
         """[s] seconds of the scrapes of a decision that ends at second `end`."""

@@ -18,10 +18,11 @@ from twin.fast import alarms, draws, inference, openstack
 from twin.fast import pool as pools
 from twin.fast.alarms import Rules
 from twin.fast.cluster import Cluster, Tick
+from twin.fast.deciding import lived
 from twin.fast.errors import CompileError, NotCompiledError
 from twin.fast.lanes import lanes_last
 from twin.fast.observing import Layouts, observe, scrape
-from twin.fast.scraping import Schedule, Scraped, nothing, rows, schedule, silence, sizes
+from twin.fast.scraping import Reading, Schedule, Scraped, nothing, rows, schedule, silence, sizes
 from twin.scenario import Scenario, Suite
 from twin.spaces import Layout
 from twin.telemetry.dialects import absent
@@ -127,6 +128,14 @@ class FastTwin:
         """One episode of the pool."""
         return pools.one(self.pool, self._common[0], number)
 
+    def _ahead(self, number: Array, since: Array) -> Any:
+        """The episode as far as the decision at tick `since` sees of it: of what is given tick by tick its own ticks,
+        which is less to read than all of them."""
+        ticks = since + jnp.arange(self.ticks)
+        rows = {name: getattr(self.pool, name) for name in self.cluster.TIMED}
+        near = {name: every[number, jnp.minimum(ticks, every.shape[1] - 1)] for name, every in rows.items()}
+        return replace(self.world(number), since=since, **near)
+
     def layout(self, number: Array) -> Layouts:
         """What never changes in the observations of one episode of the pool."""
         found: Layouts = pools.one(self.layouts, self._common[1], number)
@@ -178,36 +187,37 @@ class FastTwin:
 
     def _decide(self, lane: Lane, action: Array) -> tuple[Lane, Array, dict[str, Array]]:
         """One decision: lane, reward and info."""
-        world = self.world(lane.episode)
-        following, legal, told = self.live_on(world, lane, action)
-        dt = self.tick_seconds
-        loss = told.loss.sum() * dt
-        reward = -loss - jnp.where(legal, jnp.asarray(COST)[action[0]], 0.0)
-        scraped = self._scraped(world, following, told)
-        info = {"loss": loss, "violated": told.violated.sum() * dt, "illegal": following.illegal}
+        world = self._ahead(lane.episode, lane.state.tick)
+        ordered, legal = self._ordered(world, lane, action)
+        state, told = lived(self.cluster, world, ordered.state, self.scrapes, self.chance)
+        following = replace(ordered, state=state)
+        reward = -told.loss - jnp.where(legal, jnp.asarray(COST)[action[0]], 0.0)
+        scraped = self._scraped(world, following, told.reading)
+        info = {"loss": told.loss, "violated": told.violated, "illegal": following.illegal}
         return replace(following, scraped=scraped), reward, info
+
+    def _ordered(self, world: Any, lane: Lane, action: Array) -> tuple[Lane, Array]:
+        """With an action begun; and whether it was legal."""
+        state, legal = self.cluster.order(world, lane.state, action, lane.state.tick * self.tick_seconds)
+        return replace(lane, state=state, illegal=lane.illegal + ~legal), legal
 
     def _over(self, lane: Lane) -> Array:
         over: Array = lane.state.tick >= self.last[lane.episode]
         return over
 
-    def live_on(self, world: Any, lane: Lane, action: Array) -> tuple[Lane, Array, Tick]:
-        """The same, tick by tick: lane, whether the action was legal, and what is told of each tick."""
-        dt = self.tick_seconds
-        state, legal = self.cluster.order(world, lane.state, action, lane.state.tick * dt)
-        state, told = jax.lax.scan(
-            lambda s, _: self.cluster.live(world, s, dt, self.chance), state, None, length=self.ticks
-        )
-        return replace(lane, state=state, illegal=lane.illegal + ~legal), legal, told
 
     def whole(self, number: Array, actions: Array, luck: Array) -> Tick:
         """An episode of the pool from the end of its warm-up, with `actions` [D, 3]; what is told of each of D x k
         ticks."""
         world = self.world(number)
 
+        def live(state: Any, _: None) -> tuple[Any, Tick]:
+            return self.cluster.live(world, state, self.tick_seconds, self.chance)
+
         def decision(lane: Lane, action: Array) -> tuple[Lane, Tick]:
-            following, _, told = self.live_on(world, lane, action)
-            return following, told
+            ordered, _ = self._ordered(world, lane, action)
+            state, told = jax.lax.scan(live, ordered.state, None, length=self.ticks)
+            return replace(ordered, state=state), told
 
         _, told = jax.lax.scan(decision, self._lane(number, luck), actions)
         flat: Tick = jax.tree.map(lambda field: field.reshape(-1, *field.shape[2:]), told)
@@ -223,13 +233,13 @@ class FastTwin:
         state, scraped = jax.tree.map(lambda field: field[number], (self.begun, self.scraped))
         return Lane(number, replace(state, luck=luck), jnp.int32(0), scraped)
 
-    def _scraped(self, world: Any, lane: Lane, told: Tick) -> Scraped:
+    def _scraped(self, world: Any, lane: Lane, told: Reading) -> Scraped:
         """After a decision that ended at the lane's tick."""
         end, interval = lane.state.tick * self.tick_seconds, self.default_params.interval_seconds
         layout = self.layout(lane.episode)
         luck = (draws.seed(lane.state.luck), lane.state.tick) if self.chance else None
         return scrape(
-            self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told.reading, end, interval, luck
+            self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told, end, interval, luck
         )
 
 
@@ -286,15 +296,14 @@ def compile_worlds(worlds: Sequence[World], ticks: int = TICKS, chance: bool = T
         state = cluster.first(world, luck, window, tick)
         held = nothing(kinds_of, rules.number, cluster.EVENTS, cluster.remembered(world))
 
-        def live(s: Any, _: None) -> tuple[Any, Any]:
-            s, told = cluster.live(world, s, tick, chance)
-            return s, told.reading
+        def live(state: Any, _: None) -> tuple[Any, None]:
+            return cluster.live(world, state, tick, chance)[0], None
 
         def decision(carry: Any, _: None) -> tuple[Any, None]:
             state, held = carry
-            state, told = jax.lax.scan(live, state, None, length=ticks)
+            state, told = lived(cluster, world, state, plan, chance)
             end = state.tick * tick
-            held = scrape(cluster, rules, plan, world, layout, held, told, end, spec.control.interval, None)
+            held = scrape(cluster, rules, plan, world, layout, held, told.reading, end, spec.control.interval, None)
             return (state, held), None
 
         if warm % ticks:

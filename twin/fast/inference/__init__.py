@@ -9,14 +9,17 @@ from twin.fast.inference.memory import remembered
 from twin.fast.inference.operations import CARRIED_OUT, legal, occupied, order
 from twin.fast.inference.recording import EVENTS
 from twin.fast.inference.state import State, first
+from twin.fast.inference.told import gauges
 
 LATENCIES = ("ttft", "e2e")
+TIMED = ("arrivals",)
 
 __all__ = [
     "CARRIED_OUT",
     "EVENTS",
     "LATENCIES",
     "SEEN",
+    "TIMED",
     "Episode",
     "Shape",
     "State",
@@ -24,6 +27,7 @@ __all__ = [
     "events",
     "exporters",
     "first",
+    "gauges",
     "holders",
     "legal",
     "live",

@@ -41,7 +41,7 @@ class Coming:
 
 def coming(world: Episode, state: State, gateway: Levels, dt: float) -> Coming:
     """Who asks now; `gateway`: the levels of the gateway, where demand is changed."""
-    asked = jnp.asarray(world.arrivals)[jnp.minimum(state.tick, world.arrivals.shape[0] - 1)]
+    asked = jnp.asarray(world.arrivals)[jnp.minimum(state.tick - world.since, world.arrivals.shape[0] - 1)]
     back = state.thinking * jnp.minimum(1.0, dt / world.think)
     count = asked[0] + back
     lengths = (asked[0] * asked[1:] + back * jnp.asarray(world.returning)) / jnp.maximum(count, LEAST)

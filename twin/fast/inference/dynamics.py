@@ -32,9 +32,8 @@ from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROXY_NOTICED, Epi
 from twin.fast.inference.levels import Levels, levels
 from twin.fast.inference.network import Paths
 from twin.fast.inference.state import STAGES, State
-from twin.fast.inference.told import Counts, gauges, reloads
+from twin.fast.inference.told import Counts, down, reloads
 from twin.fast.objectives import LEAST, counted, judge
-from twin.fast.scraping import Reading
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
 
@@ -131,7 +130,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         failed=ends.failed,
         queue=in_flight(after),
         latency=jnp.stack([late.now.counts(work.admitted * ends.heard), late.whole_now.counts(ends.completed)]),
-        reading=_told(world, state, before, after, pace, way, work, late, ends, head, on, died, come.arrived, dt),
+        counts=_told(world, state, before, after, pace, way, work, late, ends, head, on, died, come.arrived, dt),
     )
     return after, told
 
@@ -160,7 +159,7 @@ def _told(
     died: Array,
     arrived: Array,
     dt: float,
-) -> Reading:
+) -> Counts:
     """`before`: programs before they lived this tick; `state`: after."""
     replicas = world.exists.shape[0]
     now = after.tick * dt
@@ -168,7 +167,7 @@ def _told(
     works = state.up[:replicas] & pace.works
     alone = work.aged + work.crowded * work.tail
     given_up = ends.failed - ends.by_replica.sum() - way.refused
-    counts = Counts(
+    return Counts(
         routed=way.routed,
         admitted=work.admitted,
         first_token=work.admitted * alone,
@@ -196,8 +195,9 @@ def _told(
         reloaded=reloaded.astype(jnp.float32),
         booted=booted.astype(jnp.float32),
         met=on.astype(jnp.float32),
+        ran=state.up * dt,
+        awake=jnp.where(down(world, after, now), 0.0, dt),
     )
-    return Reading(counts, gauges(world, after, now))
 
 
 # --- what there is to work with ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ tick on decode steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import jax
@@ -161,11 +162,11 @@ def work(
 def advanced(stages: Array, moved: Array) -> tuple[Array, Array]:
     """Requests [R, S] moved on by a real number of stages [R]; and those that come out, [R]."""
     size = stages.shape[1]
-    numbers = jnp.arange(size)
     moved = jnp.minimum(moved, float(size))
-    goes = numbers[None, :, None] + moved[:, None, None]
-    weight = jnp.maximum(0.0, 1.0 - jnp.abs(numbers[None, None, :] - goes))
-    after = (stages[:, :, None] * weight).sum(axis=1)
+    further = jnp.arange(size)[None, :] - moved[:, None]
+    # Stage by stage, so that no matrix of all pairs is written down.
+    parts = [stages[:, i, None] * jnp.maximum(0.0, 1.0 - jnp.abs(further - i)) for i in range(size)]
+    after = reduce(jnp.add, parts)
     return after, jnp.maximum(stages.sum(axis=1) - after.sum(axis=1), 0.0)
 
 

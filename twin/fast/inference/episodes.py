@@ -109,6 +109,8 @@ class Episode:
     """[] requests that a replica takes at most."""
 
     # --- what is asked --------------------------------------------------------------------------------------------
+    since: NDArray[np.int32]
+    """[] the tick of the first row of what is given tick by tick."""
     arrivals: NDArray[np.float32]
     """[T, 4] requests of each tick, their mean prompt, mean answer, and tokens of the prompt that must be computed."""
     returning: NDArray[np.float32]
@@ -213,6 +215,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         start=programs,
         fails=_failing(replicas, programs),
         ongoing=np.float32(cluster.router.max_ongoing),  # type: ignore[arg-type]
+        since=np.int32(0),  # type: ignore[arg-type]
         arrivals=asked.arrivals,
         returning=asked.returning,
         vary=asked.vary,

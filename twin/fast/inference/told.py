@@ -83,6 +83,10 @@ class Counts:
     """[D] whether a machine booted."""
     met: Array
     """[K] whether a condition held."""
+    ran: Array
+    """[P] seconds in which it ran."""
+    awake: Array
+    """[D] seconds in which no operation had taken it down."""
 
 
 @jax.tree_util.register_dataclass
@@ -136,8 +140,13 @@ def gauges(world: Episode, state: State, now: Array) -> Gauges:
         grown=state.leaked + state.stressed,
         foreign=state.foreign,
         healed=state.healed,
-        down=(_darkened(world, state) & (now >= state.orders.interrupts)[:, None]).any(axis=0),
+        down=down(world, state, now),
     )
+
+
+def down(world: Episode, state: State, now: Array) -> Array:
+    """[D] the machines that an operation has taken down at second `now`."""
+    return (_darkened(world, state) & (now >= state.orders.interrupts)[:, None]).any(axis=0)
 
 
 def reloads(world: Episode, state: State, now: Array) -> tuple[Array, Array]:

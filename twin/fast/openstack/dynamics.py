@@ -14,10 +14,9 @@ from twin.fast.once import once
 from twin.fast.openstack import guests, jobs, operations, programs, runs, services
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
-from twin.fast.openstack.features import Counts, gauges
+from twin.fast.openstack.features import Counts
 from twin.fast.openstack.felt import Felt, felt
 from twin.fast.openstack.state import WIRED, WORKS, State
-from twin.fast.scraping import Reading
 from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT
 from twin.mechanics.rabbitmq import ELECTION, SILENT_LEADER
 
@@ -96,7 +95,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
         failed=told.badly,
         queue=after.runs.active.sum().astype(jnp.float32) + after.waiting,
         latency=jnp.stack([told.latency + looked, created]),
-        reading=Reading(counts, gauges(after)),
+        counts=counts,
     )
     return after, tick
 

@@ -86,6 +86,8 @@ class Episode:
     work: Work
     rows: NDArray[np.float32]
     """[R, F] scripts: `twin.fast.openstack.scripts.FIELDS`."""
+    since: NDArray[np.int32]
+    """[] the tick of the first row of what is given tick by tick."""
     arrivals: NDArray[np.float32]
     """[T] runs that arrive by themselves in each tick."""
     entrance: NDArray[np.int32]
@@ -173,6 +175,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         components=parts,
         work=_work(tables.visits, shape.visits),
         rows=table(tables, shape.rows),
+        since=np.int32(0),  # type: ignore[arg-type]
         arrivals=arrivals,
         entrance=np.int32(entrance),  # type: ignore[arg-type]
         users=users,

@@ -82,7 +82,7 @@ class Gauges:
     """[K]"""
 
 
-def gauges(state: State) -> Gauges:
+def gauges(world: Episode, state: State, now: Array) -> Gauges:
     """How it is now."""
     programs, hosts = state.programs, state.hosts
     size = hosts.seen.shape[0]
@@ -313,7 +313,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {}
 """Log lines are not counted yet."""
 
 
-def events(world: Episode, told: Reading, seconds: float) -> dict[str, Array]:
+def events(world: Episode, told: Reading) -> dict[str, Array]:
     """None."""
     return {}
 

@@ -251,7 +251,7 @@ def _by_visit(world: Episode, row: Array, *what: Array) -> Array:
 def _arrivals(world: Episode, state: State, now: Array) -> tuple[State, Array]:
     """Runs that arrive by themselves take slots that are free; two a tick, the others wait."""
     runs = state.runs
-    come = jnp.asarray(world.arrivals)[jnp.minimum(state.tick, world.arrivals.shape[0] - 1)]
+    come = jnp.asarray(world.arrivals)[jnp.minimum(state.tick - world.since, world.arrivals.shape[0] - 1)]
     waiting = state.waiting + come
     free = ~runs.active & ~jnp.isfinite(jnp.asarray(world.users)[:, 0])
     order = jnp.cumsum(free) * free
@@ -274,7 +274,7 @@ def reads(
     world: Episode, state: State, services: Services, luck: Array, limit: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Requests that only look: answered in time, others, [B] answers by their seconds, [V] calls."""
-    asked = jnp.asarray(world.reads)[jnp.minimum(state.tick, world.reads.shape[0] - 1)]
+    asked = jnp.asarray(world.reads)[jnp.minimum(state.tick - world.since, world.reads.shape[0] - 1)]
     visit = jnp.asarray(world.reading)
     size = visit.shape[0]
     u = [draws.uniform(luck, state.tick, 30 + i, size) for i in range(3)]
