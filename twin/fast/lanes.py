@@ -23,7 +23,9 @@ from twin.fast.once import ONCE, once
 
 Found = TypeVar("Found")
 SHORT: Final = 16
-"""Axes up to this length are looked up, and summed along, element by element."""
+"""Axes up to this length are looked up element by element."""
+SHORT_PRODUCT: Final = 32
+"""Products of matrices are written out along axes up to this length."""
 
 
 def lanes_last(function: Callable[..., Found]) -> Callable[..., Found]:
@@ -199,43 +201,13 @@ def _pad(primitive: Any, values: Sequence[Value], params: dict[str, Any], size: 
     return lax.pad(values[0].array, values[1].array, (*params["padding_config"], (0, 0, 0)))
 
 
-def _sum(primitive: Any, values: Sequence[Value], params: dict[str, Any], size: int) -> Any:
-    """Along short axes, addition by addition."""
-    array, axes = values[0].array, params["axes"]
-    length = int(np.prod([array.shape[axis] for axis in axes]))
-    if True or not 0 < length <= SHORT:
-        return primitive.bind(array, **params)
-    for axis in sorted(axes, reverse=True):
-        array = _folded(primitive.name, array, axis)
-    return array
-
-
-_FOLDS: Final[dict[str, Callable[[Array, Array], Array]]] = {
-    "reduce_sum": lax.add,
-    "reduce_or": lax.bitwise_or,
-    "reduce_and": lax.bitwise_and,
-    "reduce_max": lax.max,
-    "reduce_min": lax.min,
-    "reduce_prod": lax.mul,
-}
-
-
-def _folded(name: str, array: Array, axis: int) -> Array:
-    parts = [lax.index_in_dim(array, i, axis, keepdims=False) for i in range(array.shape[axis])]
-    found = parts[0]
-    for part in parts[1:]:
-        found = _FOLDS[name](found, part)
-    return found
-
-
 def _dot(primitive: Any, values: Sequence[Value], params: dict[str, Any], size: int) -> Any:
     """A product of short matrices, term by term."""
     (left, right), (both_left, both_right) = params["dimension_numbers"]
     a, b = (value.array for value in values)
-    if len(left) != 1 or both_left or both_right or a.shape[left[0]] > SHORT:
+    if len(left) != 1 or both_left or both_right or a.shape[left[0]] > SHORT_PRODUCT:
         return None
-    if not all(value.apart for value in values):
-        return None
+    a, b = (spread(value, size) for value in values)
     rows = a.ndim - 2
     found = None
     for k in range(a.shape[left[0]]):
@@ -287,8 +259,7 @@ def _looked_up(operand: Value, indices: Value, numbers: Any, sizes: Sequence[int
     kept = [d for d in others if d not in numbers.operand_batching_dims]
     to = dict(zip(kept, numbers.offset_dims, strict=True))
     to.update(
-        (d, batch[at])
-        for d, at in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
+        (d, batch[at]) for d, at in zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
     )
     asked = lax.index_in_dim(indices.array, 0, indices.array.ndim - 2, keepdims=False)
     found_shape = [0] * rank
@@ -375,15 +346,70 @@ def _dynamic_update(primitive: Any, values: Sequence[Value], params: dict[str, A
 
 
 ELEMENTWISE: Final = frozenset(
-    "abs add add_any and atan2 ceil clamp convert_element_type copy copy_p cos div eq erf erf_inv exp exp2 expm1 floor "
-    "ge gt imag integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or pow "
-    "real reduce_precision rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin "
-    "sqrt square stop_gradient sub tan tanh xor bitcast_convert_type".split()
+    [
+        "abs",
+        "add",
+        "add_any",
+        "and",
+        "atan2",
+        "ceil",
+        "clamp",
+        "convert_element_type",
+        "copy",
+        "copy_p",
+        "cos",
+        "div",
+        "eq",
+        "erf",
+        "erf_inv",
+        "exp",
+        "exp2",
+        "expm1",
+        "floor",
+        "ge",
+        "gt",
+        "imag",
+        "integer_pow",
+        "is_finite",
+        "le",
+        "lgamma",
+        "log",
+        "log1p",
+        "logistic",
+        "lt",
+        "max",
+        "min",
+        "mul",
+        "ne",
+        "neg",
+        "nextafter",
+        "not",
+        "or",
+        "pow",
+        "real",
+        "reduce_precision",
+        "rem",
+        "round",
+        "rsqrt",
+        "select_n",
+        "shift_left",
+        "shift_right_arithmetic",
+        "shift_right_logical",
+        "sign",
+        "sin",
+        "sqrt",
+        "square",
+        "stop_gradient",
+        "sub",
+        "tan",
+        "tanh",
+        "xor",
+        "bitcast_convert_type",
+    ]
 )
 RULES: Final[dict[str, Rule]] = {
-    **dict.fromkeys(_FOLDS, _sum),
     **dict.fromkeys(
-        ("argmax", "argmin", "concatenate", "stack", "cumsum", "cummax", "cummin", "cumprod", "rev", "sort", "split",
+        ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_or", "reduce_and", "argmax", "argmin", "concatenate", "stack", "cumsum", "cummax", "cummin", "cumprod", "rev", "sort", "split",
          "squeeze"),
         _same_axes,
     ),

@@ -17,6 +17,7 @@ from twin.env import WINDOW
 from twin.fast import alarms, lines
 from twin.fast.alarms import Rules
 from twin.fast.cluster import Cluster
+from twin.fast.once import once
 from twin.fast.scraping import COLUMNS, NEVER, Reading, Schedule, Scraped, rates, runs
 from twin.spaces import AGE_LIMIT, SEVERITIES
 from twin.telemetry.features import FEATURES, KINDS, SHOWN
@@ -120,11 +121,13 @@ def placed(layout: Layouts, held: Scraped, now: Array) -> tuple[Array, Array, Ar
     """[N, F] values, presence and age of features: what is held by kind, by component."""
     values, present = {}, {}
     away = jnp.full(layout.kind.shape[0], AGE_LIMIT)
-    for kind, shown in held.blocks.items():
+    for kind, block in held.blocks.items():
         mine = layout.kind == NUMBER[kind]
         row = jnp.where(mine, layout.row, 0)
-        values[kind] = jnp.where(mine[:, None], shown.values[row], 0.0)
-        present[kind] = mine[:, None] & shown.present[row]
+        columns = np.array([FEATURES.index(name) for name in COLUMNS[kind]], int)
+        shown = block.present & layout.shown[columns][None, :]
+        values[kind] = jnp.where(mine[:, None], jnp.where(shown, block.values, 0.0)[row], 0.0)
+        present[kind] = mine[:, None] & shown[row]
         last = held.answered[kind][row]
         # Older than the window that a policy is given: nothing is known of it any more.
         known = mine & (last > NEVER) & (now - last <= WINDOW)
@@ -137,10 +140,10 @@ def placed(layout: Layouts, held: Scraped, now: Array) -> tuple[Array, Array, Ar
         bits = [present[kind][:, begins[kind] : begins[kind] + end - first] for kind in owners]
         shown_values.append(reduce(jnp.add, parts) if parts else jnp.zeros((n, end - first)))
         shown_present.append(reduce(jnp.logical_or, bits) if bits else jnp.zeros((n, end - first), bool))
-    there = jnp.concatenate(shown_present, axis=1) & layout.shown[None, :]
-    found = jnp.where(there, jnp.concatenate(shown_values, axis=1), 0.0)
-    once = jnp.asarray(OWNED)[layout.kind] & layout.shown[None, :] & (away > 0.0)[:, None]
-    age = jnp.where(there, 0.0, jnp.where(once, away[:, None], AGE_LIMIT))
+    there, away = once((jnp.concatenate(shown_present, axis=1), jnp.where(away > 0.0, away, AGE_LIMIT)))
+    found = jnp.concatenate(shown_values, axis=1)
+    owned = jnp.asarray(OWNED)[layout.kind] & layout.shown[None, :]
+    age = jnp.where(there, 0.0, jnp.where(owned, away[:, None], AGE_LIMIT))
     return found, there, age
 
 

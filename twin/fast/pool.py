@@ -31,7 +31,5 @@ def one(pool: Any, shared: Any, number: Array) -> Any:
     """One episode of the pool; `shared` is what `common` found of it."""
     fields, structure = jax.tree.flatten(pool)
     alike = jax.tree.leaves(shared, is_leaf=lambda field: field is None)
-    found = [
-        field[number] if same is None else jnp.asarray(same) for field, same in zip(fields, alike, strict=True)
-    ]
+    found = [field[number] if same is None else jnp.asarray(same) for field, same in zip(fields, alike, strict=True)]
     return jax.tree.unflatten(structure, found)

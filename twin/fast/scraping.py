@@ -19,6 +19,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from twin.fast.errors import NotCompiledError
+from twin.fast.once import once
 from twin.telemetry.features import FEATURES, IS_COUNTER, KINDS, SHOWN
 from twin.telemetry.records import LEVELS
 
@@ -57,6 +58,7 @@ def block(kind: str, columns: Mapping[str, Array], there: Array, silent: Mapping
     """The columns [R] of a kind; `there` [R] says who answers, `silent` [R] whose columns of some names are missing all
     the same. What has no column is absent."""
     names, rows = COLUMNS[kind], there.shape[0]
+    there, silent = once((there, dict(silent)))
     nothing = jnp.zeros(rows)
     values = jnp.stack([jnp.broadcast_to(columns.get(name, nothing), (rows,)) for name in names], axis=1)
     present = there[:, None] & np.isin(names, list(columns))[None, :]

@@ -205,7 +205,6 @@ class FastTwin:
         over: Array = lane.state.tick >= self.last[lane.episode]
         return over
 
-
     def whole(self, number: Array, actions: Array, luck: Array) -> Tick:
         """An episode of the pool from the end of its warm-up, with `actions` [D, 3]; what is told of each of D x k
         ticks."""
@@ -238,9 +237,7 @@ class FastTwin:
         end, interval = lane.state.tick * self.tick_seconds, self.default_params.interval_seconds
         layout = self.layout(lane.episode)
         luck = (draws.seed(lane.state.luck), lane.state.tick) if self.chance else None
-        return scrape(
-            self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told, end, interval, luck
-        )
+        return scrape(self.cluster, self.rules, self.scrapes, world, layout, lane.scraped, told, end, interval, luck)
 
 
 def compile(

@@ -34,6 +34,7 @@ from twin.fast.inference.network import Paths
 from twin.fast.inference.state import STAGES, State
 from twin.fast.inference.told import Counts, down, reloads
 from twin.fast.objectives import LEAST, counted, judge
+from twin.fast.once import once
 from twin.inference.cgroup import ANSWER_BYTES_PER_TOKEN
 from twin.mechanics.serving import READ_TIMEOUT
 
@@ -83,9 +84,9 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     objective = jnp.asarray(world.objective)
     first_limit = jnp.minimum(objective[1, 1], way.deadline)
     at_once = way.routed * way.fresh
-    slow = (at_once * jnp.where(passes, late.first.beyond(first_limit), 1.0)).sum() + way.entered - at_once.sum()
+    slow = once(at_once * jnp.where(passes, late.first.beyond(first_limit), 1.0)).sum() + way.entered - at_once.sum()
     bad_first = slow + way.refused + ends.unanswered
-    late_whole = (ends.completed * late.whole.beyond(objective[2, 1])).sum()
+    late_whole = once(ends.completed * late.whole.beyond(objective[2, 1])).sum()
     everybody = ends.completed.sum() + ends.failed
     bad_whole = late_whole + ends.failed - ends.judged + ends.overdue
     expected = jnp.stack([ends.failed, bad_first, bad_whole])

@@ -16,6 +16,7 @@ from twin.actions import CATEGORIES
 from twin.fast import orders
 from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, Episode
 from twin.fast.inference.state import State
+from twin.fast.once import once
 from twin.fast.orders import NUMBER, among
 from twin.inference.operations import FEWEST_SEQUENCES
 from twin.inference.steering import LEAST_RATE
@@ -52,8 +53,13 @@ _BOOTS = np.isin(CATEGORIES, ("reboot", "power-cycle"))
 
 def legal(world: Episode, state: State, now: Array) -> Array:
     """[C, N] whether an action could be ordered now; noop's row is empty."""
+    return _legal(world, state, now, jnp.arange(world.role.shape[0]))
+
+
+def _legal(world: Episode, state: State, now: Array, members: Array) -> Array:
+    """[C, M] whether it could be on these components [M]."""
     replicas = world.exists.shape[0]
-    role, index = jnp.asarray(world.role), jnp.asarray(world.index)
+    role, index = jnp.asarray(world.role)[members], jnp.asarray(world.index)[members]
     program, gpu, node = role == PROGRAM, role == GPU, role == NODE
     replica = program & (index < replicas)
     at = jnp.where(replica, index, 0)
@@ -64,7 +70,9 @@ def legal(world: Episode, state: State, now: Array) -> Array:
     nodes = jnp.asarray(world.node_of_seat)[state.seat]
     nodes_of = jnp.asarray(world.node_of_seat)
     holder = jnp.where(replica, nodes[at], jnp.where(gpu, nodes_of[jnp.where(gpu, index, 0)], machine))
-    elsewhere = (spare[None, :] & (nodes[None, :] != holder[:, None])).any(axis=1)
+    # Of spares on several machines one is always elsewhere.
+    first = jnp.where(spare, nodes, -1).max()
+    elsewhere = jnp.where(holder == first, (spare & (nodes != first)).any(), first >= 0)
     aboard = (state.deployed[None, :] & (nodes[None, :] == machine[:, None])).sum(axis=1)
     cordoned = state.cordoned[machine]
     excluded = state.excluded[at] > now
@@ -87,22 +95,28 @@ def legal(world: Episode, state: State, now: Array) -> Array:
         "uncordon": node & cordoned,
         "drain": node & (aboard == 1) & (machine != 0) & elsewhere,
     }
-    free = ~occupied(world, state)
+    free = ~_occupied(world, state, members)
     return jnp.stack([rows.get(category, jnp.zeros_like(program)) & free for category in CATEGORIES])
 
 
 def occupied(world: Episode, state: State) -> Array:
     """[N] whether an action in flight is on a component, on what is placed on it, or has reserved it."""
+    return _occupied(world, state, jnp.arange(world.role.shape[0]))
+
+
+def free(world: Episode, state: State, target: Array) -> Array:
+    """[] whether no action in flight is on one component."""
+    return ~_occupied(world, state, target[None])[0]
+
+
+def _occupied(world: Episode, state: State, members: Array) -> Array:
+    """[M] whether these components are."""
     active = state.orders.active
-    numbers = jnp.arange(world.role.shape[0])
-    on_target = (state.orders.target[:, None] == numbers[None, :]) & active[:, None]
-    residents = _below(world, state, jnp.asarray(world.role), jnp.asarray(world.index)) & active[:, None]
-    reserved = (
-        (jnp.asarray(world.role) == PROGRAM)[None, :]
-        & (jnp.asarray(world.index)[None, :] == state.spare[:, None])
-        & active[:, None]
-    )
-    return (on_target | residents | reserved).any(axis=0)
+    role, index = jnp.asarray(world.role)[members], jnp.asarray(world.index)[members]
+    on_target = state.orders.target[:, None] == members[None, :]
+    residents = _below(world, state, role, index)
+    reserved = (role == PROGRAM)[None, :] & (index[None, :] == state.spare[:, None])
+    return ((on_target | residents | reserved) & active[:, None]).any(axis=0)
 
 
 def order(world: Episode, state: State, action: Array, now: Array) -> tuple[State, Array]:
@@ -110,7 +124,7 @@ def order(world: Episode, state: State, action: Array, now: Array) -> tuple[Stat
     (waiting is)."""
     category, target, parameter = action[0], action[1], action[2]
     slot = orders.free(state.orders)
-    allowed = legal(world, state, now)[category, target] & slot.any()
+    allowed = _legal(world, state, now, target[None])[category, 0] & slot.any()
     gentle = parameter == 0
     working = state.decoding.sum() + state.queued.sum() > 0.0
     drains = jnp.where(gentle & among(category, INTERRUPTS) & working, drain_seconds(world, state), 0.0)
@@ -142,7 +156,7 @@ def progress(world: Episode, state: State, now: Array) -> tuple[State, Array]:
     category = state.orders.category
     interrupting = orders.interrupting(state.orders, now, INTERRUPTS)
     finishing = orders.finishing(state.orders, now)
-    affected = _affected(world, state)
+    affected = once(_affected(world, state))
     stopped = (affected & interrupting[:, None]).any(axis=0)
     healed = state.healed | _renewed(world, state, affected, finishing)
     started = (affected & (finishing & interrupting)[:, None]).any(axis=0)

@@ -31,7 +31,7 @@ def begun(world: Episode, state: State, now: Array) -> State:
     mine = active & turn
     target = jnp.argmax((jnp.asarray(world.role) == 0) & (jnp.asarray(world.index) == jnp.argmax(mine)))
     whole = (state.up[:replicas] | ~state.deployed).all()
-    free = ~operations.occupied(world, state)[target]
+    free = operations.free(world, state, target)
     whole = whole & ~(state.orders.active & (state.orders.category == NUMBER["recreate"])).any()
     starts = there & (now >= rollout[0]) & (now >= state.rests) & whole & free
     action = jnp.array([NUMBER["recreate"], 0, 0]).at[1].set(target)

@@ -10,6 +10,7 @@ from jax import Array
 
 from twin.fast.conditions import LAYER
 from twin.fast.inference.episodes import GATEWAY, GPU, HEAD, NODE, PROGRAM, STORE
+from twin.fast.once import once
 from twin.mechanics.durations import DURATIONS
 from twin.mechanics.layers import Layer
 from twin.mechanics.serving import NODE_CHECK_FAILURES, NODE_CHECK_PERIOD, NODE_CHECK_TIMEOUT
@@ -142,6 +143,7 @@ def lives(
     held = ~state.up & engine & ((state.fresh == 2) & store | unmanaged | padded(~passes))
     ready = jnp.where(held & jnp.isfinite(ready), jnp.maximum(ready, now + takes), ready)
     starting = ~state.up & ~died & jnp.isfinite(ready) & (now >= ready - takes)
+    died, came, starting, deaths, ready = once((died, came, starting, deaths, ready))
     after = replace(
         state,
         healed=state.healed | _begun_anew(world, starting, hits, seat),
