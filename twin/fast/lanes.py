@@ -24,7 +24,7 @@ from twin.fast.once import ONCE, once
 Found = TypeVar("Found")
 SHORT: Final = 16
 """Axes up to this length are looked up element by element."""
-SHORT_PRODUCT: Final = 32
+SHORT_PRODUCT: Final = 96
 """Products of matrices are written out along axes up to this length."""
 
 

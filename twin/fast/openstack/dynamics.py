@@ -11,7 +11,7 @@ from jax import Array
 from twin.fast import draws, objectives
 from twin.fast.cluster import Tick
 from twin.fast.once import once
-from twin.fast.openstack import guests, jobs, operations, programs, runs, services
+from twin.fast.openstack import guests, jobs, lookup, operations, programs, runs, services
 from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Counts
@@ -62,8 +62,7 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     calls = told.calls + asked_too
     following = state.runs
     begun = (following.state == WORKS) & (before.state != WORKS)
-    stages = (jnp.arange(calls.shape[0])[:, None] == jnp.maximum(following.job, 0)[None, :]) & begun[None, :]
-    done = calls + stages.sum(axis=1)
+    done = calls + lookup.counts(jnp.maximum(following.job, 0), calls.shape[0], [begun])[0]
     wired = ((following.state == WIRED) & (before.state != WIRED)).sum()
     each = services.BACKGROUND["statements"] * dt + services.BACKGROUND["statements of a server"] * wired
     work = (done @ jnp.asarray(world.work.sql)[:, 0] + each) * STATEMENT * answers.slowdown

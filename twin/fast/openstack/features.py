@@ -209,8 +209,8 @@ def _aboard(look: Look, values: Array) -> Array:
     """[N] sums over the programs that run on each machine."""
     node = jnp.asarray(look.world.components.node)
     numbers = jnp.arange(node.shape[0])
-    on = (node[None, :] == numbers[:, None]) & (look.gauges.up & jnp.asarray(look.world.components.process))[None, :]
-    return on.astype(jnp.float32) @ values
+    on = (node[None, :] == numbers[:, None]).astype(jnp.float32)
+    return on @ jnp.where(look.gauges.up & jnp.asarray(look.world.components.process), values, 0.0)
 
 
 def _guests(look: Look, column: int) -> Array:
