@@ -39,10 +39,10 @@ def calibrate(suite: str, parts: Sequence[str] = PARTS, seeds: int = 8, workers:
         raise UserError(f"the suite '{suite}' is kept for {loaded.split}: the fast twin is calibrated on training")
     written: dict[str, Path] = {}
     if "flows" in parts:
-        from twin.fast.openstack import profiling
+        from twin.fast.openstack import flows, profiling
 
         profiling.calibrate()
-        written["flows"] = profiling.FILE
+        written["flows"] = flows.FILE
     if "lines" in parts:
         from twin.fast import lines
         from twin.fast.inference import recording

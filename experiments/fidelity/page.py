@@ -107,25 +107,37 @@ def recoveries(proof: Proof) -> Figure | None:
 
 
 def returns(proof: Proof) -> Figure | None:
-    """What each policy costs on average in both twins, a panel for each suite; they differ by orders of magnitude."""
+    """What each policy costs on average in both twins, in the order that they have in the SimPy twin; a panel for each
+    suite. Where both twins agree on the order, the fast one's points go the same way."""
     from plotly.subplots import make_subplots
 
     if not proof.rankings:
         return None
-    figure = make_subplots(1, len(proof.rankings), subplot_titles=[one.suite for one in proof.rankings])
-    for i, one in enumerate(proof.rankings, 1):
-        simpy, fast = (np.maximum(-means, 0.1) for means in one.means)
-        ends = [min(simpy.min(), fast.min()), max(simpy.max(), fast.max())]
-        figure.add_scatter(
-            x=ends, y=ends, mode="lines", line={"color": "#999", "dash": "dot"}, showlegend=False, row=1, col=i
-        )
-        figure.add_scatter(
-            x=simpy, y=fast, text=list(one.policies), mode="markers+text", textposition="middle right",
-            showlegend=False, marker={"color": FAST, "size": 9}, textfont={"size": 10}, row=1, col=i,
-        )  # fmt: skip
-        figure.update_xaxes(title="SimPy twin, s of outage", type="log", row=1, col=i)
-        figure.update_yaxes(title="fast twin, s of outage", type="log", row=1, col=i)
-    return _sized(figure, 480)
+    heights = [len(one.policies) for one in proof.rankings]
+    ticks = [digit * 10**power for power in range(-1, 5) for digit in (1, 2, 5)]
+    figure = make_subplots(
+        len(proof.rankings), 1, subplot_titles=[one.suite for one in proof.rankings], row_heights=heights,
+        vertical_spacing=0.2 / len(proof.rankings),
+    )  # fmt: skip
+    for row, one in enumerate(proof.rankings, 1):
+        simpy, fast = (np.maximum(-means, 0.1) for means in one.means)  # they differ by orders of magnitude
+        order = np.argsort(simpy)
+        names = [one.policies[i] for i in order]
+        for name, here, there in zip(names, simpy[order], fast[order], strict=True):
+            figure.add_scatter(
+                x=[here, there], y=[name, name], mode="lines", line={"color": "#ccc", "width": 3}, showlegend=False,
+                hoverinfo="skip", row=row, col=1,
+            )  # fmt: skip
+        for twin, values, colour in (("SimPy", simpy, SIMPY), ("fast", fast, FAST)):
+            figure.add_scatter(
+                x=values[order], y=names, name=twin, legendgroup=twin, showlegend=row == 1, mode="markers",
+                marker={"color": colour, "size": 9}, hovertemplate="%{y}: %{x:.1f} s<extra></extra>", row=row, col=1,
+            )  # fmt: skip
+        figure.update_xaxes(title="s of outage", type="log", tickvals=ticks, row=row, col=1)
+        figure.update_yaxes(autorange="reversed", automargin=True, row=row, col=1)
+    figure.update_yaxes(type="category")
+    figure.update_layout(legend={"orientation": "h", "x": 0.0, "y": 1.0, "yanchor": "bottom"})
+    return _sized(figure, 90 * len(heights) + 26 * sum(heights))
 
 
 def _by_five_seconds(values: list[float], step: float) -> tuple[list[float], list[float]]:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.fidelity import plain
+from experiments.fidelity import parity_cloud, plain
+from experiments.fidelity.line import SIMPY_BAR, TICK_BAR, Line, apart, deaths_apart, relative
 from experiments.fidelity.plain import Kernels, Life
 from twin import fast
 from twin.fast.conditions import present
@@ -24,7 +25,6 @@ from twin.mechanics.supervision import RELIST
 from twin.scenario import Scenario
 from twin.world import World
 
-TICK_BAR, SIMPY_BAR = 1e-5, 0.02
 TICKS = 10
 """Of a decision."""
 
@@ -48,26 +48,12 @@ LOOP = """faults:
        selector: {pods: {ray: [ray-replicas-0]}}}"""
 
 
-@dataclass(frozen=True)
-class Line:
-    """How far two versions of a component are from each other, relative to the larger of what they say and 1."""
-
-    component: str
-    quantity: str
-    beside: str
-    error: float
-    bar: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is within its bar."""
-        return self.error <= self.bar
-
-
 def parity() -> Iterator[Line]:
-    """All components of the inference cluster."""
+    """All components of both clusters."""
     yield from ticks()
     yield from minutes()
+    yield from parity_cloud.ticks()
+    yield from parity_cloud.minutes()
 
 
 # --- one tick, beside the plain version --------------------------------------------------------------------------
@@ -81,7 +67,7 @@ def ticks() -> Iterator[Line]:
         for t in range(1, len(lived.state.tick)):
             before, after, told = (jax.tree.map(lambda f, at=at: f[at], part) for part, at in _around(lived, t))
             for key, one, other in _compared(world, before, after, told):
-                worst[key] = max(worst.get(key, 0.0), _apart(one, other))
+                worst[key] = max(worst.get(key, 0.0), apart(one, other))
     yield from (Line(*key, "plain", error, TICK_BAR) for key, error in worst.items())
     yield Line("gpu", "decode, prompt", "plain", _capped_apart(), TICK_BAR)
 
@@ -214,15 +200,7 @@ def _capped_apart() -> float:
     slower = plain.capped(replica.gpu.model, replica.model, len(replica.gpus), 100.0, 16, 1024, 128)
     episode, _ = _lived(CAP)
     given = episode.conditions.channels[0, [CHANNEL["decode"], CHANNEL["prefill"]]]
-    return _apart(given, slower)
-
-
-def _apart(one: Any, other: Any) -> float:
-    a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
-    same = a == b  # times that never come, too
-    scale = np.maximum(1.0, np.maximum(np.abs(a), np.abs(b)))
-    with np.errstate(invalid="ignore"):
-        return float(np.where(same, 0.0, np.abs(a - b) / scale).max())
+    return apart(given, slower)
 
 
 # --- a minute, beside SimPy --------------------------------------------------------------------------------------
@@ -252,8 +230,8 @@ def _engine_minutes() -> Iterator[Line]:
         here = float(lived.told.completed[BEGIN:END].sum())
         queue = float(lived.told.queue[BEGIN:END].mean())
         name = f"engine, {rate:g} requests/s"
-        yield Line(name, "completed", "SimPy", _relative(here, served[-1] - served[0]), SIMPY_BAR)
-        yield Line(name, "running and waiting", "SimPy", _relative(queue, float(np.mean(running))), SIMPY_BAR)
+        yield Line(name, "completed", "SimPy", relative(here, served[-1] - served[0]), SIMPY_BAR)
+        yield Line(name, "running and waiting", "SimPy", relative(queue, float(np.mean(running))), SIMPY_BAR)
 
 
 def _answered(world: World) -> float:
@@ -301,11 +279,4 @@ def _crash_loop() -> Line:
     _, lived = _lived(LOOP)
     counts = lived.state.deaths[:, 0]
     ours = np.flatnonzero(np.diff(counts) > 0) + 1.0
-    if len(ours) != len(theirs):
-        return Line("process", f"deaths ({len(ours)} beside {len(theirs)})", "SimPy", 1.0, SIMPY_BAR)
-    apart = [_relative(a - ours[0], b - theirs[0]) for a, b in zip(ours[1:], theirs[1:], strict=True)]
-    return Line("process", "seconds to each death", "SimPy", max(apart), SIMPY_BAR)
-
-
-def _relative(one: float, other: float) -> float:
-    return abs(one - other) / max(abs(other), 1e-9)
+    return deaths_apart("process", ours, theirs)

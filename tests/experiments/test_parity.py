@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from experiments.fidelity import plain
-from experiments.fidelity.parity import TICK_BAR, ticks
+from experiments.fidelity import parity_cloud, plain, plain_cloud
+from experiments.fidelity.line import TICK_BAR
+from experiments.fidelity.parity import ticks
 
 
 def test_every_tick_of_every_component_is_that_of_the_plain_version() -> None:
@@ -15,6 +16,42 @@ def test_every_tick_of_every_component_is_that_of_the_plain_version() -> None:
     assert {line.component for line in lines} == {"process", "gateway", "router", "engine", "SLO", "gpu"}
     missed = {f"{line.component}, {line.quantity}": line.error for line in lines if not line.holds}
     assert not missed and all(line.bar == TICK_BAR for line in lines)
+
+
+def test_every_tick_of_a_clouds_services_is_that_of_the_plain_version() -> None:
+    lines = list(parity_cloud.ticks())
+    assert {line.component for line in lines} == {"cloud: service", "cloud: balancer"}
+    missed = {f"{line.component}, {line.quantity}": line.error for line in lines if not line.holds}
+    assert not missed and all(line.bar == TICK_BAR for line in lines)
+
+
+def test_a_service_that_dies_at_every_start_is_started_later_and_later() -> None:
+    def after(one: plain_cloud.Program, doomed: bool, now: float, reaches: bool = True) -> plain_cloud.Program:
+        return plain_cloud.program(one, doomed, False, reaches, startup=5.0, now=now)
+
+    one = after(plain_cloud.Program(True, math.inf, 0.0, 0.0), True, 100.0)
+    assert (one.up, one.ready, one.born, one.deaths) == (False, 115.0, 100.0, 1.0)
+    assert after(one, True, 114.0) == one
+    one = after(one, True, 115.0)
+    assert (one.ready, one.deaths) == (115.0 + 20.0 + 5.0, 2.0)
+    assert not after(one, False, 140.0, reaches=False).up
+    assert after(one, False, 140.0).up
+
+
+def test_a_stopped_service_is_started_when_that_ends() -> None:
+    running = plain_cloud.Program(True, math.inf, 0.0, 0.0)
+    one = plain_cloud.program(running, False, True, True, startup=5.0, now=10.0)
+    one = plain_cloud.program(one, False, True, True, startup=5.0, now=11.0)
+    assert (one.up, one.ready, one.born) == (False, 16.0, 10.0)
+
+
+def test_a_balancer_changes_its_mind_after_checks_in_a_row() -> None:
+    trusted, streak = True, 0.0
+    seen = []
+    for answers in (False, False, True, *[False] * 6, *[True] * 4):
+        trusted, streak = plain_cloud.checked(trusted, streak, answers, 2.0)
+        seen.append(trusted)
+    assert seen == [*[True] * 7, *[False] * 3, *[True] * 3]
 
 
 def test_the_shorter_queue_is_preferred() -> None:

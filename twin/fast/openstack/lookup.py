@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax import Array
 
+from twin.fast.once import once
+
 FEW = 16
 """Rows of a table up to which comparing with each is cheaper than reading one by one."""
 
@@ -28,5 +30,6 @@ def read(table: Array, place: Array) -> Array:
 
 def counts(place: Array, size: int, what: Sequence[Array]) -> Array:
     """[C, V] sums of some columns [M] by the place [M] of each entry, `size` places."""
+    place, columns = once((place, jnp.stack(what).astype(jnp.float32)))
     here = (place[:, None] == jnp.arange(size)[None, :]).astype(jnp.float32)
-    return jnp.matmul(jnp.stack(what).astype(jnp.float32), here, precision="highest")
+    return jnp.matmul(columns, here, precision="highest")
