@@ -217,6 +217,8 @@ def _dot(primitive: Any, values: Sequence[Value], params: dict[str, Any], size: 
         other = lax.expand_dims(other, range(rows))
         term = one * other
         found = term if found is None else found + term
+        if k % SHORT == SHORT - 1:
+            found = once(found)  # an expression of many more terms no longer becomes a vector loop
     return found
 
 
