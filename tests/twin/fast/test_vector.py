@@ -61,7 +61,7 @@ def test_a_step_leaves_what_it_found_so_that_it_is_compiled_once() -> None:
     env.reset(seed=0)
     found = env._lane
     env.step(np.tile(NOOP, (3, 1)))
-    types = [[(leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(lane)] for lane in (found, env._lane)]
+    types = [[jax.typeof(leaf) for leaf in jax.tree.leaves(lane)] for lane in (found, env._lane)]
     assert types[0] == types[1]
 
 
