@@ -161,7 +161,7 @@ def progress(world: Episode, state: State, queries: Array, now: Array) -> tuple[
     numbers = jnp.arange(jnp.asarray(world.role).shape[0])
     below = jnp.asarray(parts.below)[target]
     itself = target[:, None] == numbers[None, :]
-    affected = (itself | below) & state.programs.present[None, :]
+    affected = once((itself | below) & state.programs.present[None, :])
     stopped = (affected & (stopping & ~finishing)[:, None]).any(axis=0)
     starts = (affected & (stopping & finishing)[:, None]).any(axis=0)
     healed = state.healed | _renewed(world, state, finishing)
