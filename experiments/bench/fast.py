@@ -77,7 +77,6 @@ def _speed(case: str, seconds: float) -> Iterator[Row]:
 
 def _by_numpy(twin: Any, lanes: Any, seconds: float) -> float:
     """The same decisions a CPU-second by NumPy, one after the other, of which every observation is written too."""
-    import jax
     import numpy as np
 
     from experiments.bench.plain import decision
@@ -150,7 +149,7 @@ def _cartpole(seconds: float) -> Row:
     row = f"gymnax CartPole-v1, {LANES:,} environments"
     if find_spec("gymnax") is None:
         return skipped(row, "gymnax is not installed (pip install 'healtwin[bench]')")
-    import gymnax  # type: ignore[import-not-found]
+    import gymnax  # type: ignore[import-not-found, import-untyped, unused-ignore]
     import jax
 
     env, params = gymnax.make("CartPole-v1")

@@ -42,7 +42,8 @@ class Tick:
 
 class Cluster(Protocol):
     """The functions of a kind of cluster. An episode is one life of a scenario as arrays: everything random is drawn
-    in it. It has `role` [N], `since` [], `conditions` and `objective` [S, 2]; a state has `tick`, `luck`, `healed` and `orders`."""
+    in it. It has `role` [N], `since` [], `conditions` and `objective` [S, 2]; a state has `tick`, `luck`, `healed` and
+    `orders`."""
 
     LATENCIES: Sequence[str]
     """Signals of the SLO whose latencies ticks tell."""

@@ -17,6 +17,7 @@ from twin.fast.cluster import Cluster
 from twin.fast.scraping import Reading, Schedule
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Told:
     """What is told of a decision. s scrapes."""
@@ -45,7 +46,7 @@ def lived(cluster: Cluster, world: Any, state: Any, plan: Schedule, chance: bool
         return (state, loss + lost, violated + bad, Reading(counts, gauges)), None
 
     scrapes = len(plan.ends)
-    like = jax.eval_shape(tick, state)[3]
+    *_, like = jax.eval_shape(tick, state)
     nothing: Reading = jax.tree.map(lambda leaf: jnp.zeros((scrapes, *leaf.shape), leaf.dtype), like)
     begin = (state, jnp.float32(0.0), jnp.float32(0.0), nothing)
     (state, loss, violated, heard), _ = lax.scan(turn, begin, jnp.array(plan.parts))
@@ -53,8 +54,10 @@ def lived(cluster: Cluster, world: Any, state: Any, plan: Schedule, chance: bool
 
 
 def _at(rows: Array, number: Array) -> Array:
-    return lax.dynamic_index_in_dim(rows, number, keepdims=False)
+    row: Array = lax.dynamic_index_in_dim(rows, number, keepdims=False)
+    return row
 
 
 def _put(rows: Array, row: Array, number: Array) -> Array:
-    return lax.dynamic_update_index_in_dim(rows, row, number, 0)
+    after: Array = lax.dynamic_update_index_in_dim(rows, row, number, 0)
+    return after

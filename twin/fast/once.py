@@ -24,5 +24,5 @@ def _computed_once(arrays: Arrays) -> Arrays:
     return arrays
 
 
-ONCE: Final = _computed_once.__name__
+ONCE: Final = "_computed_once"
 """What the call is called in a traced function."""
