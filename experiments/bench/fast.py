@@ -79,9 +79,9 @@ def _by_numpy(twin: Any, lanes: Any, seconds: float) -> float:
     """The same decisions a CPU-second by NumPy, one after the other, of which every observation is written too."""
     import numpy as np
 
-    from experiments.bench.plain import decision
+    from experiments.bench.plain import LAST, decision
 
-    decide, now = decision(twin, lanes)
+    decide, now = decision(twin, lanes, LAST)
     luck = np.random.default_rng(0)
 
     def work() -> float:
@@ -123,11 +123,12 @@ def _runner(case: str) -> tuple[Any, Callable[..., Any], Any]:
     import jax
     import jax.numpy as jnp
 
+    from experiments.bench.plain import LAST
     from twin import fast
 
     twin = fast.compile(_scenario(case), range(8), TICKS)
     most = jnp.array(twin.num_actions)
-    step = jax.vmap(twin.step, (0, -1, 0), (-1, -1, 0, 0, 0))
+    step = jax.vmap(twin.step, *LAST)
     observed, lanes = jax.jit(jax.vmap(twin.reset, out_axes=-1))(jax.random.split(jax.random.key(0), LANES))
 
     def decision(carried: Any, key: Any) -> tuple[Any, Any]:

@@ -6,6 +6,6 @@ environments at once and in float32, without what nobody reads, what is computed
 tick.
 """
 
-from experiments.bench.plain.twin import decision
+from experiments.bench.plain.twin import LAST, decision
 
-__all__ = ["decision"]
+__all__ = ["LAST", "decision"]

@@ -18,12 +18,23 @@ Decision = Callable[[NDArray[np.uint32], Any, NDArray[np.int32]], tuple[Any, ...
 all in NumPy."""
 
 
-def decision(twin: FastTwin, lanes: Any) -> tuple[Decision, Any]:
+FIRST, LAST = ((0, 0, 0), 0), ((0, -1, 0), (-1, -1, 0, 0, 0))
+"""Axes of `FastTwin.step` under `vmap`, given and found: all lanes first, or those of states and observations last."""
+
+
+def decision(twin: FastTwin, lanes: Any, axes: Any = FIRST) -> tuple[Decision, Any]:
     """A decision of lanes such as these, by NumPy; and the lanes as NumPy has them."""
-    lanes = jax.tree.map(words, lanes)
     count = len(lanes.episode)
+    where = axes[0][1]
+
+    def given(leaf: Any) -> Any:
+        """A key is two words to NumPy, which stand before lanes that are last."""
+        key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return jnp.moveaxis(words(leaf), 0, where) if key else leaf
+
+    lanes = jax.tree.map(given, lanes)
     keys, actions = jnp.zeros((count, 2), jnp.uint32), jnp.zeros((count, 3), jnp.int32)
-    plan, told = planned(jax.vmap(twin.step), keys, lanes, actions)
+    plan, told = planned(jax.vmap(twin.step, *axes), keys, lanes, actions)
 
     def decide(keys: NDArray[np.uint32], lanes: Any, actions: NDArray[np.int32]) -> tuple[Any, ...]:
         # Overflows and the like are as silent as they are in XLA.
