@@ -16,7 +16,7 @@ from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Counts, gauges
 from twin.fast.openstack.felt import Felt, felt
-from twin.fast.openstack.state import WIRED, WORKS, State
+from twin.fast.openstack.state import WIRED, State
 from twin.fast.scraping import Reading
 from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT
 from twin.mechanics.rabbitmq import ELECTION, SILENT_LEADER
@@ -61,11 +61,9 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     bads = jnp.stack([told.badly, told.bad + bad, built.bad.sum().astype(jnp.float32), down * dt])
     judged, loss, violated = objectives.judge(state.judged, objective, goods, bads, state.tick)
     calls = told.calls + asked_too
-    following = state.runs
-    begun = (following.state == WORKS) & (before.state != WORKS)
-    stages = (jnp.arange(calls.shape[0])[:, None] == jnp.maximum(following.job, 0)[None, :]) & begun[None, :]
+    stages = jnp.arange(calls.shape[0])[:, None] == built.begun[None, :]
     done = calls + stages.sum(axis=1)
-    wired = ((following.state == WIRED) & (before.state != WIRED)).sum()
+    wired = ((state.runs.state == WIRED) & (before.state != WIRED)).sum()
     each = services.BACKGROUND["statements"] * dt + services.BACKGROUND["statements of a server"] * wired
     work = (done @ jnp.asarray(world.work.sql)[:, 0] + each) * STATEMENT * answers.slowdown
     number = done.sum() + each / services.BACKGROUND["statements of a transaction"]
