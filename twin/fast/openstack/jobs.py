@@ -42,11 +42,13 @@ servers of its host and for those that were evacuated."""
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Told:
-    """Creations of this tick: [M] those judged well, badly, and the seconds of those that came to be (0 of others)."""
+    """Of this tick: [M] creations judged well, badly, and the seconds of those that came to be (0 of others)."""
 
     good: Array
     bad: Array
     took: Array
+    begun: Array
+    """[M] the stage that has begun; -1."""
 
 
 def alive(world: Episode, state: State, channel: Felt, now: Array) -> Array:
@@ -133,10 +135,11 @@ def live(
     phase = jnp.where(begins, WORKS, runs.state)
     begins, until, flaw, phase, longer = once((begins, until, flaw, phase, longer))
 
-    # Stages that end.
-    ends = (runs.state == WORKS) & (runs.until < end) & ~begins
-    broken = ends & (runs.fails > 0.0)
-    again = broken & (runs.fails == 2.0) & creation & at_compute & anywhere & (runs.attempts < MAX_ATTEMPTS)
+    # Stages that end, short ones in the tick in which they begin.
+    ended = until
+    ends = (phase == WORKS) & (ended < end)
+    broken = ends & (flaw > 0.0)
+    again = broken & (flaw == 2.0) & creation & at_compute & anywhere & (runs.attempts < MAX_ATTEMPTS)
     lost = broken & ~again
     plugs = ends & ~broken & at_compute & wired
     passed = (ends & ~broken & ~plugs) | ((runs.state == WIRED) & (runs.until < end))
@@ -193,18 +196,18 @@ def live(
     phase = jnp.where(found, jnp.where(runs.kind == DELETION, WAITS, ERROR), phase)
     phase, until, failures = once((phase, until, failures))
     until = jnp.where((phase == WAITS) & found, now + RESTARTED, until)
-    until = jnp.where((again | more) & (phase == WAITS), jnp.maximum(runs.until, now - dt), until)
+    until = jnp.where((again | more) & (phase == WAITS), jnp.maximum(ended, now - dt), until)
 
     # How creations are judged.
     phase, until = once((phase, until))
     open_ = jnp.isfinite(runs.opened)
     built = (phase == DONE) & (runs.state != DONE) & creation & open_
     gone_bad = (((phase == ERROR) & (runs.state != ERROR)) | (runs.kind == DELETION)) & open_ & (runs.kind != 0)
-    took = jnp.where(built, runs.until - runs.opened, 0.0)
+    took = jnp.where(built, ended - runs.opened, 0.0)
     late = open_ & ~built & ~gone_bad & (end - runs.opened > limit)
     good = built & (took <= limit)
     bad = (built & (took > limit)) | gone_bad | late
-    life = jnp.where(built | ((phase == DONE) & (runs.state != DONE)), runs.until, runs.alive)
+    life = jnp.where(built | ((phase == DONE) & (runs.state != DONE)), ended, runs.alive)
     after = replace(
         runs,
         job=job,
@@ -219,7 +222,7 @@ def live(
         way=jnp.where(again, 0, way),
     )
     state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring))
-    return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0))
+    return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0), jnp.where(begins, runs.job, -1))
 
 
 def _stages(world: Episode, services: Services, gone: Array, single: Array) -> Array:
