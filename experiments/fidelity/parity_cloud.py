@@ -194,7 +194,7 @@ def _calls(name: str, faults: str) -> Line:
     meter.opened, meter.met = on_opened, on_met  # type: ignore[method-assign]
     world.run()
     _, lived = _lived(faults, 1200)
-    counts = lived.told.reading.counts
+    counts = lived.told.counts
     ours = float(counts.seconds[SETTLED:].sum() / counts.requests[SETTLED:].sum())
     return Line(f"cloud: call, {name}", "seconds", "SimPy", relative(ours, float(np.mean(took))), SIMPY_BAR)
 

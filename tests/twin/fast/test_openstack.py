@@ -169,7 +169,7 @@ def test_the_rule_ladder_heals_with_the_same_order_at_the_same_time() -> None:
 
 
 def test_sessions_at_work_are_those_that_little_s_law_says() -> None:
-    counts = told().reading.counts
+    counts = told().counts
     queries, threads = (np.asarray(each)[:, :60].mean() for each in (counts.queries, counts.threads))
     assert queries > 20.0
     assert threads == pytest.approx(1.0 + queries * STATEMENT, rel=0.01)
