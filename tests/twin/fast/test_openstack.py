@@ -16,13 +16,15 @@ from twin.env import ClusterEnv
 from twin.fast.conditions import LAYERS
 from twin.fast.openstack.channels import CHANNEL, effects
 from twin.fast.openstack.features import SEEN
-from twin.fast.openstack.flows import call, measured
+from twin.fast.openstack.flows import call, measured, stages
+from twin.fast.openstack.jobs import _sent
 from twin.fast.openstack.operations import CARRIED_OUT
 from twin.fast.openstack.profiling import _work, kind, owner
 from twin.fast.openstack.recording import Event
 from twin.fast.orders import NUMBER
 from twin.mechanics.conditions import Condition
 from twin.mechanics.layers import Layer
+from twin.mechanics.neutron import SEND_EVENTS_INTERVAL
 from twin.mechanics.openstack import STATEMENT
 from twin.scenario import Scenario
 from twin.telemetry.features import FEATURES, KINDS
@@ -167,10 +169,27 @@ def test_the_rule_ladder_heals_with_the_same_order_at_the_same_time() -> None:
 
 
 def test_sessions_at_work_are_those_that_little_s_law_says() -> None:
-    counts = told().reading.counts
+    counts = told().counts
     queries, threads = (np.asarray(each)[:, :60].mean() for each in (counts.queries, counts.threads))
     assert queries > 20.0
     assert threads == pytest.approx(1.0 + queries * STATEMENT, rel=0.01)
+
+
+def test_neutron_tells_nova_at_once_and_then_gathers_for_a_while() -> None:
+    moments = jnp.asarray([10.0, 10.5, jnp.inf])
+    sent, notified = _sent(moments, jnp.float32(-jnp.inf))
+    assert sent[:2].tolist() == [10.0, 10.0 + SEND_EVENTS_INTERVAL] and notified == 10.0 + SEND_EVENTS_INTERVAL
+    sent, notified = _sent(moments + 1.0, notified)  # with what is to be sent already
+    assert sent[:2].tolist() == [12.0, 12.0] and notified == 12.0
+    sent, notified = _sent(moments + 3.5, notified)  # one after that, when the interval is over
+    assert sent[:2].tolist() == [14.0, 14.0] and notified == 14.0
+    assert _sent(jnp.full(3, jnp.inf), notified)[1] == 14.0
+
+
+def test_a_build_waits_for_the_statements_before_its_interface_is_there_and_for_those_after_its_agent_s_pass() -> None:
+    (wired,) = [stage for stage in stages(measured()["scripts"]["lifecycle"]["servers.create"]) if stage.guest > 0.0]
+    assert wired.owner == "nova-compute" and wired.awaited + wired.later < wired.statements
+    assert 0.0 < wired.after < 1.0 < wired.guest < 3.0
 
 
 def test_conditions_become_channels_by_the_mechanics() -> None:

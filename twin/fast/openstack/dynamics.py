@@ -16,7 +16,7 @@ from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.features import Counts
 from twin.fast.openstack.felt import Felt, felt
-from twin.fast.openstack.state import WIRED, WORKS, State
+from twin.fast.openstack.state import WIRED, State
 from twin.mechanics.openstack import MYSQL_THREADS, STATEMENT
 from twin.mechanics.rabbitmq import ELECTION, SILENT_LEADER
 
@@ -60,10 +60,8 @@ def live(world: Episode, state: State, dt: float, chance: bool = True) -> tuple[
     bads = jnp.stack([told.badly, told.bad + bad, built.bad.sum().astype(jnp.float32), down * dt])
     judged, loss, violated = objectives.judge(state.judged, objective, goods, bads, state.tick)
     calls = told.calls + asked_too
-    following = state.runs
-    begun = (following.state == WORKS) & (before.state != WORKS)
-    done = calls + lookup.counts(jnp.maximum(following.job, 0), calls.shape[0], [begun])[0]
-    wired = ((following.state == WIRED) & (before.state != WIRED)).sum()
+    done = calls + lookup.counts(built.begun, calls.shape[0], [jnp.ones(built.begun.shape)])[0]
+    wired = ((state.runs.state == WIRED) & (before.state != WIRED)).sum()
     each = services.BACKGROUND["statements"] * dt + services.BACKGROUND["statements of a server"] * wired
     work = (done @ jnp.asarray(world.work.sql)[:, 0] + each) * STATEMENT * answers.slowdown
     number = done.sum() + each / services.BACKGROUND["statements of a transaction"]

@@ -58,15 +58,19 @@ class Work:
     think: NDArray[np.float32]
     """[V, S] of Python, by single service."""
     sql: NDArray[np.float32]
-    """[V, 3] statements, transactions, those that write."""
+    """[V, 4] statements, transactions, those that write; statements that it waits for itself."""
     casts: NDArray[np.float32]
     """[V] messages that nobody waits for the answer of."""
     host: NDArray[np.float32]
     """[V] seconds on the compute host."""
     owner: NDArray[np.int32]
     """[V] role of who takes the message that begins a stage; -1 of calls."""
+    guest: NDArray[np.float32]
+    """[V] seconds from a plugged-in interface until the guest is there; 0 of what builds none."""
     after: NDArray[np.float32]
-    """[V] seconds after the agent's pass; 0 of what waits for none."""
+    """[V] seconds after the agent has begun to say that all is wired; 0 of what waits for none."""
+    later: NDArray[np.float32]
+    """[V] statements in these."""
     validated: NDArray[np.float32]
     """[V] tokens that keystone is asked about."""
     uploads: NDArray[np.bool_]
@@ -336,11 +340,13 @@ def _work(visits: Sequence[Visits], size: int) -> Work:
         http=column(lambda v: [v.http.get(name, 0.0) for name in WEB], len(WEB)),
         calls=column(lambda v: [v.calls.get(name, 0.0) for name in CALLED], len(CALLED)),
         think=column(lambda v: [v.think.get(name, 0.0) for name in SINGLE], len(SINGLE)),
-        sql=column(lambda v: [v.statements, v.transactions, v.writes], 3),
+        sql=column(lambda v: [v.statements, v.transactions, v.writes, v.awaited], 4),
         casts=column(lambda v: v.casts),
         host=column(lambda v: v.host),
         owner=column(lambda v: ROLE.get(v.owner, -1), kind=np.int32),
+        guest=column(lambda v: v.guest),
         after=column(lambda v: v.after),
+        later=column(lambda v: v.later),
         validated=column(lambda v: v.http.get("keystone", 0.0) - (v.name == "keystone token")),
         uploads=column(lambda v: v.name.endswith("images.create"), kind=bool),
         stores=column(lambda v: v.owner == "cinder-volume" and v.name in STORING, kind=bool),

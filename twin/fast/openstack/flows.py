@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -46,8 +46,14 @@ class Visits:
     """Seconds of work on the host's cores and disk."""
     owner: str = ""
     """Of a stage: who takes the message that begins it."""
+    awaited: float = 0.0
+    """Statements that it waits for; of a build, those until its interface is plugged in."""
+    guest: float = 0.0
+    """Of a build: seconds from then until its guest is there, and the host's agent finds the interface; 0 of others."""
     after: float = 0.0
-    """Of a stage that waits for its host's agent: seconds after the agent's pass; 0 of others."""
+    """Of a build: seconds after the agent has begun to say that all is wired; 0 of others."""
+    later: float = 0.0
+    """Of a build: statements in these."""
 
 
 @cache
@@ -83,20 +89,24 @@ def stages(job: Sequence[Mapping[str, Any]]) -> tuple[Visits, ...]:
 def _stage(stage: Mapping[str, Any]) -> Visits:
     wired = "plugged" in stage
     found = {**stage, "seconds": stage["plugged"] if wired else stage["seconds"]}
-    rest = _after() if wired else 0.0
-    return _visits(stage["method"], found, stage["http"], stage["owner"], rest)
+    visits = _visits(stage["method"], found, stage["http"], stage["owner"])
+    if not wired:
+        return visits
+    usual = build()
+    return replace(
+        visits, awaited=usual["awaited"], guest=usual["guest"], after=usual["after"], later=usual["after statements"]
+    )
 
 
 @cache
-def _after() -> float:
-    """Seconds from the end of an agent's pass to the end of a build: the least that was seen."""
-    jobs = [*measured()["scripts"]["lifecycle"].values()]
-    return float(min(stage["after"] for job in jobs for stage in job if "after" in stage))
+def build() -> dict[str, Any]:
+    """The stage of a lifecycle that waits for its host's agent."""
+    jobs = measured()["scripts"]["lifecycle"].values()
+    found: dict[str, Any] = next(stage for job in jobs for stage in job if "plugged" in stage)
+    return found
 
 
-def _visits(
-    name: str, found: Mapping[str, Any], http: Mapping[str, float], owner: str = "", after: float = 0.0
-) -> Visits:
+def _visits(name: str, found: Mapping[str, Any], http: Mapping[str, float], owner: str = "") -> Visits:
     host = found["host"]
     work = sum(found["think"].values())
     # What is neither Python of services nor statements is work of the host that a stage runs on.
@@ -107,5 +117,6 @@ def _visits(
     return Visits(
         name, np.array(found["seconds"], np.float32), {k: v for k, v in http.items() if k in ROLE},
         {k: v for k, v in found["calls"].items() if k in ROLE}, {k: v for k, v in found["think"].items() if k in ROLE},
-        found["statements"], found["reads"] + found["writes"], found["writes"], found["casts"], host, owner, after,
+        found["statements"], found["reads"] + found["writes"], found["writes"], found["casts"], host, owner,
+        found["statements"],
     )  # fmt: skip

@@ -11,7 +11,9 @@ from twin.fast.openstack.components import ROLE, WEB
 from twin.fast.openstack.episodes import Episode
 
 OF_COMPONENTS: Final = ("programs.ready", "programs.born", "programs.deaths", "programs.streak", "workers")
-OF_HOSTS: Final = tuple(f"hosts.{name}" for name in ("heard", "failures", "wiring", "running", "dead", "down", "seen"))
+OF_HOSTS: Final = tuple(
+    f"hosts.{name}" for name in ("heard", "failures", "wiring", "stirred", "leaving", "running", "dead", "down", "seen")
+)
 OF_SERVICES: Final = ("reading.counts.requests", "reading.counts.failed", "reading.counts.seconds")
 OF_DATABASE: Final = ("backlog", "batch", "settles", "reading.counts.queries", "reading.counts.threads")
 

@@ -15,24 +15,39 @@ from twin.fast.openstack import mutations
 from twin.fast.openstack.components import ROLE
 from twin.fast.openstack.episodes import Episode
 from twin.fast.openstack.felt import Felt
-from twin.fast.openstack.flows import QUANTILES
+from twin.fast.openstack.flows import QUANTILES, build
 from twin.fast.openstack.lookup import read, stacked
 from twin.fast.openstack.services import Services
-from twin.fast.openstack.state import DONE, ERROR, LOST, WAITS, WIRED, WIRES, WORKS, State
-from twin.mechanics.neutron import AGENT_DOWN_TIME, FILTER_PORT, POLLING_INTERVAL, REMOVE_PORT, SCAN, WIRE_PORT
+from twin.fast.openstack.state import DONE, ERROR, LOST, TOLD, WAITS, WIRED, WIRES, WORKS, State
+from twin.mechanics.neutron import (
+    AGENT_DOWN_TIME,
+    FILTER_PORT,
+    POLLING_INTERVAL,
+    REFRESH_FILTER,
+    REMOVE_PORT,
+    SCAN,
+    SEND_EVENTS_INTERVAL,
+    WIRE_PORT,
+)
 from twin.mechanics.openstack import (
     MAX_ATTEMPTS,
     PUBLISH,
     RPC,
     SERVICE_DOWN_TIME,
+    SPREAD,
     STATEMENT,
     VIF_PLUGGING_TIMEOUT,
 )
+from twin.openstack.tenants.capacity import USERS
 
 CREATION, DELETION = 1, 2
 COMPUTE = ROLE["nova-compute"]
 PASS = ("get_devices_details_list_and_failed_devices", "security_group_info_for_devices", "update_device_list")
 """What an agent asks neutron in a pass, one after the other: what is new, its groups; and it says what is wired."""
+TELLING, STATEMENTS = build()["telling"], build()["telling statements"]
+"""Seconds of an agent's message that interfaces are wired or gone, and the statements in it."""
+LOOKED_AT = 0.1 * WIRE_PORT + REFRESH_FILTER
+"""Seconds of a pass for an interface that has become ACTIVE: the agent treats it once more, as an update."""
 OBJECTS = RPC["object_action"]
 RESTARTED = 2.0 * (2.0 * PUBLISH + OBJECTS.python + OBJECTS.statements * STATEMENT)
 """Seconds until a nova-compute that starts takes up what the one before has left: first it asks nova-conductor for the
@@ -42,11 +57,13 @@ servers of its host and for those that were evacuated."""
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Told:
-    """Creations of this tick: [M] those judged well, badly, and the seconds of those that came to be (0 of others)."""
+    """Of this tick: [M] creations judged well, badly, and the seconds of those that came to be (0 of others)."""
 
     good: Array
     bad: Array
     took: Array
+    begun: Array
+    """[M] the stage that has begun; -1."""
 
 
 def alive(world: Episode, state: State, channel: Felt, now: Array) -> Array:
@@ -88,7 +105,7 @@ def live(
     at_host = read(_at_hosts(world, state, services, channel, agent, gone, came, now), place)
     stages, at_host = once((stages, at_host))
     at_compute, following, known, ownerless, wired = stages[:5] > 0.0
-    rest, on_host, messages, share, after, longer, spread = stages[4:11]
+    guest, rest, on_host, messages, share, after, longer, spread = stages[4:12]
     listens, full, hung, deaf, went, returned = at_host[:6] > 0.0
     slow, late = at_host[6:]
 
@@ -107,7 +124,7 @@ def live(
     unbound = at_compute & wired & deaf  # neutron takes the host's agent for dead and binds no port there
     local = at_compute & wired & (full | spoiled | unbound)
     fails = draws.uniform(luck, state.tick, 12, size) < share
-    usual = draws.quantile(draws.uniform(luck, state.tick, 13, size), stages[11:], QUANTILES)
+    usual = draws.quantile(draws.uniform(luck, state.tick, 13, size), stages[12:], QUANTILES)
     fails, usual = once((fails, usual))
     wavers = draws.normal(draws.uniform(luck, state.tick, 14, size)) * spread
     longer = jnp.maximum(longer + wavers, 0.0)
@@ -133,13 +150,23 @@ def live(
     phase = jnp.where(begins, WORKS, runs.state)
     begins, until, flaw, phase, longer = once((begins, until, flaw, phase, longer))
 
-    # Stages that end.
-    ends = (runs.state == WORKS) & (runs.until < end) & ~begins
-    broken = ends & (runs.fails > 0.0)
-    again = broken & (runs.fails == 2.0) & creation & at_compute & anywhere & (runs.attempts < MAX_ATTEMPTS)
+    # Neutron tells nova at once that a port is wired, and then gathers what comes for a while.
+    news = (runs.state == WIRED) & (until < end)
+    others = (begins | (runs.state == WORKS)) & (until < end) & ((at_compute & wired) | (runs.kind == DELETION))
+    moments = jnp.where(news | others, until, jnp.inf)
+    sent, notified = _sent(moments, state.notified)
+    until = jnp.where(news, sent + rest, until)
+    phase = jnp.where(news, TOLD, phase)
+    until, phase, news, notified = once((until, phase, news, notified))
+
+    # Stages that end, short ones in the tick in which they begin.
+    ended = until
+    ends = (phase == WORKS) & (ended < end)
+    broken = ends & (flaw > 0.0)
+    again = broken & (flaw == 2.0) & creation & at_compute & anywhere & (runs.attempts < MAX_ATTEMPTS)
     lost = broken & ~again
     plugs = ends & ~broken & at_compute & wired
-    passed = (ends & ~broken & ~plugs) | ((runs.state == WIRED) & (runs.until < end))
+    passed = (ends & ~broken & ~plugs) | ((phase == TOLD) & (ended < end))
     again, lost, plugs, passed = once((again, lost, plugs, passed))
     more = passed & (runs.left > 0)
     placing = more & following & (runs.host < 0)
@@ -161,50 +188,66 @@ def live(
 
     phase, more, passed, again, failures = once((phase, more, passed, again, failures))
 
-    # Ports that wait for their host's agent, all of a pass together.
-    waiting = (phase == WIRES) & (until < end)
-    count = (waiting[None, :] & here).sum(axis=1)
-    idle = (count > 0) & (state.hosts.wiring < end) & state.programs.up[agent] & services.broker[agent]
-    phased = draws.uniform(luck, state.tick, 15, hosts)
-    earliest = jnp.where(waiting[None, :] & here, until[None, :], jnp.inf).min(axis=1)
-    begun = jnp.where(state.hosts.wiring > earliest, state.hosts.wiring, earliest + phased * POLLING_INTERVAL)
-    begun = jnp.maximum(begun, now - dt)
-    each = (WIRE_PORT + FILTER_PORT) * services.slow + services.wiring
-    finished = begun + SCAN * services.slow + count * each + 2.0 * len(PASS) * services.late
-    # Ports that go take the agent a pass, too.
-    removed = ((passed & ~more & (runs.kind == DELETION))[None, :] & here).sum(axis=1)
-    removal = (SCAN + REMOVE_PORT) * services.slow + services.wiring
-    wiring = jnp.where(idle, finished, state.hosts.wiring)
-    wiring = jnp.where(removed > 0, jnp.maximum(wiring, now) + removed * removal, wiring)
-    passes, through = read(stacked(idle, finished), place)
-    passes, through = once((passes, through))
-    taken = waiting & (passes > 0.0)
+    # Ports whose guest is there wait for their host's agent, which wires all of a pass together. A pass begins an
+    # interval after the one before, or when that ends; with nothing to wire it is shorter than that and delays nobody.
+    until = jnp.where(plugs, ended + guest * slow, until)
+    ready = until - SCAN  # the agent looks at the bridge for so long, and then knows what is there
+    waiting = (phase == WIRES) & (ready < end)
+    earliest = jnp.where(waiting[None, :] & here, ready[None, :], jnp.inf).min(axis=1)
+    works = state.programs.up[agent] & services.broker[agent]
+    luck_of_hosts = draws.uniform(luck, state.tick, 15, 2 * hosts)
+    at_rest = earliest + luck_of_hosts[:hosts] * POLLING_INTERVAL
+    moment = jnp.where(state.hosts.wiring > earliest, state.hosts.wiring, at_rest)
+    moment = jnp.maximum(moment, now - dt)
+    starts = works & (moment < end)
+    taken_here = waiting[None, :] & here & (ready[None, :] <= moment[:, None]) & starts[:, None]
+    count = taken_here.sum(axis=1)
+    usual_pass = jnp.exp(SPREAD * draws.normal(luck_of_hosts[hosts:])) * services.slow
+    each = (SCAN + count * (WIRE_PORT + FILTER_PORT) + state.hosts.stirred) * usual_pass
+    finished = moment + each + 2.0 * len(PASS) * services.late
+    telling = TELLING * services.slow + STATEMENTS * services.statement
+    over = finished + telling + state.hosts.leaving * REMOVE_PORT * services.slow
+    wiring = jnp.where(starts, over, jnp.where(jnp.isfinite(earliest) & works, moment, state.hosts.wiring))
+    # What comes while the agent is at a pass is worked off in the next: before it tells what it has wired, ports that
+    # are ACTIVE now and filters of those in a group that another has come to or left; afterwards, ports that have gone.
+    busy_agent = ~starts & (state.hosts.wiring > now)
+    removes = passed & ~more & (runs.kind == DELETION)
+    at_hosts = here & (runs.active & (runs.host >= 0))[None, :]
+    guests = (at_hosts & (runs.state == DONE)[None, :]).sum(axis=1)
+    comes = (news[None, :] & at_hosts).sum(axis=1)
+    removed = (removes[None, :] & at_hosts).sum(axis=1)
+    refreshed = (plugs.sum() + removes.sum()) * guests / USERS
+    fresh = comes * LOOKED_AT + refreshed * REFRESH_FILTER
+    stirred = jnp.where(starts, fresh, jnp.where(busy_agent, state.hosts.stirred + fresh, 0.0))
+    leaving = jnp.where(starts, removed, jnp.where(busy_agent, state.hosts.leaving + removed, 0.0))
+    (through,) = once(read(stacked(finished), place))
+    taken = once(taken_here.any(axis=0))
     overdue = (phase == WIRES) & ~taken & (now - until > VIF_PLUGGING_TIMEOUT)
-    until = jnp.where(taken, through + rest + longer, until)
+    until = jnp.where(taken, through, until)
     phase = jnp.where(taken, WIRED, phase)
     phase = jnp.where(overdue, ERROR, phase)
     failures = failures + ((overdue & creation)[None, :] & here).sum(axis=1)
 
     # Who worked on it is gone; who starts anew looks at what was left.
-    busy = (phase == WORKS) | (phase == WIRES) | (phase == WIRED)
+    busy = (phase == WORKS) | (phase == WIRES) | (phase == WIRED) | (phase == TOLD)
     orphaned = busy & jnp.where(at_compute, went, ownerless)
     phase = jnp.where(orphaned, LOST, phase)
     found = (phase == LOST) & at_compute & returned
     phase = jnp.where(found, jnp.where(runs.kind == DELETION, WAITS, ERROR), phase)
     phase, until, failures = once((phase, until, failures))
     until = jnp.where((phase == WAITS) & found, now + RESTARTED, until)
-    until = jnp.where((again | more) & (phase == WAITS), jnp.maximum(runs.until, now - dt), until)
+    until = jnp.where((again | more) & (phase == WAITS), jnp.maximum(ended, now - dt), until)
 
     # How creations are judged.
     phase, until = once((phase, until))
     open_ = jnp.isfinite(runs.opened)
     built = (phase == DONE) & (runs.state != DONE) & creation & open_
     gone_bad = (((phase == ERROR) & (runs.state != ERROR)) | (runs.kind == DELETION)) & open_ & (runs.kind != 0)
-    took = jnp.where(built, runs.until - runs.opened, 0.0)
+    took = jnp.where(built, ended - runs.opened, 0.0)
     late = open_ & ~built & ~gone_bad & (end - runs.opened > limit)
     good = built & (took <= limit)
     bad = (built & (took > limit)) | gone_bad | late
-    life = jnp.where(built | ((phase == DONE) & (runs.state != DONE)), runs.until, runs.alive)
+    life = jnp.where(built | ((phase == DONE) & (runs.state != DONE)), ended, runs.alive)
     after = replace(
         runs,
         job=job,
@@ -218,12 +261,27 @@ def live(
         alive=life,
         way=jnp.where(again, 0, way),
     )
-    state = replace(state, runs=after, hosts=replace(state.hosts, failures=failures, wiring=wiring))
-    return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0))
+    state = replace(
+        state,
+        runs=after,
+        hosts=replace(state.hosts, failures=failures, wiring=wiring, stirred=stirred, leaving=leaving),
+        notified=notified,
+    )
+    return state, Told(good, bad, jnp.where(built & (took > 0.0), took, 0.0), jnp.where(begins, runs.job, -1))
+
+
+def _sent(moments: Array, notified: Array) -> tuple[Array, Array]:
+    """[M] when news of `moments` [M] of a tick (infinite: none) is sent to nova, and when the last is. Those before are
+    sent at `notified` []: what comes until then goes with them, what comes within the interval after it at its end."""
+    rest = jnp.where(moments > notified, moments, jnp.inf)
+    first = jnp.maximum(rest.min(), notified + SEND_EVENTS_INTERVAL)
+    late = jnp.isfinite(rest) & (rest > first)
+    sent = jnp.where(moments <= notified, notified, jnp.where(late, first + SEND_EVENTS_INTERVAL, first))
+    return sent, jnp.where(jnp.isfinite(first), jnp.where(late.any(), first + SEND_EVENTS_INTERVAL, first), notified)
 
 
 def _stages(world: Episode, services: Services, gone: Array, single: Array) -> Array:
-    """[11 + Q, V] what is asked of the stage of a job: whose it is, who takes it, how it goes, the quantiles of its
+    """[12 + Q, V] what is asked of the stage of a job: whose it is, who takes it, how it goes, the quantiles of its
     seconds."""
     work = world.work
     owner = jnp.asarray(work.owner)
@@ -232,7 +290,8 @@ def _stages(world: Episode, services: Services, gone: Array, single: Array) -> A
     host = jnp.where(of_compute, jnp.asarray(work.host), 0.0)
     messages = 2.0 * (jnp.asarray(work.http).sum(axis=1) + jnp.asarray(work.calls).sum(axis=1))
     return stacked(
-        of_compute, following, services.owner[role], gone[single[role]], jnp.asarray(work.after), host, messages,
+        of_compute, following, services.owner[role], gone[single[role]],
+        jnp.asarray(work.guest), jnp.asarray(work.after) + jnp.asarray(work.later) * services.statement, host, messages,
         services.fails, services.after, services.longer, services.spread, jnp.asarray(work.seconds).T,
     )  # fmt: skip
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from twin.fast.openstack.flows import FILE, QUANTILES
 from twin.fast.openstack.recording import Event, Recording, Root, Step, listening
-from twin.mechanics.neutron import FILTER_PORT, SCAN, WIRE_PORT
 from twin.scenario import Scenario
 from twin.world import World
 
@@ -167,10 +166,55 @@ def job(root: Root) -> list[dict[str, Any]]:
         mine = [e.end for e in inside if math.isfinite(e.end) and kind(e.service) == owner(topic)]
         end = until if math.isfinite(until) else max(mine, default=cast.start)
         work = _work(e for e in inside if kind(e.service) != "neutron-dhcp-agent")
-        plugs = [e.start - cast.start for e in inside if e.what == "plug"]
-        more = {"plugged": plugs[-1]} if plugs else {}
-        stages.append({"owner": owner(topic), "method": method, "seconds": max(end - cast.start, 0.0), **more, **work})
+        start = max(cast.start, root.end)  # who asked has no answer yet when the first message is sent
+        plugs = [e for e in inside if e.what == "plug"]
+        more = {"plugged": plugs[-1].start - start, **_told(root, inside, plugs[-1].start, end)} if plugs else {}
+        stages.append({"owner": owner(topic), "method": method, "seconds": max(end - start, 0.0), **more, **work})
     return stages
+
+
+AGENTS = ("neutron-dhcp-agent", "neutron-l3-agent")
+
+
+def _told(root: Root, inside: Sequence[Event], plugged: float, end: float) -> dict[str, float]:
+    """Of a build whose interface is plugged in at `plugged` and that ends at `end`: the statements that it waits for
+    until then, the seconds until its guest is there, those of the agent's message that all is wired, and what follows
+    until the server is written down as ACTIVE: what its host does then, nobody waits for.
+    Builds whose event waits with others' in neutron's notifier say nothing of the last two."""
+    statements = sum(e.amount for e in inside if e.what == "sql" and e.start < plugged and not _aside(e, inside))
+    found = {"awaited": statements}
+    guest, tell = (next((e for e in inside if e.what == what), None) for what in ("guest", "tell"))
+    if guest is None or tell is None or not any(e.what == "http" and e.detail == "nova-api" for e in root.told):
+        return found
+    saved = (e.end for e in inside if e.what == "call" and kind(e.service) == "nova-compute" and e.start > tell.start)
+    end = max((at for at in saved if at <= end), default=end)
+    told = [e for e in root.told if e.what == "sql" and tell.start <= e.start < end and e.amount > PUSH]
+    own = sum(e.amount for e in inside if e.what == "sql" and guest.start <= e.start < end)
+    return found | {
+        "guest": guest.start - plugged,
+        "telling": tell.end - tell.start,
+        "telling statements": sum(e.amount for e in told if e.start < tell.end),
+        "after": end - tell.start,
+        "after statements": own + sum(e.amount for e in told),
+    }
+
+
+PUSH = 1.0
+"""Statements of a push of an object to all agents, which nobody waits for."""
+
+
+def _aside(event: Event, inside: Sequence[Event]) -> bool:
+    """Whether it goes on beside a build: for an agent, or for the news that neutron has for nova."""
+    news = min(
+        (e.start for e in inside if e.what == "cast" and "external_instance_event" in e.detail), default=math.inf
+    )
+    beside = (
+        e for e in inside
+        if (e.what in ("call", "http") and kind(e.service) in AGENTS)
+        or (e.what == "http" and kind(e.service) == "neutron-server" and e.detail == "nova-api")
+        or (e.what == "http" and kind(e.service) == "nova-compute" and e.start >= news)
+    )  # fmt: skip
+    return event.amount <= PUSH or any(e.start <= event.start and event.end <= e.end for e in beside)
 
 
 def _jobs(roots: Sequence[Root]) -> list[dict[str, Any]]:
@@ -193,17 +237,18 @@ def _jobs(roots: Sequence[Root]) -> list[dict[str, Any]]:
     ]
 
 
-TEXTS = ("owner", "method", "seconds", "plugged")
+TOLD = ("awaited", "guest", "telling", "telling statements", "after", "after statements")
+TEXTS = ("owner", "method", "seconds", "plugged", *TOLD)
 
 
 def _wiring(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Of a stage that waits for its host's agent: seconds until it does, and those after the agent's pass."""
+    """Of a stage that waits for its host's agent: seconds until it does, and medians of what `_told` says."""
     plugged = [stage["plugged"] for stage in stages if "plugged" in stage]
     if len(plugged) < 0.9 * len(stages):
         return {}
-    waits = [stage["seconds"] - stage["plugged"] for stage in stages if "plugged" in stage]
-    after = min(waits) - SCAN - WIRE_PORT - FILTER_PORT
-    return {"plugged": _quantiles(plugged), "after": round(after, 4)} if after > 0.0 else {}
+    told = {name: [stage[name] for stage in stages if name in stage] for name in TOLD}
+    medians = {name: round(float(np.median(values)), 4) for name, values in told.items() if values}
+    return {"plugged": _quantiles(plugged), **medians} if len(medians) == len(TOLD) and medians["after"] > 0.0 else {}
 
 
 # --- scripts -------------------------------------------------------------------------------------------------------

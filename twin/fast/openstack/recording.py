@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin.openstack.neutron.agent.openvswitch import OVSNeutronAgent
 from twin.openstack.nova.compute.service import NovaCompute
 from twin.openstack.nova.virt.driver import LibvirtDriver
 from twin.openstack.oslo.clients import Clients
@@ -44,6 +45,8 @@ class Root:
     end: float = float("nan")
     status: int = 0
     events: list[Event] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)
+    """What is done because the host's agent says that its interface is wired, and for others of that pass."""
 
 
 @dataclass(slots=True)
@@ -72,6 +75,10 @@ class Recording:
     world: World
     roots: dict[str, Root] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    told: dict[str, list[Event]] = field(default_factory=dict)
+    """By the trace of an agent's pass: what is done because it says which interfaces it has wired."""
+    plugged: dict[str, str] = field(default_factory=dict)
+    """The trace of the build that has plugged an interface in."""
     unasked: float = 0.0
     """SQL statements for nobody's request: periodic tasks, agents."""
     alone: int = 0
@@ -90,6 +97,8 @@ def listening(recording: Recording) -> Iterator[None]:
         elif event.what == "sql":
             recording.unasked += event.amount
             recording.alone += 1
+        if trace in recording.told:
+            recording.told[trace].append(event)
 
     def wrap(owner: type, name: str, make: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
@@ -115,6 +124,8 @@ def listening(recording: Recording) -> Iterator[None]:
     wrap(Service, "think", timed("think", lambda seconds: (seconds, "")))
     wrap(Service, "sql", timed("sql", lambda n, write=False: (float(n), "write" if write else "")))
     wrap(LibvirtDriver, "plug_vifs", _plugs(recording))
+    wrap(LibvirtDriver, "_create_guest", _starts(recording))
+    wrap(OVSNeutronAgent, "_bind_devices", _tells(recording))
     wrap(NovaCompute, "host_work", timed("host", lambda seconds: (seconds, "")))
     wrap(AmqpService, "call", timed("call", lambda topic, method, *a, **k: (1.0, f"{topic} {method}")))
     wrap(AmqpService, "cast", timed("cast", lambda topic, method, **k: (1.0, f"{topic} {method}")))
@@ -135,14 +146,53 @@ def _plugs(recording: Recording) -> Callable[[Any], Any]:
     """When a build has plugged its interfaces in, and waits for the host's agent."""
 
     def make(original: Any) -> Any:
-        def plug(self: LibvirtDriver, context: Any, *arguments: Any) -> Any:
-            result = yield from original(self, context, *arguments)
+        def plug(self: LibvirtDriver, context: Any, instance: Any, interfaces: Any) -> Any:
+            result = yield from original(self, context, instance, interfaces)
             root, now = recording.roots.get(context.trace.id), recording.world.now
+            recording.plugged.update({interface["id"]: context.trace.id for interface in interfaces})
             if root is not None:
                 root.events.append(Event(now, now, self.service.name, "plug"))
             return result
 
         return plug
+
+    return make
+
+
+def _starts(recording: Recording) -> Callable[[Any], Any]:
+    """When a build's guest is there: only then the agent finds its interfaces."""
+
+    def make(original: Any) -> Any:
+        def start(self: LibvirtDriver, context: Any, *arguments: Any) -> Any:
+            result = yield from original(self, context, *arguments)
+            root, now = recording.roots.get(context.trace.id), recording.world.now
+            if root is not None:
+                root.events.append(Event(now, now, self.service.name, "guest"))
+            return result
+
+        return start
+
+    return make
+
+
+def _tells(recording: Recording) -> Callable[[Any], Any]:
+    """When the agent has wired the interfaces of builds and says so."""
+
+    def make(original: Any) -> Any:
+        def bind(self: OVSNeutronAgent, context: Any, ports: Any) -> Any:
+            now, trace = recording.world.now, context.trace.id
+            told = recording.told.setdefault(trace, [])
+            event = Event(now, float("inf"), self.service.name, "tell")
+            for port in ports:
+                root = recording.roots.get(recording.plugged.pop(port["port_id"], ""))
+                if root is not None:
+                    root.events.append(event)
+                    root.told = told
+            result = yield from original(self, context, ports)
+            event.end = recording.world.now
+            return result
+
+        return bind
 
     return make
 

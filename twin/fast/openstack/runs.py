@@ -19,7 +19,7 @@ from twin.fast.openstack.jobs import COMPUTE, CREATION, DELETION
 from twin.fast.openstack.lookup import counts, read, stacked
 from twin.fast.openstack.scripts import CALL, COLUMN, END, FIELDS, LOGIN, WAIT
 from twin.fast.openstack.services import Services
-from twin.fast.openstack.state import DONE, ERROR, NONE, WAITS, WIRED, WIRES, WORKS, State
+from twin.fast.openstack.state import DONE, ERROR, NONE, TOLD, WAITS, WIRED, WIRES, WORKS, State
 from twin.mechanics import haproxy, hypervisor
 from twin.mechanics.tenants import CLI_SPREAD, DELETE_ATTEMPTS, DELETE_PAUSE, POLL_WAITS
 
@@ -190,7 +190,7 @@ def live(
         seconds=spent_on,
     )
     # Who gives up has the server deleted that is being built, which its host counts as a build that failed.
-    building = (runs.state == WORKS) | (runs.state == WIRES) | (runs.state == WIRED)
+    building = (runs.state == WORKS) | (runs.state == WIRES) | (runs.state == WIRED) | (runs.state == TOLD)
     given_up = over & building & (runs.kind == CREATION) & (runs.host >= 0)
     hosts = state.hosts
     at = given_up[:, None] & (runs.host[:, None] == jnp.arange(hosts.failures.shape[0])[None, :])

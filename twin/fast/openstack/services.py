@@ -57,8 +57,8 @@ class Services:
     """[N] whether a client there could publish."""
     queries: Array
     """[] whether nova's API answers."""
-    wiring: Array
-    """[] seconds that an agent's pass takes longer for each port that comes or goes."""
+    statement: Array
+    """[] seconds that a statement takes longer."""
     slowdown: Array
     """[] times longer a statement takes that is alone."""
     mutated: Array
@@ -101,6 +101,7 @@ def look(world: Episode, state: State, channel: Felt, now: Array) -> Services:
     # Statements in progress share the threads: with work of `backlog` seconds there are so many at a time.
     crowd = 2.0 * state.backlog / jnp.maximum(state.batch, 1e-3)
     times = times * jnp.maximum(1.0, crowd / facts.MYSQL_THREADS)
+    statement = facts.STATEMENT * (times - 1.0)
     locked, hold = of("locked")[chosen], jnp.minimum(of("hold")[chosen], galera.LOCK_WAIT_TIMEOUT)
     deadlock = locked * locked
     retries = deadlock * (galera.DB_RETRY_INTERVAL + deadlock * 2.0 * galera.DB_RETRY_INTERVAL)
@@ -163,7 +164,7 @@ def look(world: Episode, state: State, channel: Felt, now: Array) -> Services:
     total = jnp.stack(hazards).sum(axis=0)
     lasting = jnp.stack([hazard * taken for hazard, taken in zip(hazards, seconds, strict=True)]).sum(axis=0)
     slow = channel.of("slow")[jnp.maximum(single[: len(SINGLE)], 0)]
-    longer = jnp.asarray(work.think) @ slow + sql[:, 0] * facts.STATEMENT * (times - 1.0)
+    longer = jnp.asarray(work.think) @ slow + sql[:, 3] * statement
     longer = longer + sql[:, 2] * write + (sql[:, 2] > 0.0) * unsettled + http @ tries
     late = of("late")
     hop = jnp.maximum(late[control], late[webs].max())
@@ -181,7 +182,7 @@ def look(world: Episode, state: State, channel: Felt, now: Array) -> Services:
         database=database,
         broker=broker,
         queries=at("keystone", on) & at("nova-api", on) & (on[at_member] & state.member & (members >= 0)).any(),
-        wiring=BACKGROUND["statements of a server"] / 2.0 * facts.STATEMENT * (times - 1.0),
+        statement=statement,
         slowdown=1.0 + of("slow")[chosen],
         mutated=mutations.active(world.faults, world.conditions, state.healed, on, now),
     )

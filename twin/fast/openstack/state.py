@@ -14,9 +14,9 @@ from twin.fast.openstack.episodes import SIGNALS, Episode
 from twin.fast.orders import Orders
 from twin.mechanics.openstack import STATEMENT
 
-NONE, WAITS, WORKS, WIRES, WIRED, DONE, ERROR, LOST = range(8)
+NONE, WAITS, WORKS, WIRES, WIRED, DONE, ERROR, LOST, TOLD = range(9)
 """States of a job: there is none; a message waits for who takes it; it is worked on; it waits for the host's agent; the
-agent is at it; it is done; it failed; who worked on it is gone."""
+agent is at it; it is done; it failed; who worked on it is gone; nova is told that the agent is done."""
 
 
 @jax.tree_util.register_dataclass
@@ -101,7 +101,11 @@ class Hosts:
     forced: Array
     """Whether it has been declared dead."""
     wiring: Array
-    """Until when its agent is at a pass."""
+    """Until when its agent is at a pass, or when it begins the next."""
+    stirred: Array
+    """Seconds of its agent's next pass for interfaces that are there: new ones look at once more, filters anew."""
+    leaving: Array
+    """Interfaces that have gone, for its agent's next pass."""
     running: Array
     """[H, H] tenants' servers that were first on the one and now run on the other."""
     dead: Array
@@ -141,6 +145,8 @@ class State:
     """[3] who is in the database's primary component."""
     drained: Array
     """[3] database servers that an operator has taken out of the balancer."""
+    notified: Array
+    """[] when neutron has sent, or will send, its last news to nova."""
     elects: Array
     """[] until when the broker's queues have no leader."""
     silenced: Array
@@ -183,7 +189,7 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
         ),
         hosts=Hosts(
             heard=jnp.where(world.spare, -jnp.inf, 0.0), failures=none, disabled=none > 1, forced=none > 1, wiring=none,
-            running=jnp.diag(tenants), dead=jnp.zeros((hosts, hosts)), down=none,
+            stirred=none, leaving=none,            running=jnp.diag(tenants), dead=jnp.zeros((hosts, hosts)), down=none,
             seen=tenants, takes=~jnp.asarray(world.spare) & (jnp.asarray(parts.machine) >= 0), broken=none > 1,
         ),
         waiting=jnp.float32(0.0),
@@ -192,6 +198,7 @@ def first(world: Episode, luck: Array, window: int, tick: float) -> State:
         settles=jnp.float32(0.0),
         member=jnp.asarray(parts.group[0]) >= 0,
         drained=jnp.zeros(parts.group.shape[1], bool),
+        notified=jnp.float32(-jnp.inf),
         elects=jnp.float32(0.0),
         silenced=jnp.float32(jnp.inf),
         workers=jnp.zeros(size),
