@@ -15,7 +15,7 @@ from twin.fast.errors import NotANumberError
 from twin.fast.finite import check
 from twin.fast.inference.holders import holders
 from twin.fast.inference.state import State
-from twin.fast.inference.told import Counts, Gauges
+from twin.fast.inference.told import Counts
 from twin.fast.vector import FastVectorEnv
 
 WARM = 60
@@ -82,11 +82,10 @@ def test_every_field_belongs_to_somebody() -> None:
     of_the_cluster = {"tick", "luck", "orders", "spare", "judged", "served", "best"}
     of_the_cluster |= {"thinking", "pausing", "mix", "credit", "warm", "rolled_out", "rests"}
     names = {field.name for field in fields(State)}
-    for part, told in (("counts", Counts), ("gauges", Gauges)):
-        names |= {f"reading.{part}.{field.name}" for field in fields(told)}
+    names |= {f"counts.{field.name}" for field in fields(Counts)}
     world = jax.tree.map(lambda field: np.asarray(field[0]), capped().pool)
     held = holders(world)
     assert set(held) | of_the_cluster == names
     components = capped().origins[0].components
     assert [components[number] for number in held["queued"]] == [f"ray-replicas-{i}" for i in range(4)]
-    assert components[held["reading.counts.refused"][0]] == "nginx-proxy"
+    assert components[held["counts.refused"][0]] == "nginx-proxy"

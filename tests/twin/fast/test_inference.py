@@ -100,7 +100,7 @@ def test_a_crash_is_felt_and_heals_itself() -> None:
 @pytest.mark.slow
 def test_moving_a_replica_takes_longer_than_restarting_it() -> None:
     categories = ("restart", "migrate", "reboot")
-    away = {c: told("inference-healthy", c).reading.counts.admitted[:, :, 0] == 0.0 for c in categories}
+    away = {c: told("inference-healthy", c).counts.admitted[:, :, 0] == 0.0 for c in categories}
     seconds = {category: gone.sum(axis=1).mean() for category, gone in away.items()}
     assert 20.0 < seconds["restart"] < seconds["migrate"] < seconds["reboot"]
 

@@ -11,33 +11,30 @@ from twin.fast.inference.episodes import GATEWAY, HEAD, NODE, PROGRAM, Episode
 
 OF_PROGRAMS: Final = (
     "up", "ready", "born", "deaths", "fresh",
-    *(f"reading.counts.{name}" for name in ("died", "failed_starts", "came")),
-    *(f"reading.gauges.{name}" for name in ("up", "ready", "fresh")),
+    *(f"counts.{name}" for name in ("died", "failed_starts", "came", "ran")),
 )  # fmt: skip
 OF_REPLICAS: Final = (
     "seat", "deployed", "decoding", "queued", "hung", "excluded", "sequences", "rate", "undelivered", "answered",
     "worked", "leaked", "stressed", "pressed", "killing", "silent", "gone", "rolled", "known",
-    *(f"reading.counts.{name}" for name in (
+    *(f"counts.{name}" for name in (
         "routed", "admitted", "first_token", "queue_time", "tokens", "gaps", "completed", "whole", "broken", "failed",
         "lost", "cancelled", "decode", "prefill",
     )),
-    *(f"reading.gauges.{name}" for name in ("running", "queued", "tokens", "seat", "grown")),
 )  # fmt: skip
 OF_GATEWAY: Final = (
-    "asked", "limit", "limited", "entering", "reading.gauges.lengths", "reading.gauges.inside",
-    *(f"reading.counts.{name}" for name in ("arrived", "refused", "given_up", "upstream")),
+    "asked", "limit", "limited", "entering",
+    *(f"counts.{name}" for name in ("arrived", "refused", "given_up", "upstream")),
 )  # fmt: skip
 OF_HEAD: Final = (
     "waiting",
     "unsent",
     "mute",
-    "reading.gauges.waiting",
-    "reading.counts.unheard",
-    "reading.counts.hung",
+    "counts.unheard",
+    "counts.hung",
 )
-OF_CONDITIONS: Final = ("healed", "reading.counts.met", "reading.gauges.healed")
-OF_GPUS: Final = ("reading.counts.reloaded",)
-OF_NODES: Final = ("cordoned", "foreign", "reading.counts.booted", "reading.gauges.down", "reading.gauges.foreign")
+OF_CONDITIONS: Final = ("healed", "counts.met")
+OF_GPUS: Final = ("counts.reloaded",)
+OF_NODES: Final = ("cordoned", "foreign", "counts.booted", "counts.awake")
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:

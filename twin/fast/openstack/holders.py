@@ -14,8 +14,8 @@ OF_COMPONENTS: Final = ("programs.ready", "programs.born", "programs.deaths", "p
 OF_HOSTS: Final = tuple(
     f"hosts.{name}" for name in ("heard", "failures", "wiring", "stirred", "leaving", "running", "dead", "down", "seen")
 )
-OF_SERVICES: Final = ("reading.counts.requests", "reading.counts.failed", "reading.counts.seconds")
-OF_DATABASE: Final = ("backlog", "batch", "settles", "reading.counts.queries", "reading.counts.threads")
+OF_SERVICES: Final = ("counts.requests", "counts.failed", "counts.seconds")
+OF_DATABASE: Final = ("backlog", "batch", "settles", "counts.queries", "counts.threads")
 
 
 def holders(world: Episode) -> dict[str, NDArray[np.int32]]:
