@@ -147,18 +147,18 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
     arrived = float(world.arrivals[int(before.tick), 0])
     opens = lives[replicas + HEAD].up and lives[replicas + GATEWAY].up
     entered, refused = plain.admitted(arrived, float(before.limit), now < float(before.limited), dt, opens)
-    yield ("gateway", "refused"), told.reading.counts.refused, refused
+    yield ("gateway", "refused"), told.counts.refused, refused
 
     elsewhere = before.undelivered + before.answered
     queues = [float(before.decoding[r].sum() + before.queued[r] + elsewhere[r]) for r in range(replicas)]
     takes_some = [bool(before.deployed[r] and lives[r].up and queues[r] < world.ongoing) for r in range(replicas)]
     shares = plain.shares(queues, takes_some, float(world.free.preference))
     routed = [(entered + float(before.waiting)) * share for share in shares]
-    yield ("router", "requests"), told.reading.counts.routed, routed
+    yield ("router", "requests"), told.counts.routed, routed
 
     kernels = Kernels(
         world.step.tolist(), world.prefill.tolist(), world.mixed.tolist(), world.host.tolist(), float(world.budget),
-        float(before.sequences[0]), float(world.most[1]),
+        float(before.sequences[0]), float(world.most[1]), float(world.vary[1]), bool(world.caching),
     )  # fmt: skip
     decode, prefill = channel[:replicas, CHANNEL["decode"]], channel[:replicas, CHANNEL["prefill"]]
     worked = _worked(world, before, after, decode, prefill, routed)
@@ -269,7 +269,7 @@ def _router_minutes() -> Iterator[Line]:
         replica.submit = _counting(replica.submit, replica.name, routed)
     world.run(until=400.0)
     _, lived = _lived("", 3, 8.0)
-    ours = lived.told.reading.counts.routed.sum(axis=0)
+    ours = lived.told.counts.routed.sum(axis=0)
     theirs = np.array(list(routed.values()), float)
     yield Line(
         "router",
