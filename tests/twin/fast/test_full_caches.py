@@ -68,7 +68,9 @@ USUAL, LONG = (0.30, 0.16, 31.0), (0.17, 0.20, 52.0)
     ],
     ids=["equal", "unequal", "long"],
 )
-def test_a_full_cache_has_as_much_computed_again_as_in_the_other_twin(prompt, output, mean, vary, rate, pace) -> None:
+def test_a_full_cache_has_as_much_computed_again_as_in_the_other_twin(
+    prompt: int, output: str, mean: float, vary: float, rate: float, pace: tuple[float, float, float]
+) -> None:
     together = kernels.bunch(*pace, vary)
     for caching in (True, False):
         ours = float(kernels.again(float(prompt), mean, together, float(caching)))
