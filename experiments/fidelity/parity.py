@@ -144,7 +144,7 @@ def _compared(world: Episode, before: State, after: State, told: fast.Tick) -> I
 
     kernels = Kernels(
         world.step.tolist(), world.prefill.tolist(), world.mixed.tolist(), world.host.tolist(), float(world.budget),
-        float(before.sequences[0]), float(world.most[1]),
+        float(before.sequences[0]), float(world.most[1]), float(world.vary[1]), bool(world.caching),
     )  # fmt: skip
     decode, prefill = channel[:replicas, CHANNEL["decode"]], channel[:replicas, CHANNEL["prefill"]]
     worked = _worked(world, before, after, decode, prefill, routed)

@@ -56,6 +56,10 @@ class Kernels:
     budget: float
     sequences: float
     tokens: float
+    vary: float = 1.0
+    """Mean square of the answers' lengths over the square of their mean."""
+    caching: bool = True
+    """Whether blocks that were freed are found again."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,24 @@ def engine(
     one = max(alone * (1.0 + slower[1]) + beside, host * chunks)
 
     # Blocks for a prompt and half its answer, the last one half full; half a prompt's blocks are idle. Where the cache
-    # is what is short, some prompts are computed twice.
+    # is what is short, some prompts are computed twice, in the steps of those that are let in with them.
     holds = (kernels.tokens - prompt / 2.0) / (prompt + output / 2.0 + BLOCK_TOKENS / 2.0)
     waiting = queued + arrived
     free = min(kernels.sequences, max(holds, 1.0)) - running
-    if waiting > free and holds < kernels.sequences:
-        one *= 1.0 + output / (2.0 * prompt + output)
-
-    # While n requests leave the engine takes n prompts, and makes n x output / running steps in all.
     steps_each = output / max(running, 1e-3)
     decodes = max(0.0, steps_each - chunks)
+    if waiting > free and holds < kernels.sequences:
+        came = min(1.0 + one / max(decodes * decode, 1e-6), max(running, 1.0))
+        spread = running * math.sqrt(max(kernels.vary - 1.0, 0.0))
+        together = 1.0 + (came - 1.0) * came / math.hypot(came, spread)
+        lost = 1.0
+        if kernels.caching:
+            growth = together * output  # until answers leave, evenly in time: exponential
+            lost = growth / prompt * (1.0 - math.exp(-prompt / growth))
+        again = output / prompt * lost
+        one += again * (work * (1.0 + slower[1]) + running * kernels.mixed[2] * prompt)
+
+    # While n requests leave the engine takes n prompts, and makes n x output / running steps in all.
     places = (free * (decodes + chunks) * decode + dt) / (one + decodes * decode)
     begins = max(0.0, min(waiting, places, dt / one))
     steps = begins * chunks + max(0.0, dt - begins * one) / decode

@@ -108,11 +108,14 @@ def work(
     room = jnp.minimum(pace.sequences, jnp.maximum(places, 1.0)) - running
     backlog = state.queued + routed
     full = backlog > room
-    again = kernels.again(computed, output) if chance else 0.0
-    prefill = prefill * jnp.where(full & (places < pace.sequences), 1.0 + again, 1.0)
     # Between two answers that leave, the engine makes as many steps as give out the tokens of one. A place that comes
-    # free in the tick is taken again in it; the steps of that prompt are among them.
+    # free in the tick is taken again in it; the steps of that prompt are among them. What is computed again is in them,
+    # too: who gave way and who is next are let in when the same answer leaves.
     decodes = jnp.maximum(output / jnp.maximum(running, 1e-3) - chunks, 0.0)
+    bunch = kernels.bunch(prefill, decodes * step, running, world.vary[1])
+    again = kernels.again(computed, output, bunch, world.caching) if chance else 0.0
+    again = jnp.where(full & (places < pace.sequences), again, 0.0)
+    prefill = prefill + again * (one * (1.0 + pace.prefill) + running * world.mixed[2] * computed)
     departs = prefill + decodes * step
     freed = (room * (decodes + chunks) * step + dt) / departs
     admitted = jnp.where(works, jnp.clip(jnp.minimum(dt / prefill, freed), 0.0, backlog), 0.0)

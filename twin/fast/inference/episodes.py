@@ -97,6 +97,8 @@ class Episode:
     token of the prompt."""
     budget: NDArray[np.float32]
     """[] tokens of a step at most: a longer prompt takes several."""
+    caching: NDArray[np.float32]
+    """[] 1 where blocks that were freed are found again, 0 where not."""
     host: NDArray[np.float32]
     """[2] seconds that the host takes for a step: constant, per sequence."""
     most: NDArray[np.float32]
@@ -210,6 +212,7 @@ def episode(world: World, tick: float, shape: Shape) -> Episode:
         prefill=prompts,
         mixed=kernels.beside(cost, prompts),
         budget=np.float32(settings.max_num_batched_tokens),  # type: ignore[arg-type]
+        caching=np.float32(settings.enable_prefix_caching and engine.model.mamba is None),  # type: ignore[arg-type]
         host=np.array([host_seconds(0, 1.0), host_seconds(1, 1.0) - host_seconds(0, 1.0)], np.float32),
         most=np.array([settings.max_num_seqs, replicas[0].blocks * BLOCK_TOKENS], np.float32),
         start=programs,

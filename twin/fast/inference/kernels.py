@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.fast.objectives import LEAST
 from twin.mechanics.engine_step import BLOCK_TOKENS, StepCost
 
 BESIDE: Final = 16
@@ -50,8 +52,23 @@ def places(tokens: Any, computed: Any, output: Any) -> Any:
     return (tokens - computed / 2.0) / (computed + (output + BLOCK_TOKENS) / 2.0)
 
 
-def again(computed: Any, output: Any) -> Any:
-    """Share of prompts that a full cache has computed twice. Between two answers that leave, the others grow by the
-    blocks of one answer; free is anything up to a prompt, evenly, so that as often as the growth is of both the last
-    to come gives way, and half of the time the one that left had made room."""
-    return output / (2.0 * computed + output)
+def bunch(prefill: Any, pause: Any, running: Any, vary: Any) -> Any:
+    """Answers that leave together. Prompts are computed in bunches, the busy periods of a queue with one server
+    (M/G/1: 1 / (1 - load) in the mean, which are all at most): each takes `prefill` seconds, of the `prefill + pause`
+    between two of them. Equal answers leave as they came; unequal ones spread over their standard deviation, and of
+    what came together only as much still is as a bunch is long beside that. `vary`: mean square of answers over the
+    square of their mean."""
+    came = jnp.minimum(1.0 + prefill / jnp.maximum(pause, LEAST), jnp.maximum(running, 1.0))
+    return 1.0 + (came - 1.0) * came / jnp.sqrt(came**2 + jnp.maximum(vary - 1.0, 0.0) * running**2)
+
+
+def again(computed: Any, output: Any, bunch: Any, caching: Any) -> Any:
+    """What a full cache has computed again, as a share of all prompts. Between two answers that leave, the others grow
+    by the tokens of one; free is anything up to a prompt, evenly, so that as often as the growth is of a prompt the
+    last to come gives way, until the next answer leaves. With prefix caching (`caching` 1, else 0) its blocks are found
+    again but for those that the others took by then, the last freed first taken: as much as they grow up to the next
+    `bunch` of answers, an exponential time, and all of it at most."""
+    gives_way = output / computed
+    grown = bunch * output / computed
+    taken = grown * -jnp.expm1(-1.0 / grown)
+    return gives_way * (1.0 - caching * (1.0 - taken))
