@@ -25,17 +25,21 @@ def lanes_last(function: Callable[..., Found]) -> Callable[..., Found]:
 
     What it takes and gives has the lanes where `vmap` wants them, so that whoever calls it sees no difference. Where
     that is last too (`in_axes=-1`), nothing is turned round on the way."""
-    one = custom_vmap(function)
+    # Compiled as a call, which JAX traces once for all who ask.
+    called = jax.jit(function)
+    one = custom_vmap(called)
 
     @one.def_vmap
     def many(size: int, batched: Sequence[Any], *arguments: Any) -> tuple[Any, Any]:
         leaves, structure = jax.tree.flatten(arguments)
         apart = jax.tree.leaves(tuple(batched))
         single = [
-            jax.ShapeDtypeStruct(leaf.shape[1:] if own else leaf.shape, leaf.dtype)  # type: ignore[no-untyped-call]
+            jax.ShapeDtypeStruct(  # type: ignore[no-untyped-call]
+                leaf.shape[1:] if own else leaf.shape, leaf.dtype, weak_type=jax.typeof(leaf).weak_type
+            )
             for leaf, own in zip(leaves, apart, strict=True)
         ]
-        traced, like = jax.make_jaxpr(function, return_shape=True)(*jax.tree.unflatten(structure, single))
+        traced, like = jax.make_jaxpr(called, return_shape=True)(*jax.tree.unflatten(structure, single))
         values = [
             Value(jnp.moveaxis(leaf, 0, -1) if own else leaf, bool(own))
             for leaf, own in zip(leaves, apart, strict=True)
